@@ -1,0 +1,81 @@
+"""MIDI files for DAWs: four named tracks, playable channels, velocities that can be heard.
+
+480 ticks a beat at 120 BPM; tracks and channels as `gm` has them; noise on General MIDI drums. The chip's
+volume 1..15 is spread over velocity 1..127. Where a voice changes its volume within notes (TX2), CC11 carries
+the volume, 1..127, at every onset and change, and the velocity is the note's loudest moment; CC12 carries the
+timbre over 0..127.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import itemgetter
+
+import mido
+
+from lakhnes.bridge import gm
+from lakhnes.bridge.smf import to_bytes, to_track
+from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.score import Part, Score
+
+TICKS_PER_BEAT = 480
+TEMPO_BPM = 120
+
+VOLUME_CONTROL = 11
+TIMBRE_CONTROL = 12
+
+
+def ticks_of_samples(samples: int) -> int:
+    """Samples at 44.1 kHz as ticks, to the nearest (one tick is 46 samples)."""
+    return round(samples * TICKS_PER_BEAT * TEMPO_BPM / (60 * SAMPLE_RATE))
+
+
+def daw_midi_bytes(score: Score) -> bytes:
+    """A score as a type 1 file for a DAW."""
+    end = ticks_of_samples(score.length)
+    conductor = [
+        (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(TEMPO_BPM))),
+        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
+    ]
+    tracks = [to_track(conductor, end)]
+    for voice in Voice:
+        head = [(0, mido.MetaMessage("track_name", name=gm.TRACK_NAMES[voice]))]
+        if voice in gm.PROGRAMS:
+            program = mido.Message("program_change", channel=gm.CHANNELS[voice], program=gm.PROGRAMS[voice])
+            head.append((0, program))
+        tracks.append(to_track(head + _messages(voice, score.parts[voice]), end))
+    return to_bytes(tracks, TICKS_PER_BEAT)
+
+
+def _messages(voice: Voice, part: Part) -> list[tuple[int, mido.Message]]:
+    channel = gm.CHANNELS[voice]
+    volumes = [change for change in part.changes if change.kind is Kind.VELOCITY]
+    moments = [change.sample for change in volumes]
+    timed: list[tuple[int, int, mido.Message]] = []  # ticks, order within a tick, message
+
+    def control(sample: int, number: int, value: int) -> None:
+        message = mido.Message("control_change", channel=channel, control=number, value=value)
+        timed.append((ticks_of_samples(sample), 1, message))
+
+    onsets = [ticks_of_samples(note.onset) for note in part.notes]
+    for index, note in enumerate(part.notes):
+        on = onsets[index]
+        after = onsets[index + 1] if index + 1 < len(onsets) else None
+        if on == after:
+            continue  # gone within a millisecond
+        off = max(on + 1, ticks_of_samples(note.end))
+        inside = volumes[bisect_left(moments, note.onset) : bisect_left(moments, note.end)]
+        loudest = max([note.velocity, *(change.value for change in inside)])
+        pitch = gm.DRUM_OF_NOISE[note.pitch] if voice is Voice.NO else note.pitch
+        velocity = gm.TRIANGLE_VELOCITY if voice is Voice.TR else gm.midi_of_volume(loudest)
+        if volumes:
+            control(note.onset, VOLUME_CONTROL, gm.midi_of_volume(note.velocity))
+        timed.append((on, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+        timed.append((off, 0, mido.Message("note_off", channel=channel, note=pitch, velocity=64)))
+    for change in part.changes:
+        if change.kind is Kind.VELOCITY:
+            control(change.sample, VOLUME_CONTROL, gm.midi_of_volume(change.value))
+        else:
+            control(change.sample, TIMBRE_CONTROL, gm.midi_of_timbre(voice, change.value))
+    timed.sort(key=itemgetter(0, 1))
+    return [(ticks, message) for ticks, _, message in timed]

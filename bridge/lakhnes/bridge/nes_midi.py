@@ -1,0 +1,108 @@
+"""MIDI files as NES-MDB has them: one tick is one sample, nothing is lost.
+
+22,050 ticks a beat at 120 BPM; tracks p1, p2, tr, no; note velocity is the chip's volume 1..15 (the triangle's
+1), CC11 a later change of it, CC12 the timbre; a second time signature marks the end of the song.
+Source: nesmdb `score/midi.py` and `lm/tx1.py`.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from operator import itemgetter
+
+import mido
+
+from lakhnes.bridge.smf import absolute, paired_notes, to_bytes, to_track
+from lakhnes.runtime.events import VALUES, Event, Kind, Voice
+from lakhnes.runtime.score import Score, ScoreBuilder, rank
+
+TICKS_PER_BEAT = 22_050
+"""At 120 BPM one tick is one sample at 44.1 kHz."""
+
+_TEMPO = 500_000  # microseconds a beat
+_VOICES = {"p1": Voice.P1, "p2": Voice.P2, "tr": Voice.TR, "no": Voice.NO}
+_CHANNELS = {Voice.P1: 0, Voice.P2: 1, Voice.TR: 2, Voice.NO: 9}
+_PROGRAMS = {Voice.P1: 80, Voice.P2: 81, Voice.TR: 38, Voice.NO: 121}
+_CONTROLS = {Kind.VELOCITY: 11, Kind.TIMBRE: 12}
+_KINDS = {control: kind for kind, control in _CONTROLS.items()}
+
+
+def score_from_nes_midi(midi: mido.MidiFile) -> Score | None:
+    """Reads a file of this kind, or returns None if it is of another."""
+    voices = [_VOICES.get(track.name) for track in midi.tracks[1:]]
+    if midi.ticks_per_beat != TICKS_PER_BEAT or None in voices or len(set(voices)) != len(voices):
+        return None
+    signatures = [ticks for ticks, message in absolute(midi.tracks[0]) if message.type == "time_signature"]
+    tempi = [message.tempo for message in midi.tracks[0] if message.type == "set_tempo"]
+    timed: list[tuple[int, Event]] = []
+    for voice, track in zip(voices, midi.tracks[1:], strict=True):
+        assert voice is not None
+        timed += _events(voice, track)
+    if len(signatures) < 2 or tempi != [_TEMPO] or not all(_in_range(event) for _, event in timed):
+        return None
+    timed.sort(key=itemgetter(0))
+    builder = ScoreBuilder()
+    for sample, event in [*timed, (signatures[-1], Event(Kind.END))]:
+        if sample > builder.time:
+            builder.add(Event(Kind.WAIT, None, sample - builder.time))
+        builder.add(event)
+    return builder.score()
+
+
+def _in_range(event: Event) -> bool:
+    assert event.voice is not None
+    return event.value in VALUES.get((event.voice, event.kind), ())
+
+
+def _events(voice: Voice, track: mido.MidiTrack) -> list[tuple[int, Event]]:
+    """The events of one track with their samples; at one tick the note first, whatever the file's order."""
+    messages = absolute(track)
+    notes = paired_notes((ticks, m) for ticks, m in messages if m.type in ("note_on", "note_off"))
+    events: list[tuple[int, Event]] = []
+    for note, after in zip_longest(notes, notes[1:]):
+        events.append((note.onset, Event(Kind.NOTE_ON, voice, note.pitch)))
+        if voice is not Voice.TR:
+            events.append((note.onset, Event(Kind.VELOCITY, voice, note.velocity)))
+        if after is None or note.end <= after.onset:
+            events.append((note.end, Event(Kind.NOTE_OFF, voice)))
+    events += [
+        (ticks, Event(_KINDS[m.control], voice, m.value))
+        for ticks, m in messages
+        if m.type == "control_change" and m.control in _KINDS
+    ]
+    return events
+
+
+def nes_midi_bytes(score: Score) -> bytes:
+    """A score as such a file; reading it back gives the same score."""
+    conductor = [
+        (0, mido.MetaMessage("set_tempo", tempo=_TEMPO)),
+        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
+        (score.length, mido.MetaMessage("time_signature", numerator=1, denominator=1)),
+    ]
+    tracks = [to_track(conductor, score.length + 1)]
+    for name, voice in _VOICES.items():
+        head = [
+            (0, mido.MetaMessage("track_name", name=name)),
+            (0, mido.Message("program_change", channel=_CHANNELS[voice], program=_PROGRAMS[voice])),
+        ]
+        tracks.append(to_track([*head, *_messages(score, voice)], score.length + 1))
+    return to_bytes(tracks, TICKS_PER_BEAT)
+
+
+def _messages(score: Score, voice: Voice) -> list[tuple[int, mido.Message]]:
+    channel = _CHANNELS[voice]
+    part = score.parts[voice]
+    timed: list[tuple[int, int, mido.Message]] = []
+    for note in part.notes:
+        velocity = 1 if voice is Voice.TR else note.velocity
+        on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity)
+        off = mido.Message("note_on", channel=channel, note=note.pitch, velocity=0)
+        timed += [(note.onset, 0, on), (note.end, -1, off)]
+    for change in part.changes:
+        control = mido.Message(
+            "control_change", channel=channel, control=_CONTROLS[change.kind], value=change.value
+        )
+        timed.append((change.sample, 1 + rank(Event(change.kind, voice)), control))
+    timed.sort(key=itemgetter(0, 1))
+    return [(sample, message) for sample, _, message in timed]

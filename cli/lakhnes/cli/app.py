@@ -1,0 +1,76 @@
+"""The command: its subcommands, and what becomes of errors.
+
+Exit codes: 0 done; 1 it cannot be done, with the reason and the next step; 2 wrong usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from lakhnes.cli import convert, export, generate, models
+from lakhnes.runtime.errors import LakhnesError
+
+app = typer.Typer(
+    name="lakhnes",
+    help="Composes four-voice NES music.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(generate.generate)
+app.command()(convert.convert)
+app.command()(models.models)
+app.command()(export.export)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lakhnes {version('lakhnes')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    wants_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say more about what happens.")] = False,
+) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, stream=sys.stderr)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)  # so that half-written files are cleaned up
+    try:
+        app()
+    except LakhnesError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}. Check the path and its permissions.")
+    except MemoryError:
+        return _fail("There is not enough memory for this. Close other programs, or ask for less.")
+    return 0
+
+
+def _fail(message: str) -> int:
+    typer.echo(f"lakhnes: {message}", err=True)
+    return 1

@@ -1,0 +1,59 @@
+"""`lakhnes export`: a training checkpoint to a model folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lakhnes.cli.options import JsonFlag
+
+
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
+    precision: Annotated[
+        Literal["fp32", "int8"], typer.Option(help="Full precision, or 8-bit weights: smaller and faster.")
+    ] = "fp32",
+    mem_len: Annotated[int, typer.Option(help="How many earlier events an event sees.", min=1)] = 512,
+    timing: Annotated[
+        Literal["samples", "frames"], typer.Option(help="How the training data counted time.")
+    ] = "samples",
+    provenance: Annotated[str, typer.Option(help="How it was trained, for the metadata.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Makes a model folder of a LakhNES checkpoint, and checks it against PyTorch."""
+    from lakhnes.runtime import MissingExtraError, Timing
+
+    try:
+        from lakhnes.export import export_model, load_checkpoint
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx"):
+            raise
+        raise MissingExtraError("train", "lakhnes export") from None
+
+    from rich.console import Console
+
+    console = Console(stderr=True, quiet=as_json)
+    with console.status("reading the checkpoint") as status:
+        info = export_model(
+            load_checkpoint(checkpoint),
+            output,
+            precision=precision,
+            mem_len=mem_len,
+            timing=Timing(timing),
+            provenance=provenance,
+            progress=status.update,
+        )
+    if as_json:
+        typer.echo(json.dumps({"folder": str(output), **info.to_dict()}))
+        return
+    typer.echo(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
+    typer.echo(
+        f"parity  over {info.parity['tokens']:.0f} tokens: logits differ by {info.parity['max_difference']:.2g} "
+        f"at most, KL {info.parity['mean_kl']:.2g} nats a token"
+    )

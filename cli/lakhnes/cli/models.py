@@ -1,0 +1,40 @@
+"""`lakhnes models`: which models there are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from lakhnes.cli.options import JsonFlag
+
+
+def models(as_json: JsonFlag = False) -> None:
+    """Lists the models that can compose."""
+    from lakhnes.runtime import DEFAULT_MODEL, LakhnesError, list_models
+    from lakhnes.runtime.model import open_session, read_info
+
+    rows: list[dict[str, Any]] = []
+    for name, path in list_models().items():
+        row: dict[str, Any] = {"name": name, "default": name == DEFAULT_MODEL, "path": str(path)}
+        try:
+            info = read_info(open_session(path, path), path)
+        except LakhnesError as error:
+            rows.append({**row, "error": str(error)})
+            continue
+        rows.append({**row, "megabytes": round(path.stat().st_size / 1e6, 1), **info.to_dict(), "name": name})
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']}{' (default)' if row['default'] else ''}")
+        if "error" in row:
+            typer.echo(f"  {row['error']}")
+            continue
+        typer.echo(
+            f"  {row['n_layer']} layers of {row['d_model']}, {row['n_parameters'] / 1e6:.1f} M parameters, "
+            f"{row['precision']}, {row['megabytes']} MB, memory of {row['mem_len']} events, timing {row['timing']}"
+        )
+        typer.echo(f"  {row['provenance'] or 'made from ' + row['source']}")
+        typer.echo(f"  {row['path']}")

@@ -1,0 +1,74 @@
+"""Scores in and out of files; the ending of a name decides the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lakhnes.bridge import MidiStyle, import_midi, write_midi
+from lakhnes.runtime.errors import OptionError, OutputError
+from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.score import Score
+from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
+
+_MIDI = (".mid", ".midi")
+_TX1 = (".tx1.txt", ".tx1")
+_TX2 = (".tx2.txt", ".tx2")
+_READABLE = "a MIDI (.mid) or a text (.tx1.txt, .tx2.txt)"
+_WRITABLE = ".mid, .tx1.txt or .tx2.txt"
+
+
+def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
+    """Reads a score, and remarks on what was decided on the way.
+
+    Raises:
+        FormatError: if the file is broken.
+        OptionError: if its name has no known ending, or it is not there.
+        OSError: if it cannot be opened.
+    """
+    name = path.name.lower()
+    if not path.exists():
+        raise OptionError(f"{path} is not there; give {_READABLE}.")
+    if not path.is_file():
+        raise OptionError(f"{path} is no file; give {_READABLE}.")
+    if name.endswith((*_MIDI, ".rmi")):
+        imported = import_midi(path)
+        return imported.score, imported.remarks
+    if name.endswith((*_TX1, *_TX2, ".txt")):
+        return read_text(path), ()
+    raise OptionError(f"{path} has no known ending; give {_READABLE}.")
+
+
+def check_outputs(paths: list[Path]) -> None:
+    """Refuses files that cannot be written, before any work is done for them.
+
+    Raises:
+        OptionError: for an ending that says no format.
+        OutputError: for a folder that is not there.
+    """
+    for path in paths:
+        if not path.name.lower().endswith((*_MIDI, *_TX1, *_TX2)):
+            raise OptionError(f"{path} has no ending that says a format; use {_WRITABLE}.")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
+        if path.is_dir():
+            raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
+
+
+def write_score(score: Score, path: Path, style: MidiStyle) -> None:
+    """Writes a score.
+
+    Args:
+        score: what to write.
+        path: one that `check_outputs` takes.
+        style: of MIDI files.
+
+    Raises:
+        OutputError: if it cannot be written; nothing is left behind.
+    """
+    name = path.name.lower()
+    if name.endswith(_TX1):
+        write_whole(path, tx1_text(score).encode() + b"\n")
+    elif name.endswith(_TX2):
+        write_whole(path, tx2_text(score).encode() + b"\n")
+    else:
+        write_midi(score, path, style)

@@ -1,0 +1,160 @@
+"""Exporting: a checkpoint to a model folder that the runtime plays, checked against PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lakhnes.export.lakhnes_checkpoint import Checkpoint
+from lakhnes.export.onnx_graph import build_graph
+from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.errors import CheckpointError, OptionError
+from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.model import Logits, Model
+from lakhnes.runtime.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
+from lakhnes.runtime.timing import Codec, Timing
+
+PRECISIONS = ("fp32", "int8")
+
+FP32_TOLERANCE = 1e-4
+"""Largest difference of logits that a full-precision export may have from PyTorch."""
+
+_CHUNK = 128
+
+
+def export_model(
+    checkpoint: Checkpoint,
+    folder: Path,
+    *,
+    precision: str = "fp32",
+    mem_len: int = 512,
+    timing: Timing = Timing.SAMPLES,
+    name: str | None = None,
+    provenance: str = "",
+    progress: Callable[[str], None] = lambda stage: None,
+) -> ModelInfo:
+    """Exports a checkpoint.
+
+    Args:
+        checkpoint: what to export.
+        folder: the model folder to make; a model in it is replaced.
+        precision: `fp32`, or `int8` for 8-bit weights.
+        mem_len: slots of the memory. A checkpoint trained with `same_length` gets one less, which is the
+            same: there a query counts itself among its keys.
+        timing: how the checkpoint's training data counted time.
+        name: the model's name; the folder's if None.
+        provenance: how it was trained, in a sentence.
+        progress: told each stage by name.
+
+    Returns:
+        The model's description, with the differences from PyTorch that were measured over one and a half
+        memories of tokens.
+
+    Raises:
+        OptionError: if a setting is out of its range.
+        CheckpointError: if the exported model does not do what the checkpoint does.
+        OutputError: if it cannot be written.
+    """
+    if precision not in PRECISIONS:
+        raise OptionError(f"Precision {precision!r} is not known; give one of {', '.join(PRECISIONS)}.")
+    if not 1 <= mem_len <= 65_536:
+        raise OptionError(f"A memory of {mem_len} is out of range; give 1 to 65536, such as 512.")
+    model, c = checkpoint.model.eval(), checkpoint.model.config
+    Codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that the timing cannot use
+    info = ModelInfo(
+        name=name or folder.resolve().name,
+        n_layer=c.n_layer,
+        n_head=c.n_head,
+        d_head=c.d_head,
+        d_model=c.d_model,
+        d_inner=c.d_inner,
+        mem_len=max(1, mem_len - c.same_length),
+        precision=precision,
+        timing=timing,
+        vocabulary=checkpoint.vocabulary,
+        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        source=checkpoint.source,
+        source_sha256=checkpoint.source_sha256,
+        provenance=provenance,
+    )
+    progress("building the graph")
+    data = _serialise(model, info)
+    progress("comparing it with PyTorch")
+    info = replace(info, parity=measure_parity(model, Model.from_bytes(data)))
+    _judge(info)
+    progress("writing it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"{folder} cannot be a model folder: {error.strerror}. Give another one.") from None
+    write_whole(folder / MODEL_FILE, _serialise(model, info))
+    return info
+
+
+def _serialise(model: TransformerXL, info: ModelInfo) -> bytes:
+    data: bytes = build_graph(
+        model, info.mem_len, info.precision, {METADATA_KEY: info.to_json()}
+    ).SerializeToString()
+    return data
+
+
+@torch.no_grad()
+def reference_logits(model: TransformerXL, tokens: list[int], mem_len: int) -> Logits:
+    """What PyTorch gives for a stream, every token seeing the `mem_len` before it: float32 [n, V]."""
+    rows, memory = [], None
+    for start in range(0, len(tokens), _CHUNK):
+        segment = torch.tensor([tokens[start : start + _CHUNK]])
+        logits, memory = model(segment, memory, mem_len=mem_len, window=mem_len)
+        rows.append(logits[0].numpy())
+    return np.concatenate(rows)
+
+
+def measure_parity(model: TransformerXL, exported: Model, n_tokens: int | None = None) -> dict[str, float]:
+    """Compares an exported model with PyTorch on a stream that the model itself likes.
+
+    Args:
+        model: the original.
+        exported: the export.
+        n_tokens: how many tokens; one and a half memories and some if None.
+
+    Returns:
+        `tokens`; `max_difference` of logits; `mean_kl`, nats from PyTorch's next-token distribution to the
+        exported one's; `same_argmax`, share of tokens where both find the same one likeliest.
+    """
+    mem_len = exported.info.mem_len
+    n = n_tokens or mem_len + mem_len // 2 + 64
+    rng = np.random.default_rng(0)
+    exported.reset()
+    tokens, rows = [0], [exported.step(0)]
+    while len(tokens) < n:
+        gumbel = rng.gumbel(size=len(rows[-1]))
+        tokens.append(int(np.argmax(rows[-1] + gumbel)))
+        rows.append(exported.step(tokens[-1]))
+    ours = np.stack(rows).astype(np.float64)
+    theirs = reference_logits(model, tokens, mem_len).astype(np.float64)
+    log_p, log_q = _log_softmax(theirs), _log_softmax(ours)
+    return {
+        "tokens": n,
+        "max_difference": float(np.abs(ours - theirs).max()),
+        "mean_kl": float((np.exp(log_p) * (log_p - log_q)).sum(-1).mean()),
+        "same_argmax": float((ours.argmax(-1) == theirs.argmax(-1)).mean()),
+    }
+
+
+def _log_softmax(logits: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[
+    tuple[int, ...], np.dtype[np.float64]
+]:
+    shifted = logits - logits.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
+
+
+def _judge(info: ModelInfo) -> None:
+    difference = info.parity["max_difference"]
+    if not np.isfinite(difference) or (info.precision == "fp32" and difference > FP32_TOLERANCE):
+        raise CheckpointError(
+            f"The exported model differs from {info.source} by {difference:.2g}: its weights may be broken."
+        )

@@ -1,0 +1,64 @@
+"""Events, the score, the model and composing: all that runs without PyTorch.
+
+Start at `events.py` and `score.py` for the music, `model.py` for the network, `composer.py` for the loop that
+joins them. It imports numpy and onnxruntime and nothing else of the project.
+"""
+
+from lakhnes.runtime.catalog import DEFAULT_MODEL, find_model, list_models
+from lakhnes.runtime.composer import Composer
+from lakhnes.runtime.constraints import Constraint
+from lakhnes.runtime.errors import (
+    CheckpointError,
+    FormatError,
+    LakhnesError,
+    MissingExtraError,
+    ModelError,
+    OptionError,
+    OutputError,
+)
+from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
+from lakhnes.runtime.model import Model, Snapshot
+from lakhnes.runtime.model_info import ModelInfo
+from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
+from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
+from lakhnes.runtime.timing import Codec, Timing, clean_frames
+from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "SAMPLE_RATE",
+    "Change",
+    "CheckpointError",
+    "Codec",
+    "Composer",
+    "Constraint",
+    "Event",
+    "FormatError",
+    "Kind",
+    "LakhnesError",
+    "MissingExtraError",
+    "Model",
+    "ModelError",
+    "ModelInfo",
+    "Note",
+    "OptionError",
+    "OutputError",
+    "Part",
+    "Sampling",
+    "Score",
+    "ScoreBuilder",
+    "Snapshot",
+    "Timing",
+    "Vocabulary",
+    "Voice",
+    "clean_frames",
+    "find_model",
+    "list_models",
+    "parse_text",
+    "read_text",
+    "tx1",
+    "tx1_text",
+    "tx2",
+    "tx2_text",
+]

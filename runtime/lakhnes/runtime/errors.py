@@ -1,0 +1,60 @@
+"""The errors of the project, all in one tree.
+
+LakhnesError            whatever a user can cause and mend
+├── FormatError         a music file that cannot be read: names file, line or byte, reason
+├── ModelError          a model that cannot be found or used
+├── CheckpointError     a training checkpoint that is refused or not supported
+├── OptionError         a setting out of its range
+├── OutputError         a file that cannot be written
+└── MissingExtraError   an optional dependency that is not installed
+
+Messages say what was wrong, where, and the next step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LakhnesError(Exception):
+    """Root of every error that a user can cause and mend."""
+
+
+class FormatError(LakhnesError):
+    """A music file that cannot be read."""
+
+    def __init__(self, source: str | Path, reason: str, *, line: int | None = None) -> None:
+        """Args:
+        source: the file, or a name for the text.
+        reason: what is wrong and the next step, without a final full stop.
+        line: 1-based line, where the format has lines.
+        """
+        where = f"{source}, line {line}" if line is not None else str(source)
+        super().__init__(f"{where}: {reason}.")
+
+
+class ModelError(LakhnesError):
+    """A model that cannot be found, read or used."""
+
+
+class CheckpointError(LakhnesError):
+    """A training checkpoint that is refused or not supported."""
+
+
+class OptionError(LakhnesError):
+    """A setting out of its range."""
+
+
+class OutputError(LakhnesError):
+    """A file that cannot be written; nothing is left behind."""
+
+
+class MissingExtraError(LakhnesError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, extra: str, need: str) -> None:
+        """Args:
+        extra: name of the extra in `pip install "lakhnes[extra]"`.
+        need: what asked for it.
+        """
+        super().__init__(f'{need} needs an extra: run  pip install "lakhnes[{extra}]"')

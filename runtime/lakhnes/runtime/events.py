@@ -1,0 +1,101 @@
+"""Events: the words of TX1 and TX2, the language that the model reads and writes.
+
+One event is one line of text: `WT_735`, `P1_NOTEON_60`, `NO_NOTEOFF`, `P2_VELOCITY_9`, `NO_TIMBRE_1`.
+Source: LakhNES README, "TX1 format" and "TX2 format".
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+SAMPLE_RATE = 44_100
+"""Samples a second of every time in events and scores."""
+
+
+class Voice(IntEnum):
+    """The four voices of the 2A03 that LakhNES composes for, in text order."""
+
+    P1 = 0
+    P2 = 1
+    TR = 2
+    NO = 3
+
+
+class Kind(StrEnum):
+    """What an event does."""
+
+    END = "<S>"
+    WAIT = "WT"
+    NOTE_OFF = "NOTEOFF"
+    NOTE_ON = "NOTEON"
+    VELOCITY = "VELOCITY"
+    TIMBRE = "TIMBRE"
+
+
+class Event(NamedTuple):
+    """One event."""
+
+    kind: Kind
+    voice: Voice | None = None
+    """None for WAIT and END."""
+    value: int = 0
+    """WAIT: samples; NOTE_ON: MIDI pitch or noise 1..16; VELOCITY: 1..15; TIMBRE: 0..3; else 0."""
+
+    def __str__(self) -> str:
+        if self.voice is None:
+            return "<S>" if self.kind is Kind.END else f"WT_{self.value}"
+        if self.kind is Kind.NOTE_OFF:
+            return f"{self.voice.name}_NOTEOFF"
+        return f"{self.voice.name}_{self.kind.value}_{self.value}"
+
+
+END = Event(Kind.END)
+
+VOCABULARY_PITCHES: dict[Voice, range] = {
+    Voice.P1: range(33, 109),
+    Voice.P2: range(33, 109),
+    Voice.TR: range(21, 109),
+    Voice.NO: range(1, 17),
+}
+"""Pitches that the vocabularies know: MIDI pitch, for NO 1 (lowest) to 16 (highest noise)."""
+
+VALUES: dict[tuple[Voice, Kind], range] = {
+    **{(voice, Kind.NOTE_ON): range(1, 128) for voice in (Voice.P1, Voice.P2, Voice.TR)},
+    (Voice.NO, Kind.NOTE_ON): range(1, 17),
+    **{(voice, Kind.NOTE_OFF): range(1) for voice in Voice},
+    **{(voice, Kind.VELOCITY): range(1, 16) for voice in (Voice.P1, Voice.P2, Voice.NO)},
+    **{(voice, Kind.TIMBRE): range(4) for voice in (Voice.P1, Voice.P2)},
+    (Voice.NO, Kind.TIMBRE): range(2),
+}
+"""Values that a text may hold, for each voice and kind; what is absent does not exist."""
+
+
+_BY_TEXT = {
+    str(event): event
+    for event in [END, *(Event(kind, voice, value) for (voice, kind), r in VALUES.items() for value in r)]
+}
+_RANGES = {f"{voice.name}_{kind.value}": r for (voice, kind), r in VALUES.items() if kind is not Kind.NOTE_OFF}
+
+
+def parse_event(text: str) -> Event:
+    """Reads one event.
+
+    Args:
+        text: one line, without surrounding blanks.
+
+    Raises:
+        ValueError: with the reason, when the text is no event.
+    """
+    event = _BY_TEXT.get(text)
+    if event is not None:
+        return event
+    head, _, number = text.rpartition("_")
+    if head == "WT":
+        if number.isdecimal() and number.isascii() and int(number) >= 1:
+            return Event(Kind.WAIT, None, int(number))
+        raise ValueError(f"{text!r} is no wait: expected WT_ and a number of samples from 1 up")
+    if head in _RANGES:
+        low, high = _RANGES[head][0], _RANGES[head][-1]
+        raise ValueError(f"{text!r} is out of range: {head} goes from {low} to {high}")
+    raise ValueError(f"unknown event {text!r}: expected one like WT_735, P1_NOTEON_60 or NO_NOTEOFF")

@@ -1,0 +1,85 @@
+"""Sampling: logits to a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.runtime.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Raises:
+        OptionError: if a value is out of its range.
+    """
+
+    temperature: float = 0.95
+    """0 takes the likeliest token; 1 the model's own probabilities; more is wilder."""
+    top_k: int | None = 32
+    """Only the k likeliest tokens; None for all."""
+    top_p: float | None = None
+    """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise OptionError(f"Temperature {self.temperature} is out of range; give 0 or more, such as 0.95.")
+        if self.top_k is not None and self.top_k < 1:
+            raise OptionError(f"top-k {self.top_k} is out of range; give 1 or more, such as 32.")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise OptionError(f"top-p {self.top_p} is out of range; give more than 0 and at most 1.")
+
+
+def candidates(
+    logits: NDArray[np.float32], sampling: Sampling, allowed: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The tokens that may come and their probabilities.
+
+    Args:
+        logits: float32 [V].
+        sampling: temperature and cuts.
+        allowed: bool [V], tokens that may come at all; None for every one. One at least must be true.
+
+    Returns:
+        Token ids [n], likeliest first wherever a cut needs the order, and float64 [n], summing to 1.
+
+    Source: LakhNES `model/sampler.py`: temperature, softmax, the top k, renormalised.
+    """
+    tokens = np.arange(len(logits)) if allowed is None else np.flatnonzero(allowed)
+    scores = logits[tokens].astype(np.float64)
+    if sampling.temperature == 0:
+        return tokens[[np.argmax(scores)]], np.ones(1)
+    if sampling.top_k is not None and sampling.top_k < len(tokens):
+        top = np.argpartition(scores, -sampling.top_k)[-sampling.top_k :]
+        tokens, scores = tokens[top], scores[top]
+    weights = np.exp((scores - scores.max()) / sampling.temperature)
+    if sampling.top_p is not None:
+        order = np.argsort(-weights, kind="stable")
+        tokens, weights = tokens[order], weights[order]
+        reached = np.cumsum(weights)
+        n = int(np.searchsorted(reached, sampling.top_p * reached[-1])) + 1
+        tokens, weights = tokens[:n], weights[:n]
+    return tokens, weights / weights.sum()
+
+
+def draw(
+    logits: NDArray[np.float32],
+    sampling: Sampling,
+    rng: np.random.Generator,
+    allowed: NDArray[np.bool_] | None = None,
+) -> int:
+    """Draws a token; it takes one number of `rng` whatever the options, so that takes stay comparable.
+
+    Args:
+        logits: float32 [V].
+        sampling: temperature and cuts.
+        rng: the source of chance.
+        allowed: bool [V], tokens that may come at all; None for every one.
+    """
+    tokens, probabilities = candidates(logits, sampling, allowed)
+    place = np.searchsorted(np.cumsum(probabilities), rng.random(), side="right")
+    return int(tokens[min(int(place), len(tokens) - 1)])

@@ -1,0 +1,60 @@
+"""TX1 and TX2 texts to scores and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.events import Event, Kind, parse_event
+from lakhnes.runtime.score import Score, events_of_score, score_from_events
+
+
+def parse_text(text: str, source: str | Path = "text") -> list[Event]:
+    """Reads the events of a TX1 or TX2 text, strictly.
+
+    Args:
+        text: one event a line; blank lines say nothing.
+        source: its name in errors.
+
+    Raises:
+        FormatError: with source, line and reason.
+    """
+    events: list[Event] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        word = line.strip()
+        if not word:
+            continue
+        try:
+            event = parse_event(word)
+        except ValueError as error:
+            raise FormatError(source, str(error), line=number) from None
+        if event.kind is Kind.END:
+            raise FormatError(source, "<S> does not belong in a text; remove the line", line=number)
+        events.append(event)
+    return events
+
+
+def read_text(path: Path) -> Score:
+    """Reads a TX1 or TX2 file.
+
+    Raises:
+        FormatError: if it is not text, has a line that is no event, or no event at all.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(path, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
+    events = parse_text(text, path)
+    if not events:
+        raise FormatError(path, "empty; a TX1 or TX2 file has one event a line")
+    return score_from_events(events)
+
+
+def tx1_text(score: Score) -> str:
+    """A score as TX1: notes without dynamics. The last line has no line feed, as in the seed's files."""
+    return "\n".join(map(str, events_of_score(score, expression=False)))
+
+
+def tx2_text(score: Score) -> str:
+    """A score as TX2: with velocity and timbre."""
+    return "\n".join(map(str, events_of_score(score, expression=True)))
