@@ -144,9 +144,10 @@ def _by_role(lines: Sequence[Line], taken: Iterable[Voice]) -> dict[Voice, Line]
     if Voice.TR in free and len(pool) > 1:
         chosen[Voice.TR] = min(pool, key=attrgetter("mean_pitch"))
         pool.remove(chosen[Voice.TR])
-    pool = sorted(pool, key=lambda line: len(line.notes), reverse=True)[: len(free)]
+    left = [voice for voice in free if voice not in chosen]
+    pool = sorted(pool, key=lambda line: len(line.notes), reverse=True)[: len(left)]
     pool.sort(key=attrgetter("mean_pitch"), reverse=True)
-    return {**chosen, **dict(zip([v for v in free if v not in chosen], pool, strict=False))}
+    return {**chosen, **dict(zip(left, pool, strict=False))}
 
 
 def _peel(line: Line, *, highest: bool) -> list[Line]:

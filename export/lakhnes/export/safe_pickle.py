@@ -196,13 +196,12 @@ def load_torch_file(path: Path) -> Any:
     """
     try:
         value = _load_zip(path) if zipfile.is_zipfile(path) else _load_legacy(path.read_bytes())
-        return _resolve(value)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise CheckpointError(f"{path} is refused: broken zip container ({error}).") from None
+        return _resolve(value, {})
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, LookupError, EOFError) as error:
+        reason = f"its zip container is broken ({error})"
     except CheckpointError as error:
-        raise CheckpointError(
-            f"{path} is refused: {error}. Only checkpoints of the LakhNES code can be imported."
-        ) from None
+        reason = str(error)
+    raise CheckpointError(f"{path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported.")
 
 
 def _load_zip(path: Path) -> Any:
@@ -263,18 +262,29 @@ def _numbers(storage: _Storage, raw: bytes) -> Array:
     return np.frombuffer(raw, storage.dtype, storage.numel)
 
 
-def _resolve(value: Any) -> Any:
-    """Replaces tensors by their arrays, in every container."""
+def _resolve(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
+    """Replaces tensors by their arrays in every container, each once however often it is referred to.
+
+    Args:
+        value: what was loaded.
+        done: what has been seen, by identity; it keeps the objects alive, so that identities stay theirs.
+    """
+    if id(value) in done:
+        return done[id(value)][1]
+    if isinstance(value, Record | dict | list):
+        done[id(value)] = (value, value)
+    result = value
     match value:
         case _Tensor():
-            return value.array()
+            result = value.array()
         case Record():
-            value.state = _resolve(getattr(value, "state", {}))
+            value.state = _resolve(getattr(value, "state", {}), done)
         case dict():
             for key in value:
-                value[key] = _resolve(value[key])
+                value[key] = _resolve(value[key], done)
         case list():
-            value[:] = [_resolve(item) for item in value]
+            value[:] = [_resolve(item, done) for item in value]
         case tuple():
-            return tuple(_resolve(item) for item in value)
-    return value
+            result = tuple(_resolve(item, done) for item in value)
+    done[id(value)] = (value, result)
+    return result

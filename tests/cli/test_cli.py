@@ -1,0 +1,195 @@
+"""The command as a user runs it, in processes of its own."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import tune
+
+from lakhnes.bridge import MidiStyle, read_midi, write_midi
+from lakhnes.runtime import find_model, read_text, tx1_text, tx2_text
+from lakhnes.runtime.timing import FRAME_SAMPLES
+
+
+def lakhnes(*arguments: object, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def fails(*arguments: object, cwd: Path, code: int = 1) -> str:
+    """Runs what cannot be done; returns the message, which is short and no traceback."""
+    before = sorted(cwd.rglob("*"))
+    done = lakhnes(*arguments, cwd=cwd)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert sorted(cwd.rglob("*")) == before
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("lakhnes: ")
+    return done.stderr
+
+
+def test_generate_writes_the_same_song_for_a_seed(tmp_path: Path) -> None:
+    arguments = ("generate", "--seconds", 6, "--seed", 7)
+    done = lakhnes(*arguments, "-o", "a.mid", "-o", "a.tx1.txt", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "seed    7" in done.stdout
+    assert "model   nes-6x384 (int8)" in done.stdout
+    assert "length  6.0 s" in done.stdout
+    assert lakhnes(*arguments, "-o", "b.mid", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+    assert read_text(tmp_path / "a.tx1.txt").length == 6 * 44_100
+
+
+def test_generate_as_json_in_nes_style_on_the_frames(tmp_path: Path) -> None:
+    done = lakhnes("generate", "--seconds", 5, "--midi", "nes", "-o", "a.mid", "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert done.stderr == ""
+    score = read_midi(tmp_path / "a.mid")
+    assert result["files"] == ["a.mid"]
+    assert result["seconds"] == score.seconds == 5.0
+    assert sum(result["notes"].values()) == score.n_notes
+    onsets = sorted(note.onset for part in score.parts for note in part.notes)
+    assert all((onset - onsets[0]) % FRAME_SAMPLES == 0 for onset in onsets)
+    again = lakhnes("generate", "--seconds", 5, "--seed", result["seed"], "--midi", "nes", "-o", "b.mid", cwd=tmp_path)
+    assert again.returncode == 0
+    assert read_midi(tmp_path / "b.mid") == score
+
+
+def test_without_an_output_the_file_is_named_by_its_seed(tmp_path: Path) -> None:
+    assert lakhnes("generate", "--tokens", 50, "--seed", 11, cwd=tmp_path).returncode == 0
+    assert os.listdir(tmp_path) == ["lakhnes-11.mid"]
+
+
+def test_convert_between_all_formats(tmp_path: Path) -> None:
+    write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
+    assert lakhnes("convert", "a.mid", "-o", "b.tx2.txt", "-o", "b.tx1.txt", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "b.tx2.txt").read_text() == tx2_text(tune()) + "\n"
+    assert (tmp_path / "b.tx1.txt").read_text() == tx1_text(tune()) + "\n"
+    assert lakhnes("convert", "b.tx2.txt", "-o", "c.mid", "--midi", "nes", cwd=tmp_path).returncode == 0
+    assert read_midi(tmp_path / "c.mid") == tune()
+    done = lakhnes("convert", "c.mid", "-o", "d.mid", "--timing", "frames", cwd=tmp_path)
+    assert "wrote d.mid: 4.0 s" in done.stdout
+    done = lakhnes("convert", "d.mid", "-o", "e.tx1.txt", cwd=tmp_path)
+    assert "P1 plays 'Pulse 1'." in done.stderr
+
+
+def test_models_lists_the_builtin_one(tmp_path: Path) -> None:
+    text = lakhnes("models", cwd=tmp_path).stdout
+    assert "nes-6x384 (default)" in text
+    assert "11.8 M parameters" in text
+    listed = json.loads(lakhnes("models", "--json", cwd=tmp_path).stdout)
+    model = next(row for row in listed if row["name"] == "nes-6x384")
+    assert model["precision"] == "int8"
+    assert model["megabytes"] < 20
+    assert len(model["source_sha256"]) == 64
+
+
+def test_models_of_the_user_are_found_and_broken_ones_named(tmp_path: Path) -> None:
+    home = tmp_path / "data"
+    for name in ("mine", "broken"):
+        (home / "lakhnes/models" / name).mkdir(parents=True)
+    shutil.copy(find_model(), home / "lakhnes/models/mine/model.onnx")
+    (home / "lakhnes/models/broken/model.onnx").write_bytes(b"nothing")
+    environment = {**os.environ, "XDG_DATA_HOME": str(home), "HOME": str(home)}
+    listed = json.loads(lakhnes("models", "--json", cwd=tmp_path, env=environment).stdout)
+    rows = {row["name"]: row for row in listed}
+    assert set(rows) == {"mine", "broken", "nes-6x384"}
+    assert "no ONNX model" in rows["broken"]["error"]
+    done = lakhnes("generate", "--model", "mine", "--tokens", 9, "-o", "a.mid", cwd=tmp_path, env=environment)
+    assert done.returncode == 0
+
+
+def test_bad_input_is_named_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.mid").touch()
+    whole = tmp_path / "whole.mid"
+    write_midi(tune(), whole)
+    (tmp_path / "cut.mid").write_bytes(whole.read_bytes()[:300])
+    (tmp_path / "bad.tx1.txt").write_text("WT_3\nP9_NOTEON_60\n")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "no.onnx").write_text("no")
+    for arguments, message in (
+        (("convert", "empty.mid", "-o", "a.tx1.txt"), "empty.mid: empty; give a MIDI file."),
+        (("convert", "cut.mid", "-o", "a.tx1.txt"), "cut.mid: cut off in the middle"),
+        (("convert", "bad.tx1.txt", "-o", "a.mid"), "bad.tx1.txt, line 2: unknown event 'P9_NOTEON_60'"),
+        (("convert", "nope.mid", "-o", "a.mid"), "nope.mid is not there"),
+        (("convert", "model", "-o", "a.mid"), "model is no file"),
+        (("convert", "whole.mid", "-o", "a.gif"), "a.gif has no ending that says a format"),
+        (("convert", "whole.mid", "-o", "x/a.mid"), "there is no folder x"),
+        (("generate", "-o", "a.xyz"), "a.xyz has no ending"),
+        (("generate", "--model", "nope"), "There is no model 'nope'"),
+        (("generate", "--model", "model"), "model has no model.onnx in it"),
+        (("generate", "--model", "no.onnx"), "no.onnx is no ONNX model"),
+        (("generate", "--temperature", "-1"), "Temperature -1.0 is out of range"),
+        (("generate", "--top-p", "3"), "top-p 3.0 is out of range"),
+    ):
+        assert message in fails(*arguments, cwd=tmp_path)
+
+
+def test_wrong_usage_is_2(tmp_path: Path) -> None:
+    for arguments in (
+        ("nonsense",),
+        ("generate", "--seconds", "abc"),
+        ("generate", "--seconds", "-1"),
+        ("generate", "--seconds", "nan"),
+        ("generate", "--seconds", "1", "--tokens", "5"),
+        ("generate", "--midi", "gm"),
+        ("convert", "a.mid"),
+    ):
+        fails(*arguments, cwd=tmp_path, code=2)
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
+    def small_files_only() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = lakhnes("generate", "--seconds", 3, "-o", "a.mid", cwd=tmp_path, preexec_fn=small_files_only)
+    assert done.returncode == 1
+    assert "a.mid cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "lakhnes.cli", "generate", "--seconds", "3000", "-o", "a.mid"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert output == ""
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.train
+def test_export_makes_a_model_that_generates(shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    source = shared / "fixtures/lakhnes/tiny_legacy"
+    done = lakhnes("export", source, "-o", "tiny", "--mem-len", 32, "--json", cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert (result["folder"], result["timing"], result["mem_len"], result["vocabulary"]) == ("tiny", "samples", 32, "tx1")
+    assert result["parity"]["max_difference"] < 1e-4
+    assert lakhnes("generate", "--model", "tiny", "--tokens", 40, "-o", "a.mid", cwd=tmp_path).returncode == 0
+    (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    assert "evil.pt is refused" in fails("export", "evil.pt", "-o", "out", cwd=tmp_path)
+    assert "nope is not there" in fails("export", "nope", "-o", "out", cwd=tmp_path)
+
+
+@pytest.mark.train
+def test_export_without_pytorch_says_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = lakhnes("export", "x", "-o", "y", cwd=tmp_path, env=environment)
+    assert done.returncode == 1
+    assert done.stderr == 'lakhnes: lakhnes export needs an extra: run  pip install "lakhnes[train]"\n'

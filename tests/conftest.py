@@ -1,0 +1,44 @@
+"""Fixtures that several folders share."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lakhnes.runtime import Model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data beside the checkout; tests that need it skip only where it is not."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the reference data are not there ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def nesmdb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked NES-MDB MIDI files: train/ and valid/."""
+    folder = tmp_path_factory.mktemp("nesmdb")
+    with tarfile.open(shared / "data" / "nesmdb_midi.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def builtin_model() -> Model:
+    """The model in the package."""
+    return Model.load()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The reference's tiny checkpoint (random weights, memory 64), exported by our code."""
+    pytest.importorskip("torch")
+    from lakhnes.export import export_model, load_checkpoint
+
+    folder = tmp_path_factory.mktemp("tiny")
+    export_model(load_checkpoint(shared / "fixtures/lakhnes/tiny"), folder, mem_len=64)
+    return Model.load(folder)

@@ -1,0 +1,309 @@
+"""Importing checkpoints, good and evil."""
+
+import collections
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import types
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lakhnes.export import load_checkpoint  # noqa: E402
+from lakhnes.export.safe_pickle import load_torch_file  # noqa: E402
+from lakhnes.runtime import CheckpointError  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture
+def lakhnes_modules() -> Iterator[Callable[..., Any]]:
+    """Modules by the names of the LakhNES code, so that models can be pickled as it does."""
+    names = {
+        "mem_transformer": (
+            "MemTransformerLM",
+            "AdaptiveEmbedding",
+            "RelPartialLearnableDecoderLayer",
+            "RelPartialLearnableMultiHeadAttn",
+            "PositionwiseFF",
+            "PositionalEmbedding",
+        ),
+        "proj_adaptive_softmax": ("ProjectedAdaptiveLogSoftmax",),
+    }
+    classes = {}
+    for module_name, class_names in names.items():
+        module = types.ModuleType(module_name)
+        for name in class_names:
+            classes[name] = type(name, (torch.nn.Module,), {"__module__": module_name})
+            setattr(module, name, classes[name])
+        sys.modules[module_name] = module
+
+    def new(name: str, **attributes: Any) -> Any:
+        made = classes[name]()
+        for key, value in attributes.items():
+            setattr(made, key, value)
+        return made
+
+    def model(d_embed: int = 8, **variant: Any) -> Any:
+        torch.manual_seed(1)
+        vocabulary, d, heads, d_head, inner = 631, 8, 2, 4, 12
+        embedding = torch.nn.Embedding(vocabulary, d_embed)
+        output = torch.nn.Linear(d_embed, vocabulary)
+        output.weight = embedding.weight
+        projections = [torch.nn.Parameter(torch.randn(d, d_embed)) for _ in range(2)] if d_embed != d else []
+        layers = []
+        for _ in range(2):
+            attention = new(
+                "RelPartialLearnableMultiHeadAttn",
+                qkv_net=torch.nn.Linear(d, 3 * heads * d_head, bias=False),
+                o_net=torch.nn.Linear(heads * d_head, d, bias=False),
+                r_net=torch.nn.Linear(d, heads * d_head, bias=False),
+                layer_norm=torch.nn.LayerNorm(d),
+                pre_lnorm=variant.get("pre_lnorm", False),
+            )
+            core = torch.nn.Sequential(
+                torch.nn.Linear(d, inner),
+                torch.nn.ReLU(),
+                torch.nn.Dropout(0.1),
+                torch.nn.Linear(inner, d),
+                torch.nn.Dropout(0.1),
+            )
+            feed_forward = new("PositionwiseFF", CoreNet=core, layer_norm=torch.nn.LayerNorm(d))
+            layers.append(new("RelPartialLearnableDecoderLayer", dec_attn=attention, pos_ff=feed_forward))
+        sizes = {"n_token": vocabulary, "n_layer": 2, "n_head": heads, "d_model": d, "d_head": d_head}
+        switches = {"attn_type": 0, "sample_softmax": -1, "same_length": False, "clamp_len": -1, "d_embed": d_embed}
+        crit = new(
+            "ProjectedAdaptiveLogSoftmax",
+            out_layers=torch.nn.ModuleList([output]),
+            out_projs=torch.nn.ParameterList(projections[1:]),
+            n_clusters=variant.pop("n_clusters", 0),
+        )
+        word_emb = new(
+            "AdaptiveEmbedding",
+            emb_layers=torch.nn.ModuleList([embedding]),
+            emb_projs=torch.nn.ParameterList(projections[:1]),
+            div_val=1,
+        )
+        return new(
+            "MemTransformerLM",
+            word_emb=word_emb,
+            crit=crit,
+            layers=torch.nn.ModuleList(layers),
+            pos_emb=new("PositionalEmbedding", demb=d),
+            r_w_bias=torch.nn.Parameter(torch.randn(heads, d_head)),
+            r_r_bias=torch.nn.Parameter(torch.randn(heads, d_head)),
+            **{**sizes, **switches, **variant},
+        )
+
+    yield model
+    for module_name in names:
+        del sys.modules[module_name]
+
+
+def saved(model: Any, path: Path, *, legacy: bool = False) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the classes have no source to store
+        torch.save(model, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("d_embed", [8, 6])
+def test_both_containers_and_projected_embeddings(
+    lakhnes_modules: Callable[..., Any], tmp_path: Path, legacy: bool, d_embed: int
+) -> None:
+    original = lakhnes_modules(d_embed, pre_lnorm=True, clamp_len=7, same_length=True)
+    checkpoint = load_checkpoint(saved(original, tmp_path / "model.pt", legacy=legacy))
+    config = checkpoint.model.config
+    assert (config.n_layer, config.n_head, config.d_model, config.d_head) == (2, 2, 8, 4)
+    assert (config.d_inner, config.d_embed, config.clamp_len) == (12, d_embed, 7)
+    assert (config.pre_lnorm, config.same_length, config.tie_embedding) == (True, True, True)
+    assert checkpoint.vocabulary.name == "tx1"
+    attention = original.layers[1].dec_attn
+    torch.testing.assert_close(checkpoint.model.layers[1].attention.relative.weight, attention.r_net.weight)
+    torch.testing.assert_close(checkpoint.model.position_bias, original.r_r_bias)
+    if d_embed != 8:
+        torch.testing.assert_close(checkpoint.model.output_projection, original.crit.out_projs[0])
+
+
+@pytest.mark.parametrize("folder", ["tiny", "tiny_legacy"])
+def test_the_references_weights(shared: Path, folder: str) -> None:
+    """Also of a file whose storages say 'cuda:0'."""
+    weights = np.load(shared / "fixtures/lakhnes/tiny/weights.npz")
+    model = load_checkpoint(shared / "fixtures/lakhnes" / folder).model
+    np.testing.assert_array_equal(model.embedding.weight.detach(), weights["word_emb.emb_layers.0.weight"])
+    feed_forward = model.layers[2].feed_forward  # type: ignore[union-attr]
+    np.testing.assert_array_equal(feed_forward.narrow.weight.detach(), weights["layers.2.pos_ff.CoreNet.3.weight"])
+
+
+def test_an_archive_of_a_checkpoint(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    from lakhnes.runtime import tx1
+
+    folder = tmp_path / "LakhNES"
+    folder.mkdir()
+    saved(lakhnes_modules(), folder / "model.pt")
+    (folder / "vocab.txt").write_text(tx1().to_text())
+    with tarfile.open(tmp_path / "LakhNES.tar.gz", "w:gz") as archive:
+        archive.add(folder, "LakhNES")
+    checkpoint = load_checkpoint(tmp_path / "LakhNES.tar.gz")
+    assert checkpoint.source == "LakhNES.tar.gz"
+    assert checkpoint.model.config == load_checkpoint(folder).model.config
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        ({"n_clusters": 3}, "adaptive softmax"),
+        ({"sample_softmax": 5}, "sampled softmax"),
+        ({"attn_type": 2}, "attention type 2"),
+        ({"n_layer": 3}, "weights do not fit"),
+    ],
+)
+def test_unsupported_variants_say_so(
+    lakhnes_modules: Callable[..., Any], tmp_path: Path, variant: dict[str, int], reason: str
+) -> None:
+    with pytest.raises(CheckpointError, match=rf"model\.pt is not supported: .*{reason}"):
+        load_checkpoint(saved(lakhnes_modules(**variant), tmp_path / "model.pt"))
+
+
+def test_a_vocabulary_of_another_size_is_refused(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    path = saved(lakhnes_modules(), tmp_path / "model.pt")
+    (tmp_path / "vocab.txt").write_text("WT_1\nP1_NOTEOFF\n")
+    with pytest.raises(CheckpointError, match=r"vocab\.txt has 3 tokens with <S>, but the model 631"):
+        load_checkpoint(path)
+    (tmp_path / "vocab.txt").write_text("hello\n")
+    with pytest.raises(CheckpointError, match=r"vocab\.txt is no vocabulary"):
+        load_checkpoint(path)
+
+
+class Runs:
+    """Pickles to a call of any function."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.call
+
+
+def container(data: bytes, path: Path, *, legacy: bool, compress: bool = False) -> Path:
+    """Puts a pickle where `torch.save` puts the model."""
+    if legacy:
+        head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
+        path.write_bytes(b"".join(pickle.dumps(part, 2) for part in head) + data + pickle.dumps([], 2))
+    else:
+        kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+        with zipfile.ZipFile(path, "w", kind) as archive:
+            archive.writestr("model/data.pkl", data)
+    return path
+
+
+def evil_pickles(marker: Path) -> dict[str, bytes]:
+    touch = f"touch {marker}"
+    code = f"open({str(marker)!r}, 'w')"
+    by_instruction = b"".join(  # (I) INST os system: an opcode that torch never writes
+        [b"(S'", touch.encode(), b"'\nios\nsystem\n."]
+    )
+    return {
+        "os.system": pickle.dumps(Runs(os.system, touch), 2),
+        "os.system, protocol 4": pickle.dumps(Runs(os.system, touch), 4),
+        "builtins.eval": pickle.dumps(Runs(eval, code), 2),
+        "builtins.exec": pickle.dumps(Runs(exec, code), 2),
+        "builtins.getattr": pickle.dumps(Runs(getattr, dict, "get"), 2),
+        "subprocess.Popen": pickle.dumps(Runs(subprocess.Popen, ["touch", str(marker)]), 2),
+        "another class": pickle.dumps(Runs(collections.Counter, "abc"), 2),
+        "functools.partial": b"cfunctools\npartial\n(cos\nsystem\nS'" + touch.encode() + b"'\ntR(tR.",
+        "torch.load": pickle.dumps(Runs(torch.load, "x"), 2),
+        "a module's helper": b"cmem_transformer.os\nsystem\n(S'" + touch.encode() + b"'\ntR.",
+        "inside a list": pickle.dumps([1, {"a": Runs(os.system, touch)}], 2),
+        "INST": by_instruction,
+    }
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("name", sorted(evil_pickles(Path("x"))))
+def test_malicious_pickles_are_refused_and_run_nothing(tmp_path: Path, name: str, legacy: bool) -> None:
+    marker = tmp_path / "it-ran"
+    before = set(sys.modules)
+    path = container(evil_pickles(marker)[name], tmp_path / "model.pt", legacy=legacy)
+    with pytest.raises(CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of the LakhNES code"):
+        load_checkpoint(path)
+    assert not marker.exists()
+    assert set(sys.modules) - before <= {"pickletools"}
+
+
+def test_a_stand_in_cannot_alter_what_outlives_it(tmp_path: Path) -> None:
+    """BUILD on a rebuilding function or a container class must not change ours."""
+    for target in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
+        state_with_slots = b"N}S'evil'\nI1\ns\x86b."
+        path = container(target + state_with_slots, tmp_path / "model.pt", legacy=False)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(path)
+    from lakhnes.export import safe_pickle
+
+    assert not hasattr(safe_pickle._rebuild_tensor, "evil")
+    assert not hasattr(collections.OrderedDict, "evil")
+
+
+def test_bombs_are_refused_before_they_unfold(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    container(b"\x80\x02" + b"N0" * (40 << 20) + b"N.", path, legacy=False, compress=True)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(CheckpointError, match="compressed"):
+        load_checkpoint(path)
+    container(b"\x80\x02Nr\xff\xff\xff\x7f.", path, legacy=False)  # a memo of two thousand million places
+    with pytest.raises(CheckpointError, match="too large"):
+        load_checkpoint(path)
+    laughs: list[Any] = []
+    for _ in range(60):
+        laughs = [laughs, laughs]
+    container(pickle.dumps(laughs, 2), path, legacy=False)
+    with pytest.raises(CheckpointError, match="no whole model"):
+        load_checkpoint(path)
+    stretched = torch.zeros(1).expand(1 << 20, 1 << 20)
+    torch.save(torch.nn.Parameter(stretched), path)
+    with pytest.raises(CheckpointError, match="beyond its storage"):
+        load_torch_file(path)
+
+
+def test_what_is_cut_off_or_no_checkpoint_is_refused(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    for legacy in (False, True):
+        whole = saved(lakhnes_modules(), path, legacy=legacy).read_bytes()
+        for size in (0, 10, 1000, len(whole) // 2, len(whole) - 500):
+            path.write_bytes(whole[:size])
+            with pytest.raises(CheckpointError, match=r"model\.pt is refused"):
+                load_checkpoint(path)
+    torch.save({"weights": torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="no whole model of the LakhNES code"):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="is not there"):
+        load_checkpoint(tmp_path / "nope")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match=r"has no model\.pt"):
+        load_checkpoint(tmp_path / "empty")
+
+
+def test_noise_in_a_file_never_makes_another_error(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "model.pt"
+    for legacy in (False, True):
+        whole = saved(lakhnes_modules(), path, legacy=legacy).read_bytes()
+        for _ in range(150):
+            data = bytearray(whole)
+            for place in rng.integers(0, 12_000, 3):
+                data[place] = rng.integers(256)
+            path.write_bytes(bytes(data))
+            try:
+                load_checkpoint(path)
+            except CheckpointError as error:
+                assert "model.pt" in str(error)  # noqa: PT017

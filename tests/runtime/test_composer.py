@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling
+from lakhnes.runtime.constraints import Grammar, Mask
+from lakhnes.runtime.score import events_of_score, rank
+from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
+from lakhnes.runtime.vocabulary import tx1, tx2
+
+
+def compose(model: Model, seed: int, **options: object) -> Composer:
+    composer = Composer(model, np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+    for _ in composer:
+        pass
+    return composer
+
+
+def test_a_seed_is_a_song(builtin_model: Model) -> None:
+    first = compose(builtin_model, 7, length_samples=5 * SAMPLE_RATE).score()
+    builtin_model.prefill([1, 2, 3])
+    assert compose(builtin_model, 7, length_samples=5 * SAMPLE_RATE).score() == first
+    assert compose(builtin_model, 8, length_samples=5 * SAMPLE_RATE).score() != first
+
+
+@pytest.mark.parametrize("samples", [5 * SAMPLE_RATE, 100_001, 1])
+def test_a_song_has_the_asked_length_to_the_sample(builtin_model: Model, samples: int) -> None:
+    assert compose(builtin_model, 1, length_samples=samples).score().length == samples
+
+
+def test_onsets_lie_on_frames(builtin_model: Model) -> None:
+    for seed in range(3):
+        score = compose(builtin_model, seed, length_samples=8 * SAMPLE_RATE).score()
+        onsets = sorted(note.onset for part in score.parts for note in part.notes)
+        assert onsets
+        assert all((onset - onsets[0]) % FRAME_SAMPLES == 0 for onset in onsets)
+
+
+@pytest.mark.parametrize("options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}])
+def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
+    composer = Composer(builtin_model, np.random.default_rng(4), **options)  # type: ignore[arg-type]
+    events = list(composer)
+    sounding = set()
+    for event in events:
+        if event.kind is Kind.NOTE_ON:
+            sounding.add(event.voice)
+        elif event.kind is Kind.NOTE_OFF:
+            sounding.remove(event.voice)
+    assert not sounding
+    assert events[-1].kind is Kind.END
+    assert sum(event.kind is Kind.END for event in events) == 1
+    exact = list(events_of_score(composer.score(), expression=False))
+
+    def joined(stream: list[Event]) -> list[Event]:
+        together: list[Event] = []
+        for event in stream:
+            if event.kind is Kind.WAIT and together and together[-1].kind is Kind.WAIT:
+                together[-1] = Event(Kind.WAIT, None, together[-1].value + event.value)
+            elif event.kind is not Kind.END:
+                together.append(event)
+        return together
+
+    assert joined(events) == exact
+
+
+def test_a_number_of_tokens_is_kept(builtin_model: Model) -> None:
+    assert compose(builtin_model, 2, max_tokens=123).n_tokens == 123
+
+
+def test_without_a_length_the_model_ends_the_song(builtin_model: Model) -> None:
+    ends_itself = compose(builtin_model, 3, max_samples=170 * SAMPLE_RATE)
+    assert ends_itself.score().seconds < 170
+
+
+def test_stopping_half_way_leaves_a_valid_score(builtin_model: Model) -> None:
+    composer = Composer(builtin_model, np.random.default_rng(9), length_samples=20 * SAMPLE_RATE)
+    for _ in range(77):
+        next(composer)
+    assert composer.score().length == composer.time_samples
+
+
+class Nothing:
+    def restrict(self, allowed: Mask) -> None:
+        allowed[:] = False
+
+    def observe(self, event: Event) -> None:
+        pass
+
+
+def test_constraints_that_leave_nothing_say_which(builtin_model: Model) -> None:
+    with pytest.raises(OptionError, match="Nothing excludes every event"):
+        compose(builtin_model, 1, max_tokens=5, constraints=[Nothing()])
+
+
+@pytest.mark.parametrize("options", [{"length_samples": 0}, {"max_tokens": 0}, {"max_samples": -1}])
+def test_lengths_out_of_range_are_refused(builtin_model: Model, options: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match="out of range"):
+        Composer(builtin_model, np.random.default_rng(0), **options)  # type: ignore[arg-type]
+
+
+def test_temperature_zero_takes_no_chances(builtin_model: Model) -> None:
+    first = compose(builtin_model, 1, max_tokens=60, sampling=Sampling(0)).score()
+    assert compose(builtin_model, 2, max_tokens=60, sampling=Sampling(0)).score() == first
+
+
+@settings(max_examples=40)
+@given(st.sampled_from([tx1(), tx2()]), st.sampled_from(list(Timing)), st.integers(0, 2**32 - 1))
+def test_the_grammar_allows_canonical_streams_and_nothing_else(vocabulary: object, timing: Timing, seed: int) -> None:
+    codec = Codec(vocabulary, timing)  # type: ignore[arg-type]
+    rng = np.random.default_rng(seed)
+    grammar = Grammar(codec)
+    spoken, sounding = -1, set()
+    for _ in range(60):
+        allowed = np.ones(len(codec.vocabulary), np.bool_)
+        grammar.restrict(allowed)
+        for token, event in enumerate(codec.vocabulary.events):
+            in_order = event.voice is None or rank(event) > spoken
+            sounds = event.kind is not Kind.NOTE_OFF or event.voice in sounding
+            assert allowed[token] == (in_order and sounds and codec.used[token]), event
+        event = codec.event(int(rng.choice(np.flatnonzero(allowed))))
+        grammar.observe(event)
+        spoken = rank(event)
+        if event.kind is Kind.NOTE_ON:
+            sounding.add(event.voice)
+        sounding -= {event.voice} if event.kind is Kind.NOTE_OFF else set()
