@@ -23,6 +23,7 @@ from lakhnes.runtime.vocabulary import tx1
 
 
 def main() -> None:
+    """Prints a line of JSON for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of MIDI files")

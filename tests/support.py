@@ -48,7 +48,9 @@ def without_expression(score: Score) -> Score:
 def tune() -> Score:
     """Two bars of our own for four voices, with dynamics and timbre."""
     beat = 22_050
-    lead = [Note(i * beat, beat - 2000, pitch, 12) for i, pitch in enumerate((69, 72, 76, 74, 72, 71, 69, 64))]
+    lead = [
+        Note(i * beat, beat - 2000, pitch, 12) for i, pitch in enumerate((69, 72, 76, 74, 72, 71, 69, 64))
+    ]
     harmony = [Note(i * 2 * beat, 2 * beat, pitch, 8) for i, pitch in enumerate((57, 60, 55, 52))]
     bass = [Note(i * beat // 2, beat // 3, 33 + (i % 2) * 12) for i in range(16)]
     drums = [Note(i * beat // 2, 3000, 15 if i % 2 else 2, 13) for i in range(16)]

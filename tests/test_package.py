@@ -5,8 +5,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import lakhnes
 import pytest
+
+import lakhnes
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTIONS = ("export", "runtime", "bridge", "apu", "gui", "cli")
@@ -39,13 +40,18 @@ def test_composing_loads_neither_pytorch_nor_onnx(tmp_path: Path) -> None:
 
 def test_the_version_is_the_packages() -> None:
     command = [sys.executable, "-m", "lakhnes.cli", "--version"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"lakhnes {version('lakhnes')}\n"
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        == f"lakhnes {version('lakhnes')}\n"
+    )
 
 
 @pytest.mark.parametrize("portion", ["runtime", "bridge"])
 def test_public_names_are_there_and_documented(portion: str) -> None:
     module = __import__(f"lakhnes.{portion}", fromlist=["*"])
-    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert module.__all__ == sorted(
+        module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
     for name in module.__all__:
         member = getattr(module, name)
         assert isinstance(member, int | str) or member.__doc__, name

@@ -1,5 +1,6 @@
 import io
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -51,14 +52,24 @@ def test_tracks_are_known_by_name_whatever_their_channels() -> None:
         a_track("pulse_1", 7, scale(48)),
     )
     score, remarks = score_from_midi(midi)
-    assert pitches(score) == {"P1": [48, 49, 50, 51], "P2": [60, 61, 62, 63], "TR": [72, 73, 74, 75], "NO": [2, 15]}
+    assert pitches(score) == {
+        "P1": [48, 49, 50, 51],
+        "P2": [60, 61, 62, 63],
+        "TR": [72, 73, 74, 75],
+        "NO": [2, 15],
+    }
     assert remarks[0] == "P1 plays 'pulse_1'."
 
 
 def test_without_names_our_channels_say_the_voices() -> None:
     midi = a_file(a_track("", 2, scale(72)), a_track("", 0, scale(40)), a_track("", 1, scale(60)))
     score, _ = score_from_midi(midi)
-    assert pitches(score) == {"P1": [40, 41, 42, 43], "P2": [60, 61, 62, 63], "TR": [72, 73, 74, 75], "NO": []}
+    assert pitches(score) == {
+        "P1": [40, 41, 42, 43],
+        "P2": [60, 61, 62, 63],
+        "TR": [72, 73, 74, 75],
+        "NO": [],
+    }
 
 
 def test_else_pitch_and_drums_decide() -> None:
@@ -155,7 +166,7 @@ def test_a_file_without_notes_is_a_silent_score(tmp_path: Path) -> None:
 )
 def test_monophonic_lines_do_not_overlap_and_invent_nothing(notes: list[Note], highest: bool) -> None:
     line = monophonic(notes, highest=highest)
-    assert all(a.end <= b.onset for a, b in zip(line, line[1:], strict=False))
+    assert all(a.end <= b.onset for a, b in pairwise(line))
     assert {(n.onset, n.pitch) for n in line} <= {(n.onset, n.pitch) for n in notes}
     assert bool(line) == bool(notes)
 

@@ -28,7 +28,9 @@ def test_tracks_channels_and_programs() -> None:
 
 
 def test_velocities_can_be_heard() -> None:
-    loud = Score((Part((Note(0, 100, 60, 15), Note(100, 100, 60, 1))), Part(), Part((Note(0, 99, 40),)), Part()), 200)
+    loud = Score(
+        (Part((Note(0, 100, 60, 15), Note(100, 100, 60, 1))), Part(), Part((Note(0, 99, 40),)), Part()), 200
+    )
     midi = midi_of(loud)
     velocities = [[m.velocity for m in t if m.type == "note_on"] for t in midi.tracks[1:4]]
     assert velocities == [[127, 8], [], [127]]

@@ -59,7 +59,9 @@ def test_generate_as_json_in_nes_style_on_the_frames(tmp_path: Path) -> None:
     assert sum(result["notes"].values()) == score.n_notes
     onsets = sorted(note.onset for part in score.parts for note in part.notes)
     assert all((onset - onsets[0]) % FRAME_SAMPLES == 0 for onset in onsets)
-    again = lakhnes("generate", "--seconds", 5, "--seed", result["seed"], "--midi", "nes", "-o", "b.mid", cwd=tmp_path)
+    again = lakhnes(
+        "generate", "--seconds", 5, "--seed", result["seed"], "--midi", "nes", "-o", "b.mid", cwd=tmp_path
+    )
     assert again.returncode == 0
     assert read_midi(tmp_path / "b.mid") == score
 
@@ -162,7 +164,9 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     command = [sys.executable, "-m", "lakhnes.cli", "generate", "--seconds", "3000", "-o", "a.mid"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     time.sleep(2)
     process.send_signal(number)
     output, errors = process.communicate(timeout=20)
@@ -178,7 +182,12 @@ def test_export_makes_a_model_that_generates(shared: Path, tmp_path: Path) -> No
     source = shared / "fixtures/lakhnes/tiny_legacy"
     done = lakhnes("export", source, "-o", "tiny", "--mem-len", 32, "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
-    assert (result["folder"], result["timing"], result["mem_len"], result["vocabulary"]) == ("tiny", "samples", 32, "tx1")
+    assert (result["folder"], result["timing"], result["mem_len"], result["vocabulary"]) == (
+        "tiny",
+        "samples",
+        32,
+        "tx1",
+    )
     assert result["parity"]["max_difference"] < 1e-4
     assert lakhnes("generate", "--model", "tiny", "--tokens", 40, "-o", "a.mid", cwd=tmp_path).returncode == 0
     (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")

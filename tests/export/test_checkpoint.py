@@ -80,7 +80,13 @@ def lakhnes_modules() -> Iterator[Callable[..., Any]]:
             feed_forward = new("PositionwiseFF", CoreNet=core, layer_norm=torch.nn.LayerNorm(d))
             layers.append(new("RelPartialLearnableDecoderLayer", dec_attn=attention, pos_ff=feed_forward))
         sizes = {"n_token": vocabulary, "n_layer": 2, "n_head": heads, "d_model": d, "d_head": d_head}
-        switches = {"attn_type": 0, "sample_softmax": -1, "same_length": False, "clamp_len": -1, "d_embed": d_embed}
+        switches = {
+            "attn_type": 0,
+            "sample_softmax": -1,
+            "same_length": False,
+            "clamp_len": -1,
+            "d_embed": d_embed,
+        }
         crit = new(
             "ProjectedAdaptiveLogSoftmax",
             out_layers=torch.nn.ModuleList([output]),
@@ -142,7 +148,9 @@ def test_the_references_weights(shared: Path, folder: str) -> None:
     model = load_checkpoint(shared / "fixtures/lakhnes" / folder).model
     np.testing.assert_array_equal(model.embedding.weight.detach(), weights["word_emb.emb_layers.0.weight"])
     feed_forward = model.layers[2].feed_forward  # type: ignore[union-attr]
-    np.testing.assert_array_equal(feed_forward.narrow.weight.detach(), weights["layers.2.pos_ff.CoreNet.3.weight"])
+    np.testing.assert_array_equal(
+        feed_forward.narrow.weight.detach(), weights["layers.2.pos_ff.CoreNet.3.weight"]
+    )
 
 
 def test_an_archive_of_a_checkpoint(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
@@ -235,7 +243,9 @@ def test_malicious_pickles_are_refused_and_run_nothing(tmp_path: Path, name: str
     marker = tmp_path / "it-ran"
     before = set(sys.modules)
     path = container(evil_pickles(marker)[name], tmp_path / "model.pt", legacy=legacy)
-    with pytest.raises(CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of the LakhNES code"):
+    with pytest.raises(
+        CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of the LakhNES code"
+    ):
         load_checkpoint(path)
     assert not marker.exists()
     assert set(sys.modules) - before <= {"pickletools"}
@@ -275,7 +285,9 @@ def test_bombs_are_refused_before_they_unfold(lakhnes_modules: Callable[..., Any
         load_torch_file(path)
 
 
-def test_what_is_cut_off_or_no_checkpoint_is_refused(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+def test_what_is_cut_off_or_no_checkpoint_is_refused(
+    lakhnes_modules: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "model.pt"
     for legacy in (False, True):
         whole = saved(lakhnes_modules(), path, legacy=legacy).read_bytes()
@@ -293,7 +305,9 @@ def test_what_is_cut_off_or_no_checkpoint_is_refused(lakhnes_modules: Callable[.
         load_checkpoint(tmp_path / "empty")
 
 
-def test_noise_in_a_file_never_makes_another_error(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+def test_noise_in_a_file_never_makes_another_error(
+    lakhnes_modules: Callable[..., Any], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "model.pt"
     for legacy in (False, True):

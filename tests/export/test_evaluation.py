@@ -49,7 +49,9 @@ def test_streams_are_filled_song_after_song() -> None:
     a, b, c = ([0, *range(start, start + 9), 0] for start in (10, 30, 50))
     data, targets = parallel_streams([a, [0, 1, 0], b, c], n_streams=2, segment=4)
     np.testing.assert_array_equal(data, [[0, 10, 11, 12, 13, 14, 15, 16], [0, 30, 31, 32, 33, 34, 35, 36]])
-    np.testing.assert_array_equal(targets, [[10, 11, 12, 13, 14, 15, 16, 17], [30, 31, 32, 33, 34, 35, 36, 37]])
+    np.testing.assert_array_equal(
+        targets, [[10, 11, 12, 13, 14, 15, 16, 17], [30, 31, 32, 33, 34, 35, 36, 37]]
+    )
 
 
 def test_one_wait_is_trimmed_at_each_end() -> None:

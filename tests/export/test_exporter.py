@@ -16,7 +16,15 @@ pytestmark = pytest.mark.train
 
 def checkpoint(**variant: object) -> Checkpoint:
     torch.manual_seed(2)
-    sizes = {"n_token": 631, "n_layer": 2, "n_head": 2, "d_model": 32, "d_head": 12, "d_inner": 48, "d_embed": 32}
+    sizes = {
+        "n_token": 631,
+        "n_layer": 2,
+        "n_head": 2,
+        "d_model": 32,
+        "d_head": 12,
+        "d_inner": 48,
+        "d_embed": 32,
+    }
     model = TransformerXL(TransformerXLConfig(**{**sizes, **variant}))  # type: ignore[arg-type]
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.15)
@@ -71,7 +79,12 @@ def test_eight_bits_stay_close_and_are_smaller(tmp_path: Path) -> None:
 def test_metadata_tell_where_the_model_comes_from(tmp_path: Path) -> None:
     export_model(checkpoint(), tmp_path / "mine", mem_len=8, timing=Timing.FRAMES, provenance="By hand.")
     info = Model.load(tmp_path / "mine").info
-    assert (info.name, info.timing, info.provenance, info.source) == ("mine", Timing.FRAMES, "By hand.", "model.pt")
+    assert (info.name, info.timing, info.provenance, info.source) == (
+        "mine",
+        Timing.FRAMES,
+        "By hand.",
+        "model.pt",
+    )
     assert info.source_sha256 == "0" * 64
     assert info.n_parameters == sum(p.numel() for p in checkpoint().model.parameters())
     assert json.loads(info.to_json())["format_version"] == 1

@@ -12,19 +12,31 @@ pytestmark = pytest.mark.train
 
 def tiny(**variant: object) -> TransformerXL:
     torch.manual_seed(0)
-    sizes = {"n_token": 20, "n_layer": 2, "n_head": 2, "d_model": 16, "d_head": 8, "d_inner": 24, "d_embed": 16}
+    sizes = {
+        "n_token": 20,
+        "n_layer": 2,
+        "n_head": 2,
+        "d_model": 16,
+        "d_head": 8,
+        "d_inner": 24,
+        "d_embed": 16,
+    }
     return TransformerXL(TransformerXLConfig(**{**sizes, **variant})).eval()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("folder", ["tiny", "tiny_legacy"])
 @pytest.mark.parametrize(("segment", "key"), [(1, "step"), (16, "chunk16")])
-def test_segments_with_memory_give_the_originals_logits(shared: Path, folder: str, segment: int, key: str) -> None:
+def test_segments_with_memory_give_the_originals_logits(
+    shared: Path, folder: str, segment: int, key: str
+) -> None:
     reference = np.load(shared / "fixtures/lakhnes/tiny/logits.npz")
     model = load_checkpoint(shared / "fixtures/lakhnes" / folder).model
     tokens, memory, rows = torch.from_numpy(reference["tokens"])[None], None, []
     with torch.no_grad():
         for start in range(0, 400, segment):
-            logits, memory = model(tokens[:, start : start + segment], memory, mem_len=int(reference["mem_len"]))
+            logits, memory = model(
+                tokens[:, start : start + segment], memory, mem_len=int(reference["mem_len"])
+            )
             rows.append(logits[0])
     np.testing.assert_allclose(torch.cat(rows), reference[key], atol=1e-4)
 
@@ -41,7 +53,9 @@ def test_the_supplied_checkpoint_gives_the_originals_logits(shared: Path) -> Non
     np.testing.assert_allclose(torch.cat(rows), reference["step"], atol=1e-4)
 
 
-@pytest.mark.parametrize("variant", [{}, {"pre_lnorm": True}, {"d_embed": 12}, {"clamp_len": 5}, {"same_length": True}])
+@pytest.mark.parametrize(
+    "variant", [{}, {"pre_lnorm": True}, {"d_embed": 12}, {"clamp_len": 5}, {"same_length": True}]
+)
 def test_with_a_window_segments_of_any_size_equal_steps(variant: dict[str, object]) -> None:
     model = tiny(**variant)
     tokens = torch.randint(0, 20, (3, 60))

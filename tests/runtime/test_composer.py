@@ -37,7 +37,9 @@ def test_onsets_lie_on_frames(builtin_model: Model) -> None:
         assert all((onset - onsets[0]) % FRAME_SAMPLES == 0 for onset in onsets)
 
 
-@pytest.mark.parametrize("options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}])
+@pytest.mark.parametrize(
+    "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}]
+)
 def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
     composer = Composer(builtin_model, np.random.default_rng(4), **options)  # type: ignore[arg-type]
     events = list(composer)
@@ -106,7 +108,9 @@ def test_temperature_zero_takes_no_chances(builtin_model: Model) -> None:
 
 @settings(max_examples=40)
 @given(st.sampled_from([tx1(), tx2()]), st.sampled_from(list(Timing)), st.integers(0, 2**32 - 1))
-def test_the_grammar_allows_canonical_streams_and_nothing_else(vocabulary: object, timing: Timing, seed: int) -> None:
+def test_the_grammar_allows_canonical_streams_and_nothing_else(
+    vocabulary: object, timing: Timing, seed: int
+) -> None:
     codec = Codec(vocabulary, timing)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     grammar = Grammar(codec)

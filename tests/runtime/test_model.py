@@ -74,7 +74,9 @@ def test_steps_and_chunks_of_any_size_equal_the_original(shared: Path, tiny_mode
         np.testing.assert_allclose(tiny_model.step(int(token)), logits, atol=1e-4)
     for chunk in (1, 2, 7, 16, 63, 64, 1000):
         tiny_model.reset()
-        np.testing.assert_allclose(tiny_model.prefill(reference["tokens"], chunk=chunk), reference["step"], atol=1e-4)
+        np.testing.assert_allclose(
+            tiny_model.prefill(reference["tokens"], chunk=chunk), reference["step"], atol=1e-4
+        )
 
 
 def test_names_and_folders_find_models(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
     with pytest.raises(ModelError, match="has no lakhnes metadata; make it with"):
         Model.load(tmp_path)
     write(text.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))
-    with pytest.raises(ModelError, match="model format 99.*update lakhnes"):
+    with pytest.raises(ModelError, match=r"model format 99.*update lakhnes"):
         Model.load(tmp_path)
     for nonsense in ("[]", "{}", "x", '{"format_version": 1, "vocabulary": "tx1", "timing": "weeks"}'):
         write(nonsense)

@@ -50,7 +50,9 @@ def test_temperature_zero_takes_the_likeliest() -> None:
     assert draw(logits, Sampling(0), np.random.default_rng(0), np.array([True, False, True])) == 2
 
 
-@pytest.mark.parametrize("options", [(-1.0, 3, None), (float("nan"), 3, None), (1, 0, None), (1, 3, 0), (1, 3, 1.1)])
+@pytest.mark.parametrize(
+    "options", [(-1.0, 3, None), (float("nan"), 3, None), (1, 0, None), (1, 3, 0), (1, 3, 1.1)]
+)
 def test_options_out_of_range_are_refused(options: tuple[float, int, float | None]) -> None:
     with pytest.raises(OptionError, match="out of range"):
         Sampling(*options)

@@ -59,7 +59,15 @@ def test_asking_for_the_score_half_way_changes_nothing(events: list[Event], data
 
 
 def test_the_last_state_at_a_sample_wins() -> None:
-    words = ["P1_NOTEON_60", "P1_VELOCITY_3", "P1_NOTEON_62", "WT_10", "P1_NOTEOFF", "P1_NOTEON_64", "P1_NOTEOFF"]
+    words = [
+        "P1_NOTEON_60",
+        "P1_VELOCITY_3",
+        "P1_NOTEON_62",
+        "WT_10",
+        "P1_NOTEOFF",
+        "P1_NOTEON_64",
+        "P1_NOTEOFF",
+    ]
     from lakhnes.runtime import parse_text
 
     score = score_from_events(parse_text("\n".join([*words, "WT_5"])))

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import scores, without_expression
 
-from lakhnes.runtime import Codec, Kind, Note, OptionError, Part, Score, Timing, Vocabulary, clean_frames, tx1, tx2
+from lakhnes.runtime import (
+    Codec,
+    Kind,
+    Note,
+    OptionError,
+    Part,
+    Score,
+    Timing,
+    Vocabulary,
+    clean_frames,
+    tx1,
+    tx2,
+)
 from lakhnes.runtime.timing import FRAME_SAMPLES, FRAME_WAITS, split_frames
 
 
@@ -62,7 +74,9 @@ def test_frames_split_into_known_waits_largest_first(frames: int) -> None:
 
 def test_flicker_inside_a_frame_goes() -> None:
     f = FRAME_SAMPLES
-    wrong_note_for_two_samples = one_voice(Note(0, 4 * f, 60), Note(4 * f, 2, 72), Note(4 * f + 2, 4 * f - 2, 62))
+    wrong_note_for_two_samples = one_voice(
+        Note(0, 4 * f, 60), Note(4 * f, 2, 72), Note(4 * f + 2, 4 * f - 2, 62)
+    )
     assert pulse(clean_frames(wrong_note_for_two_samples)) == [(0, 4, 60), (4, 4, 62)]
     broken_by_another = one_voice(Note(0, 4 * f, 60), Note(4 * f, 2, 72), Note(4 * f + 2, 4 * f - 2, 60))
     assert pulse(clean_frames(broken_by_another)) == [(0, 8, 60)]

@@ -45,7 +45,9 @@ def test_a_wait_becomes_the_nearest_one_and_the_lower_on_a_tie(samples: int) -> 
     assert got == min(vocabulary.waits, key=lambda wait: (abs(wait - samples), wait))
 
 
-@pytest.mark.parametrize(("samples", "wait"), [(735, 730), (17640, 18000), (105, 100), (1050, 1000), (10500, 10000)])
+@pytest.mark.parametrize(
+    ("samples", "wait"), [(735, 730), (17640, 18000), (105, 100), (1050, 1000), (10500, 10000)]
+)
 def test_known_waits(samples: int, wait: int) -> None:
     assert tx1().nearest_wait(samples) == wait
 

@@ -1,7 +1,7 @@
 """MIDI files as NES-MDB has them: one tick is one sample, nothing is lost.
 
-22,050 ticks a beat at 120 BPM; tracks p1, p2, tr, no; note velocity is the chip's volume 1..15 (the triangle's
-1), CC11 a later change of it, CC12 the timbre; a second time signature marks the end of the song.
+22,050 ticks a beat at 120 BPM; tracks p1, p2, tr, no; note velocity is the chip's volume 1..15 (1 for the
+triangle), CC11 a later change of it, CC12 the timbre; a second time signature marks the end of the song.
 Source: nesmdb `score/midi.py` and `lm/tx1.py`.
 """
 

@@ -30,7 +30,7 @@ _MONOPHONIC = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The notes of one track on one channel; for drums the pitches are General MIDI's until they are a voice."""
+    """The notes of one track on one channel; on the drum channel pitches are General MIDI's drums."""
 
     track: int
     """Place of the track in the file, from 0."""
@@ -82,7 +82,9 @@ def arrange(lines: Sequence[Line]) -> Arrangement:
     for voice in sorted(chosen):
         line = chosen[voice]
         drums = line.channel == gm.DRUM_CHANNEL
-        single, moved = fitted(monophonic(line.notes, highest=voice in (Voice.P1, Voice.P2)), voice, drums=drums)
+        single, moved = fitted(
+            monophonic(line.notes, highest=voice in (Voice.P1, Voice.P2)), voice, drums=drums
+        )
         notes[voice] = tuple(single)
         remark = f"{voice.name} plays {line.label}"
         if len(single) < len(line.notes):

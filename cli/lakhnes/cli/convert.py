@@ -13,7 +13,8 @@ from lakhnes.cli.options import MidiStyleOption
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A MIDI file (any), .tx1.txt or .tx2.txt.")],
     output: Annotated[
-        list[Path], typer.Option("-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again.")
+        list[Path],
+        typer.Option("-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."),
     ],
     midi: MidiStyleOption = "daw",
     timing: Annotated[

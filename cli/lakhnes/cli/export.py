@@ -13,7 +13,8 @@ from lakhnes.cli.options import JsonFlag
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file.")
+        Path,
+        typer.Argument(help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
     precision: Annotated[
@@ -54,6 +55,6 @@ def export(
         return
     typer.echo(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
     typer.echo(
-        f"parity  over {info.parity['tokens']:.0f} tokens: logits differ by {info.parity['max_difference']:.2g} "
-        f"at most, KL {info.parity['mean_kl']:.2g} nats a token"
+        f"parity  over {info.parity['tokens']:.0f} tokens: "
+        f"logits differ by {info.parity['max_difference']:.2g} at most, KL {info.parity['mean_kl']:.2g} nats a token"
     )

@@ -111,5 +111,7 @@ def _run(composer: Composer, seconds: float | None, tokens: int | None, *, quiet
         task = progress.add_task("", total=1.0, music=0.0)
         for _ in composer:
             music = composer.time_samples / SAMPLE_RATE
-            part = music / seconds if seconds else composer.n_tokens / tokens if tokens else music / MAX_SECONDS
+            part = (
+                music / seconds if seconds else composer.n_tokens / tokens if tokens else music / MAX_SECONDS
+            )
             progress.update(task, completed=part, music=music)

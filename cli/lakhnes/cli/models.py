@@ -34,7 +34,8 @@ def models(as_json: JsonFlag = False) -> None:
             continue
         typer.echo(
             f"  {row['n_layer']} layers of {row['d_model']}, {row['n_parameters'] / 1e6:.1f} M parameters, "
-            f"{row['precision']}, {row['megabytes']} MB, memory of {row['mem_len']} events, timing {row['timing']}"
+            f"{row['precision']}, {row['megabytes']} MB, memory of {row['mem_len']} events, "
+            f"timing {row['timing']}"
         )
         typer.echo(f"  {row['provenance'] or 'made from ' + row['source']}")
         typer.echo(f"  {row['path']}")

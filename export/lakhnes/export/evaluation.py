@@ -75,7 +75,9 @@ def parallel_streams(
                     if song is None:
                         shape = (n_streams, whole)
                         cut = [[row[:whole] for row in rows] for rows in (data, targets)]
-                        return np.array(cut[0], np.int64).reshape(shape), np.array(cut[1], np.int64).reshape(shape)
+                        return np.array(cut[0], np.int64).reshape(shape), np.array(cut[1], np.int64).reshape(
+                            shape
+                        )
                     left[stream] = song
                 n = min(len(left[stream]) - 1, whole + segment - len(data[stream]))
                 data[stream] += left[stream][:n]
@@ -120,6 +122,8 @@ def evaluate_exported(
         for start in range(0, len(tokens), 4096):
             logits = model.prefill(tokens[start : start + 4096])
             rows = torch.from_numpy(logits)
-            total += F.cross_entropy(rows, torch.from_numpy(wanted[start : start + 4096]), reduction="sum").item()
+            total += F.cross_entropy(
+                rows, torch.from_numpy(wanted[start : start + 4096]), reduction="sum"
+            ).item()
             progress(stream * len(tokens) + start + len(rows), data.size)
     return Evaluation(total / data.size, data.size)

@@ -46,28 +46,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Loads a LakhNES checkpoint.
 
     Args:
-        path: a folder with `model.pt` and `vocab.txt`, a `model.pt` with `vocab.txt` beside it, or an archive
-            of such a folder (`.tar.gz`). Without `vocab.txt` the vocabulary is told by its size.
+        path: a folder with `model.pt` and `vocab.txt`, a `model.pt` with `vocab.txt` beside it, or an
+            archive of such a folder (`.tar.gz`). Without `vocab.txt` the vocabulary is told by its size.
 
     Raises:
         CheckpointError: if it is not there, refused, broken, or of a kind that is not supported.
     """
     if not path.exists():
-        raise CheckpointError(f"{path} is not there; give a LakhNES checkpoint: a folder with model.pt in it.")
+        raise CheckpointError(
+            f"{path} is not there; give a LakhNES checkpoint: a folder with model.pt in it."
+        )
     if path.is_dir() and not (path / "model.pt").is_file():
         raise CheckpointError(f"{path} has no model.pt; give the folder of a LakhNES checkpoint.")
     with _unpacked(path) as file:
-        root = load_torch_file(file)
+        root = load_torch_file(file, path)
         if not isinstance(root, Record) or type(root).__name__ != "MemTransformerLM":
             raise CheckpointError(
-                f"{file} holds no whole model of the LakhNES code; save it with torch.save(model, 'model.pt')."
+                f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, 'model.pt')."
             )
         try:
             model = _model(root)
         except KeyError as error:
-            raise CheckpointError(f"{file} lacks {error} of a LakhNES model.") from None
+            raise CheckpointError(f"{path} lacks {error} of a LakhNES model.") from None
         except CheckpointError as error:
-            raise CheckpointError(f"{file} is not supported: {error}.") from None
+            raise CheckpointError(f"{path} is not supported: {error}.") from None
         vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token)
     source = path / "model.pt" if path.is_dir() else path
     digest = hashlib.sha256(source.read_bytes()).hexdigest()

@@ -8,6 +8,8 @@ The embedding's scale and projections, and 1/sqrt(D), are folded into weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ OPSET = 17
 IR_VERSION = 8
 BLOCK = 128
 """Weights of one scale in 8-bit precision."""
+
+_CONTRIB = "com.microsoft"
+"""Domain of onnxruntime's own operators."""
 
 _ACCURACY_INT8 = 4
 """`accuracy_level` of MatMulNBits: activations as 8 bits a row block, which modern CPUs multiply natively."""
@@ -63,31 +68,41 @@ class Builder:
         return self.constant(np.array(values, np.int64))
 
     def linear(self, x: str, weight: Array, bias: Array | None = None, *, name: str) -> str:
-        """x [.., K] times weight float32 [N, K], transposed, plus bias [N]; in this graph's precision."""
+        """X [.., K] times weight float32 [N, K], transposed, plus bias [N]; in this graph's precision."""
+        biases = [] if bias is None else [self.constant(bias, f"{name}.bias")]
         if self.precision == "fp32":
             y = self.node("MatMul", x, self.constant(weight.T, f"{name}.weight"))
-        else:
-            packed, scales = quantise_blocks(weight)
-            n, k = weight.shape
-            y = self.node(
-                "MatMulNBits",
-                x,
-                self.constant(packed, f"{name}.weight"),
-                self.constant(scales, f"{name}.scale"),
-                domain="com.microsoft",
-                N=n,
-                K=k,
-                bits=8,
-                block_size=BLOCK,
-                accuracy_level=_ACCURACY_INT8,
-            )
-        return y if bias is None else self.node("Add", y, self.constant(bias, f"{name}.bias"))
+            return self.node("Add", y, *biases) if biases else y
+        packed, scales = quantise_blocks(weight)
+        n, k = weight.shape
+        weights = [self.constant(packed, f"{name}.weight"), self.constant(scales, f"{name}.scale")]
+        no_zero_points = ["", ""] if biases else []
+        return self.node(
+            "MatMulNBits",
+            x,
+            *weights,
+            *no_zero_points,
+            *biases,
+            domain=_CONTRIB,
+            N=n,
+            K=k,
+            bits=8,
+            block_size=BLOCK,
+            accuracy_level=_ACCURACY_INT8,
+        )
 
-    def norm(self, x: str, norm: torch.nn.LayerNorm, *, name: str) -> str:
+    def norm(self, x: str, norm: torch.nn.LayerNorm) -> str:
         """LayerNorm over the last axis."""
-        gain, bias = _array(norm.weight), _array(norm.bias)
-        gain_name, bias_name = self.constant(gain, f"{name}.weight"), self.constant(bias, f"{name}.bias")
-        return self.node("LayerNormalization", x, gain_name, bias_name, axis=-1, epsilon=norm.eps)
+        gain, bias = self.constant(_array(norm.weight)), self.constant(_array(norm.bias))
+        return self.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.eps)
+
+    def add_norm(self, x: str, change: str, norm: torch.nn.LayerNorm) -> tuple[str, str]:
+        """LayerNorm of x + change, and the sum itself."""
+        inputs = (x, change, self.constant(_array(norm.weight)), self.constant(_array(norm.bias)))
+        names = self.nodes_of(
+            "SkipLayerNormalization", inputs, ["", "", "", ""], domain=_CONTRIB, epsilon=norm.eps
+        )
+        return names[0], names[3]
 
 
 def quantise_blocks(weight: Array) -> tuple[Array, Array]:
@@ -110,7 +125,9 @@ def quantise_blocks(weight: Array) -> tuple[Array, Array]:
     return (np.rint(steps) + 128).astype(np.uint8), scales.reshape(-1).astype(np.float32)
 
 
-def build_graph(model: TransformerXL, mem_len: int, precision: str, metadata: dict[str, str]) -> onnx.ModelProto:
+def build_graph(
+    model: TransformerXL, mem_len: int, precision: str, metadata: dict[str, str]
+) -> onnx.ModelProto:
     """Builds the graph.
 
     Args:
@@ -122,16 +139,32 @@ def build_graph(model: TransformerXL, mem_len: int, precision: str, metadata: di
     c = model.config
     b = Builder(precision)
     x = b.node("Gather", b.constant(_embedding(model), "embedding"), "token", axis=0)  # [B, T, d_model]
-    # A shape [B, H, T·(M+1)] with B and T as they come, and the way back to [B, H, T, M+T].
-    flat = b.ints(0, c.n_head, -1)
-    square = b.node("Concat", b.ints(0, 0), b.node("Shape", "mask", start=2, end=4), axis=0)
+    batch, rest = b.node("Shape", "token", start=0, end=1), b.node("Shape", "distance")
+    everywhere = b.node("Concat", batch, b.ints(c.n_head), rest, axis=0)
+    distance = b.node("Expand", "distance", everywhere)  # [B, H, T, M+T]
     new_keys, new_values = [], []
-    for index, layer in enumerate(model.layers):
-        assert isinstance(layer, Layer)
-        x, key, value = _attention(b, model, layer, index, x, mem_len, flat, square)
+
+    def attend(inner: str, index: int, layer: Layer) -> str:
+        change, key, value = _attention(b, model, layer, index, inner, mem_len, distance)
         new_keys.append(key)
         new_values.append(value)
-        x = _feed_forward(b, layer, index, x)
+        return change
+
+    # Blocks in order, each with its norm; where norms come first, a block's sum meets the next block's norm.
+    blocks: list[tuple[Callable[[str], str], torch.nn.LayerNorm]] = []
+    for index, layer in enumerate(model.layers):
+        assert isinstance(layer, Layer)
+        blocks.append((partial(attend, index=index, layer=layer), layer.attention.norm))
+        blocks.append((partial(_feed_forward, b, layer, index), layer.feed_forward.norm))
+    inner = b.norm(x, blocks[0][1]) if c.pre_lnorm else x
+    for place, (block, norm) in enumerate(blocks):
+        change = block(inner)
+        if not c.pre_lnorm:
+            x = inner = b.add_norm(inner, change, norm)[0]
+        elif place + 1 < len(blocks):
+            inner, x = b.add_norm(x, change, blocks[place + 1][1])
+        else:
+            x = b.node("Add", x, change)
     weight, bias = _output(model)
     logits = b.linear(x, weight, bias, name="output")
     b.node("Identity", logits, output="logits")
@@ -140,10 +173,10 @@ def build_graph(model: TransformerXL, mem_len: int, precision: str, metadata: di
         stacked = [b.node("Unsqueeze", row, first) for row in rows]
         b.node("Concat", *stacked, axis=0, output=name)  # [L, B, H, T, D]
 
-    memory = ["B", c.n_head, mem_len, c.d_head]
+    memory: list[str | int | None] = ["B", c.n_head, mem_len, c.d_head]
     inputs = [
         helper.make_tensor_value_info("token", TensorProto.INT64, ["B", "T"]),
-        helper.make_tensor_value_info("rel", TensorProto.INT64, ["T*(M+T)"]),
+        helper.make_tensor_value_info("distance", TensorProto.INT64, ["T", "M+T"]),
         helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["B", 1, "T", "M+T"]),
         *(
             helper.make_tensor_value_info(f"{kind}{layer}", TensorProto.FLOAT, memory)
@@ -151,21 +184,21 @@ def build_graph(model: TransformerXL, mem_len: int, precision: str, metadata: di
             for kind in "kv"
         ),
     ]
-    new = [c.n_layer, "B", c.n_head, "T", c.d_head]
+    new: list[str | int | None] = [c.n_layer, "B", c.n_head, "T", c.d_head]
     outputs = [
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", "T", c.n_token]),
         helper.make_tensor_value_info("k_new", TensorProto.FLOAT, new),
         helper.make_tensor_value_info("v_new", TensorProto.FLOAT, new),
     ]
     graph = helper.make_graph(b.nodes, "transformer_xl", inputs, outputs, b.constants)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_CONTRIB, 1)]
     proto = helper.make_model(graph, opset_imports=opsets, producer_name="lakhnes", ir_version=IR_VERSION)
     helper.set_model_props(proto, metadata)
     return proto
 
 
 def _attention(
-    b: Builder, model: TransformerXL, layer: Layer, index: int, x: str, mem_len: int, flat: str, square: str
+    b: Builder, model: TransformerXL, layer: Layer, index: int, x: str, mem_len: int, distance: str
 ) -> tuple[str, str, str]:
     """One attention block; returns its output and the new rows of keys and values [B, H, T, D]."""
     c = model.config
@@ -174,29 +207,27 @@ def _attention(
     width = c.n_head * c.d_head
     qkv_weight = _array(attention.qkv.weight).copy()
     qkv_weight[:width] *= scale
-    inner = b.norm(x, attention.norm, name=f"{name}.norm") if c.pre_lnorm else x
-    qkv = b.linear(inner, qkv_weight, name=f"{name}.qkv")  # [B, T, 3·H·D]
+    content_bias, position_bias = _array(model.content_bias) * scale, _array(model.position_bias) * scale
+    qkv_bias = np.concatenate([content_bias.reshape(-1), np.zeros(2 * width, np.float32)])
+    qkv = b.linear(x, qkv_weight, qkv_bias, name=f"{name}.qkv")  # [B, T, 3·H·D], queries with content bias
     heads = b.node("Reshape", qkv, b.ints(0, 0, 3 * c.n_head, c.d_head))
     heads = b.node("Transpose", heads, perm=[0, 2, 1, 3])  # [B, 3·H, T, D]
     thirds = b.ints(c.n_head, c.n_head, c.n_head)
-    query, key, value = b.nodes_of("Split", (heads, thirds), ["", "", ""], axis=1)
+    content, key, value = b.nodes_of("Split", (heads, thirds), ["", "", ""], axis=1)
+    position = b.node("Add", content, b.constant((position_bias - content_bias)[:, None]))
 
-    content = b.node("Add", query, b.constant(_array(model.content_bias)[:, None] * scale))
-    position = b.node("Add", query, b.constant(_array(model.position_bias)[:, None] * scale))
     keys = [f"k{index}", key]
     turned = [b.node("Transpose", k, perm=[0, 1, 3, 2]) for k in keys]
     scores = b.node("Concat", *(b.node("MatMul", content, k) for k in turned), axis=-1)  # [B, H, T, M+T]
     by_distance = b.node("MatMul", position, _relative_keys(b, model, layer, mem_len))  # [B, H, T, M+1]
-    looked_up = b.node("Gather", b.node("Reshape", by_distance, flat), "rel", axis=2)  # [B, H, T·(M+T)]
-    scores = b.node("Add", scores, b.node("Reshape", looked_up, square))
+    scores = b.node("Add", scores, b.node("GatherElements", by_distance, distance, axis=3))
     probabilities = b.node("Softmax", b.node("Add", scores, "mask"), axis=-1)
     n_new = b.node("Shape", "token", start=1, end=2)
     sizes = b.node("Concat", b.ints(mem_len), n_new, axis=0)
     old, new = b.nodes_of("Split", (probabilities, sizes), ["", ""], axis=-1)
     sums = b.node("Add", b.node("MatMul", old, f"v{index}"), b.node("MatMul", new, value))
     joined = b.node("Reshape", b.node("Transpose", sums, perm=[0, 2, 1, 3]), b.ints(0, 0, width))
-    x = b.node("Add", x, b.linear(joined, _array(attention.out.weight), name=f"{name}.out"))
-    return x if c.pre_lnorm else b.norm(x, attention.norm, name=f"{name}.norm"), key, value
+    return b.linear(joined, _array(attention.out.weight), name=f"{name}.out"), key, value
 
 
 def _relative_keys(b: Builder, model: TransformerXL, layer: Layer, mem_len: int) -> str:
@@ -212,11 +243,9 @@ def _relative_keys(b: Builder, model: TransformerXL, layer: Layer, mem_len: int)
 
 def _feed_forward(b: Builder, layer: Layer, index: int, x: str) -> str:
     block, name = layer.feed_forward, f"layers.{index}.feed_forward"
-    inner = b.norm(x, block.norm, name=f"{name}.norm") if block.pre_lnorm else x
-    wide = b.linear(inner, _array(block.wide.weight), _array(block.wide.bias), name=f"{name}.wide")
-    narrow_weight, narrow_bias = _array(block.narrow.weight), _array(block.narrow.bias)
-    x = b.node("Add", x, b.linear(b.node("Relu", wide), narrow_weight, narrow_bias, name=f"{name}.narrow"))
-    return x if block.pre_lnorm else b.norm(x, block.norm, name=f"{name}.norm")
+    wide = b.linear(x, _array(block.wide.weight), _array(block.wide.bias), name=f"{name}.wide")
+    inner = b.node("Relu", wide)
+    return b.linear(inner, _array(block.narrow.weight), _array(block.narrow.bias), name=f"{name}.narrow")
 
 
 def _embedding(model: TransformerXL) -> Array:

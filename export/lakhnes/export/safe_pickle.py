@@ -84,14 +84,17 @@ class _Storage:
 class _Tensor:
     """A view into a storage, made into an array when all storages are read."""
 
-    def __init__(self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    def __init__(
+        self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
+    ) -> None:
         if not isinstance(storage, _Storage):
             raise CheckpointError("a tensor without a storage")
         numbers = (offset, *size, *stride)
         if len(size) != len(stride) or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in numbers):
             raise CheckpointError("a tensor with a broken shape")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if math.prod(size) > storage.numel or (math.prod(size) and last >= storage.numel):
+        numel: int = math.prod(size, start=1)
+        if numel > storage.numel or (numel and last >= storage.numel):
             raise CheckpointError("a tensor that reaches beyond its storage")
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
 
@@ -163,7 +166,9 @@ def _unpickle(data: bytes, start: int = 0) -> tuple[Any, dict[str, _Storage], in
     """Unpickles one program after looking it through; returns value, storages and where it ends."""
     end = start
     try:
-        for opcode, argument, _ in pickletools.genops(memoryview(data)[start : start + MAX_PICKLE_BYTES].tobytes()):
+        for opcode, argument, _ in pickletools.genops(
+            memoryview(data)[start : start + MAX_PICKLE_BYTES].tobytes()
+        ):
             if opcode.name in _REFUSED_OPCODES:
                 raise CheckpointError(f"it uses the pickle instruction {opcode.name}")
             if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > _MAX_MEMO:
@@ -197,11 +202,20 @@ def load_torch_file(path: Path) -> Any:
     try:
         value = _load_zip(path) if zipfile.is_zipfile(path) else _load_legacy(path.read_bytes())
         return _resolve(value, {})
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, LookupError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        EOFError,
+    ) as error:
         reason = f"its zip container is broken ({error})"
     except CheckpointError as error:
         reason = str(error)
-    raise CheckpointError(f"{path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported.")
+    raise CheckpointError(
+        f"{path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported."
+    )
 
 
 def _load_zip(path: Path) -> Any:
@@ -227,7 +241,7 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _load_legacy(data: bytes) -> Any:
-    """Source: torch 1.0 `serialization.py`: magic, version, machine, model, storage keys; then the numbers."""
+    """Magic, version, machine, model and storage keys, a pickle each; then the numbers."""
     magic, _, place = _unpickle(data)
     if magic != _LEGACY_MAGIC:
         raise CheckpointError("it is no torch.save file")

@@ -122,7 +122,7 @@ class FeedForward(nn.Module):
         self.drop = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """float [B, T, d_model] to the same."""
+        """Float [B, T, d_model] to the same."""
         inner = self.drop(F.relu(self.wide(self.norm(x) if self.pre_lnorm else x)))
         x = x + self.drop(self.narrow(inner))
         return x if self.pre_lnorm else self.norm(x)
@@ -135,6 +135,14 @@ class Layer(nn.Module):
         super().__init__()
         self.attention = Attention(config)
         self.feed_forward = FeedForward(config)
+
+    def forward(
+        self, x: Tensor, memory: Tensor, positions: Tensor, biases: tuple[Tensor, Tensor], mask: Tensor
+    ) -> Tensor:
+        """Float [B, T, d_model] to the same; see `Attention.forward`."""
+        attended: Tensor = self.attention(x, memory, positions, *biases, mask)
+        result: Tensor = self.feed_forward(attended)
+        return result
 
 
 class TransformerXL(nn.Module):
@@ -201,8 +209,7 @@ class TransformerXL(nn.Module):
         inputs = []
         for layer, rows in zip(self.layers, memory, strict=True):
             inputs.append(x)
-            x = layer.attention(x, rows, positions, self.content_bias, self.position_bias, mask)
-            x = layer.feed_forward(x)
+            x = layer(x, rows, positions, (self.content_bias, self.position_bias), mask)
         x = self.drop(x)
         if self.output_projection is not None:
             x = F.linear(x, self.output_projection.t())

@@ -36,7 +36,9 @@ class Composer:
         max_tokens: int | None = None,
         constraints: Sequence[Constraint] = (),
     ) -> None:
-        """Args:
+        """Begins a song.
+
+        Args:
             model: what composes; its memory is reset.
             rng: the source of chance: one number a token.
             sampling: temperature and cuts; None for the defaults.
@@ -48,7 +50,11 @@ class Composer:
         Raises:
             OptionError: if a length is not positive.
         """
-        for name, value in (("length", length_samples), ("length", max_samples), ("number of tokens", max_tokens)):
+        for name, value in (
+            ("length", length_samples),
+            ("length", max_samples),
+            ("number of tokens", max_tokens),
+        ):
             if value is not None and value < 1:
                 raise OptionError(f"A {name} of {value} is out of range; give 1 or more.")
         self._model = model

@@ -36,8 +36,10 @@ class Grammar:
     """
 
     def __init__(self, codec: Codec) -> None:
-        """Args:
-        codec: of the model that composes.
+        """Begins at the start of a song.
+
+        Args:
+            codec: of the model that composes.
         """
         events = codec.vocabulary.events
         ranks = np.array([rank(event) for event in events])

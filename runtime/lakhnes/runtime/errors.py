@@ -24,10 +24,12 @@ class FormatError(LakhnesError):
     """A music file that cannot be read."""
 
     def __init__(self, source: str | Path, reason: str, *, line: int | None = None) -> None:
-        """Args:
-        source: the file, or a name for the text.
-        reason: what is wrong and the next step, without a final full stop.
-        line: 1-based line, where the format has lines.
+        """Says where and why.
+
+        Args:
+            source: the file, or a name for the text.
+            reason: what is wrong and the next step, without a final full stop.
+            line: 1-based line, where the format has lines.
         """
         where = f"{source}, line {line}" if line is not None else str(source)
         super().__init__(f"{where}: {reason}.")
@@ -53,8 +55,10 @@ class MissingExtraError(LakhnesError):
     """An optional dependency that is not installed."""
 
     def __init__(self, extra: str, need: str) -> None:
-        """Args:
-        extra: name of the extra in `pip install "lakhnes[extra]"`.
-        need: what asked for it.
+        """Says what to install.
+
+        Args:
+            extra: name of the extra in `pip install "lakhnes[extra]"`.
+            need: what asked for it.
         """
         super().__init__(f'{need} needs an extra: run  pip install "lakhnes[{extra}]"')

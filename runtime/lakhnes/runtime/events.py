@@ -75,7 +75,9 @@ _BY_TEXT = {
     str(event): event
     for event in [END, *(Event(kind, voice, value) for (voice, kind), r in VALUES.items() for value in r)]
 }
-_RANGES = {f"{voice.name}_{kind.value}": r for (voice, kind), r in VALUES.items() if kind is not Kind.NOTE_OFF}
+_RANGES = {
+    f"{voice.name}_{kind.value}": r for (voice, kind), r in VALUES.items() if kind is not Kind.NOTE_OFF
+}
 
 
 def parse_event(text: str) -> Event:

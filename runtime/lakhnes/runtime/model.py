@@ -6,7 +6,7 @@ new tokens; the runtime writes them into its ring in place. The contract of the 
 | input | type and shape | meaning |
 |---|---|---|
 | `token` | int64 [B, T] | |
-| `rel` | int64 [T·(M+T)] | flat index t·(M+1) + distance: which distance each score is of |
+| `distance` | int64 [T, M+T] | how far each key lies behind each query, 0..M |
 | `mask` | float32 [B, 1, T, M+T] | 0, or -1e30 where a query must not look |
 | `k{l}`, `v{l}` | float32 [B, H, M, D] for each layer | the memory, in ring order |
 
@@ -73,7 +73,7 @@ class Model:
             self._feeds[f"v{layer}"] = self._values[layer]
         # Distances of a step's slots from place p are a window of this: M..1, M..1 from M-p on.
         self._descending = np.tile(np.arange(info.mem_len, 0, -1, dtype=np.int64), 2)
-        self._step_rel = np.zeros(info.mem_len + 1, np.int64)
+        self._step_distance = np.zeros((1, info.mem_len + 1), np.int64)
         self._step_mask = np.zeros((1, 1, 1, info.mem_len + 1), np.float32)
         self.reset()
 
@@ -123,12 +123,13 @@ class Model:
             float32 [V], for the token after it.
         """
         m = self.info.mem_len
-        self._step_rel[:m] = self._descending[m - self._place : 2 * m - self._place]
-        logits = self._run(np.array([[token]], np.int64), self._step_rel, self._step_mask)
+        self._step_distance[0, :m] = self._descending[m - self._place : 2 * m - self._place]
+        logits = self._run(np.array([[token]], np.int64), self._step_distance, self._step_mask)
         if self._filled < m:
             self._step_mask[..., self._filled] = 0
         self._remember(1)
-        return logits[0]
+        row: Logits = logits[0]
+        return row
 
     def prefill(self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
         """Reads many tokens, with the same result as so many steps.
@@ -152,9 +153,8 @@ class Model:
             distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, M+T]
             seen = (distance >= 0) & (distance <= m)
             seen[:, :m] &= np.arange(m) < self._filled
-            rel = np.clip(distance, 0, m) + query * (m + 1)
             mask = np.where(seen, np.float32(0), MASKED)
-            rows.append(self._run(part, rel.reshape(-1), mask[None, None]))
+            rows.append(self._run(part, np.clip(distance, 0, m), mask[None, None]))
             self._step_mask[..., self._filled : min(m, self._filled + n)] = 0
             self._remember(n)
         return np.concatenate(rows)
@@ -177,12 +177,14 @@ class Model:
         self._step_mask[..., : self._filled] = 0
         self._step_mask[..., self._filled : self.info.mem_len] = MASKED
 
-    def _run(self, tokens: NDArray[np.int64], rel: NDArray[np.int64], mask: NDArray[np.float32]) -> Logits:
+    def _run(
+        self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
+    ) -> Logits:
         """Runs the graph and writes the new rows into the ring; returns logits [T, V]."""
         n_token = len(self.info.vocabulary)
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < n_token:
             raise OptionError(f"Tokens of this model go from 0 to {n_token - 1}.")
-        self._feeds.update(token=tokens, rel=rel, mask=mask)
+        self._feeds.update(token=tokens, distance=distance, mask=mask)
         logits, keys, values = self._session.run(("logits", "k_new", "v_new"), self._feeds)
         n = tokens.shape[1]
         slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self.info.mem_len
@@ -238,7 +240,12 @@ def read_info(session: ort.InferenceSession, source: Path | str) -> ModelInfo:
 
 def _check_contract(session: ort.InferenceSession, info: ModelInfo, source: Path | str) -> None:
     memory = {f"{kind}{layer}": ("tensor(float)", 4) for kind in "kv" for layer in range(info.n_layer)}
-    inputs = {"token": ("tensor(int64)", 2), "rel": ("tensor(int64)", 1), "mask": ("tensor(float)", 4), **memory}
+    inputs = {
+        "token": ("tensor(int64)", 2),
+        "distance": ("tensor(int64)", 2),
+        "mask": ("tensor(float)", 4),
+        **memory,
+    }
     outputs = {"logits": ("tensor(float)", 3), "k_new": ("tensor(float)", 5), "v_new": ("tensor(float)", 5)}
     found_inputs = {i.name: (i.type, len(i.shape)) for i in session.get_inputs()}
     found_outputs = {o.name: (o.type, len(o.shape)) for o in session.get_outputs()}

@@ -27,7 +27,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
-            raise OptionError(f"Temperature {self.temperature} is out of range; give 0 or more, such as 0.95.")
+            raise OptionError(
+                f"Temperature {self.temperature} is out of range; give 0 or more, such as 0.95."
+            )
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top-k {self.top_k} is out of range; give 1 or more, such as 32.")
         if self.top_p is not None and not 0 < self.top_p <= 1:

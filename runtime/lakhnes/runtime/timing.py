@@ -65,7 +65,7 @@ class Codec:
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
-        """bool [V]: the tokens that streams of this timing contain."""
+        """Bool [V]: the tokens that streams of this timing contain."""
         keep = set(self._frame_tokens.values())
         return np.array(
             [

@@ -22,7 +22,9 @@ class Vocabulary:
     """
 
     def __init__(self, events: Iterable[Event]) -> None:
-        """Args:
+        """Makes a vocabulary.
+
+        Args:
             events: every event but `<S>`, in the order of their ids from 1.
 
         Raises:
