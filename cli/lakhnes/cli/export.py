@@ -56,5 +56,6 @@ def export(
     typer.echo(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
     typer.echo(
         f"parity  over {info.parity['tokens']:.0f} tokens: "
-        f"logits differ by {info.parity['max_difference']:.2g} at most, KL {info.parity['mean_kl']:.2g} nats a token"
+        f"logits differ by {info.parity['max_difference']:.2g} at most, "
+        f"KL {info.parity['mean_kl']:.2g} nats a token"
     )

@@ -62,7 +62,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         root = load_torch_file(file, path)
         if not isinstance(root, Record) or type(root).__name__ != "MemTransformerLM":
             raise CheckpointError(
-                f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, 'model.pt')."
+                f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, ...)."
             )
         try:
             model = _model(root)

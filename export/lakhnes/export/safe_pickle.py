@@ -185,11 +185,12 @@ def _unpickle(data: bytes, start: int = 0) -> tuple[Any, dict[str, _Storage], in
     return value, unpickler.storages, end
 
 
-def load_torch_file(path: Path) -> Any:
+def load_torch_file(path: Path, source: Path | None = None) -> Any:
     """Loads what `torch.save` wrote, in either container.
 
     Args:
         path: the file.
+        source: its name in errors, where it was unpacked from another.
 
     Returns:
         Plain containers, numpy arrays for tensors and parameters, `Record`s for modules.
@@ -214,7 +215,7 @@ def load_torch_file(path: Path) -> Any:
     except CheckpointError as error:
         reason = str(error)
     raise CheckpointError(
-        f"{path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported."
+        f"{source or path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported."
     )
 
 

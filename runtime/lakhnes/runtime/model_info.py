@@ -76,7 +76,7 @@ class ModelInfo:
             version = plain.pop("format_version")
             if version > FORMAT_VERSION:
                 raise ValueError(
-                    f"it has model format {version}, newer than {FORMAT_VERSION} of this lakhnes: update lakhnes"
+                    f"it has model format {version}, newer than this lakhnes's {FORMAT_VERSION}: update it"
                 )
             named = plain.pop("vocabulary")
             vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
