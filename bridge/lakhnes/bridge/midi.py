@@ -33,7 +33,7 @@ class MidiImport:
     """What became of the file's tracks, a sentence each; empty if it was a score of this kind already."""
 
 
-def import_midi(path: Path) -> MidiImport:
+def import_midi(path: str | Path) -> MidiImport:
     """Reads any MIDI file.
 
     A file in NES-MDB's manner is read as it is. Of any other the lines are assigned to the voices by track
@@ -43,6 +43,7 @@ def import_midi(path: Path) -> MidiImport:
         FormatError: if it is empty, cut off, broken or no MIDI file.
         OSError: if it cannot be opened.
     """
+    path = Path(path)
     midi = load(path)
     score = score_from_nes_midi(midi)
     if score is not None:
@@ -53,15 +54,15 @@ def import_midi(path: Path) -> MidiImport:
         raise FormatError(path, f"broken times ({error}); export it again") from None
 
 
-def read_midi(path: Path) -> Score:
+def read_midi(path: str | Path) -> Score:
     """Reads any MIDI file; see `import_midi`."""
     return import_midi(path).score
 
 
-def write_midi(score: Score, path: Path, style: MidiStyle = MidiStyle.DAW) -> None:
+def write_midi(score: Score, path: str | Path, style: MidiStyle = MidiStyle.DAW) -> None:
     """Writes a score as a MIDI file.
 
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    write_whole(path, nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score))
+    write_whole(Path(path), nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score))

@@ -34,12 +34,13 @@ def parse_text(text: str, source: str | Path = "text") -> list[Event]:
     return events
 
 
-def read_text(path: Path) -> Score:
+def read_text(path: str | Path) -> Score:
     """Reads a TX1 or TX2 file.
 
     Raises:
         FormatError: if it is not text, has a line that is no event, or no event at all.
     """
+    path = Path(path)
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
