@@ -232,6 +232,7 @@ def evil_pickles(marker: Path) -> dict[str, bytes]:
         "functools.partial": b"cfunctools\npartial\n(cos\nsystem\nS'" + touch.encode() + b"'\ntR(tR.",
         "torch.load": pickle.dumps(Runs(torch.load, "x"), 2),
         "a module's helper": b"cmem_transformer.os\nsystem\n(S'" + touch.encode() + b"'\ntR.",
+        "an import": b"cantigravity\ngeohash\n.",
         "inside a list": pickle.dumps([1, {"a": Runs(os.system, touch)}], 2),
         "INST": by_instruction,
     }
@@ -241,14 +242,13 @@ def evil_pickles(marker: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", sorted(evil_pickles(Path("x"))))
 def test_malicious_pickles_are_refused_and_run_nothing(tmp_path: Path, name: str, legacy: bool) -> None:
     marker = tmp_path / "it-ran"
-    before = set(sys.modules)
     path = container(evil_pickles(marker)[name], tmp_path / "model.pt", legacy=legacy)
     with pytest.raises(
         CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of the LakhNES code"
     ):
         load_checkpoint(path)
     assert not marker.exists()
-    assert set(sys.modules) - before <= {"pickletools"}
+    assert "antigravity" not in sys.modules
 
 
 def test_a_stand_in_cannot_alter_what_outlives_it(tmp_path: Path) -> None:
