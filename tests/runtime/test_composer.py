@@ -3,15 +3,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling
-from lakhnes.runtime.constraints import Grammar, Mask
+from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling, Song
+from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Grammar, Row
 from lakhnes.runtime.score import events_of_score, rank
 from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.vocabulary import tx1, tx2
 
 
+def composer_of(model: Model, seed: int, **options: object) -> Composer:
+    return Composer(model, Song(model.codec, np.random.default_rng(seed), **options))  # type: ignore[arg-type]
+
+
 def compose(model: Model, seed: int, **options: object) -> Composer:
-    composer = Composer(model, np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+    composer = composer_of(model, seed, **options)
     for _ in composer:
         pass
     return composer
@@ -41,7 +45,7 @@ def test_onsets_lie_on_frames(builtin_model: Model) -> None:
     "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}]
 )
 def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
-    composer = Composer(builtin_model, np.random.default_rng(4), **options)  # type: ignore[arg-type]
+    composer = composer_of(builtin_model, 4, **options)
     events = list(composer)
     sounding = set()
     for event in events:
@@ -76,18 +80,15 @@ def test_without_a_length_the_model_ends_the_song(builtin_model: Model) -> None:
 
 
 def test_stopping_half_way_leaves_a_valid_score(builtin_model: Model) -> None:
-    composer = Composer(builtin_model, np.random.default_rng(9), length_samples=20 * SAMPLE_RATE)
+    composer = composer_of(builtin_model, 9, length_samples=20 * SAMPLE_RATE)
     for _ in range(77):
         next(composer)
     assert composer.score().length == composer.time_samples
 
 
-class Nothing:
-    def restrict(self, allowed: Mask) -> None:
-        allowed[:] = False
-
-    def observe(self, event: Event) -> None:
-        pass
+class Nothing(Constraint):
+    def penalty(self) -> Row:
+        return np.full(631, FORBIDDEN, np.float32)
 
 
 def test_constraints_that_leave_nothing_say_which(builtin_model: Model) -> None:
@@ -98,7 +99,7 @@ def test_constraints_that_leave_nothing_say_which(builtin_model: Model) -> None:
 @pytest.mark.parametrize("options", [{"length_samples": 0}, {"max_tokens": 0}, {"max_samples": -1}])
 def test_lengths_out_of_range_are_refused(builtin_model: Model, options: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="out of range"):
-        Composer(builtin_model, np.random.default_rng(0), **options)  # type: ignore[arg-type]
+        composer_of(builtin_model, 0, **options)
 
 
 def test_temperature_zero_takes_no_chances(builtin_model: Model) -> None:
@@ -116,8 +117,7 @@ def test_the_grammar_allows_canonical_streams_and_nothing_else(
     grammar = Grammar(codec)
     spoken, sounding = -1, set()
     for _ in range(60):
-        allowed = np.ones(len(codec.vocabulary), np.bool_)
-        grammar.restrict(allowed)
+        allowed = grammar.penalty() == 0
         for token, event in enumerate(codec.vocabulary.events):
             in_order = event.voice is None or rank(event) > spoken
             sounds = event.kind is not Kind.NOTE_OFF or event.voice in sounding

@@ -48,21 +48,22 @@ def generate(
 
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.music_files import check_outputs, write_score
-    from lakhnes.runtime import SAMPLE_RATE, Composer, Model, Sampling, Voice
+    from lakhnes.runtime import SAMPLE_RATE, Composer, Model, Sampling, Song, Voice
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     paths = output or [Path(f"lakhnes-{seed}.mid")]
     check_outputs(paths)
     sampling = Sampling(temperature, top_k or None, top_p)
     player = Model.load(model)
-    composer = Composer(
-        player,
+    song = Song(
+        player.codec,
         np.random.default_rng(seed),
         sampling=sampling,
         length_samples=None if seconds is None else round(seconds * SAMPLE_RATE),
         max_samples=None if tokens else MAX_SECONDS * SAMPLE_RATE if seconds is None else None,
         max_tokens=tokens,
     )
+    composer = Composer(player, song)
     started = time.perf_counter()
     _run(composer, seconds, tokens, quiet=as_json)
     took = time.perf_counter() - started

@@ -5,8 +5,17 @@ joins them. It imports numpy and onnxruntime and nothing else of the project.
 """
 
 from lakhnes.runtime.catalog import DEFAULT_MODEL, find_model, list_models
-from lakhnes.runtime.composer import Composer
-from lakhnes.runtime.constraints import Constraint
+from lakhnes.runtime.composer import Composer, compose_together
+from lakhnes.runtime.constraints import (
+    Constraint,
+    Density,
+    Grid,
+    MaxLength,
+    Muted,
+    PitchRange,
+    Scale,
+    parse_scale,
+)
 from lakhnes.runtime.errors import (
     CheckpointError,
     FormatError,
@@ -17,10 +26,11 @@ from lakhnes.runtime.errors import (
     OutputError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
-from lakhnes.runtime.model import Model, Snapshot
+from lakhnes.runtime.model import Batch, Model, Snapshot
 from lakhnes.runtime.model_info import ModelInfo
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
+from lakhnes.runtime.song import Song
 from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
 from lakhnes.runtime.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
@@ -28,33 +38,43 @@ from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
 __all__ = [
     "DEFAULT_MODEL",
     "SAMPLE_RATE",
+    "Batch",
     "Change",
     "CheckpointError",
     "Codec",
     "Composer",
     "Constraint",
+    "Density",
     "Event",
     "FormatError",
+    "Grid",
     "Kind",
     "LakhnesError",
+    "MaxLength",
     "MissingExtraError",
     "Model",
     "ModelError",
     "ModelInfo",
+    "Muted",
     "Note",
     "OptionError",
     "OutputError",
     "Part",
+    "PitchRange",
     "Sampling",
+    "Scale",
     "Score",
     "ScoreBuilder",
     "Snapshot",
+    "Song",
     "Timing",
     "Vocabulary",
     "Voice",
     "clean_frames",
+    "compose_together",
     "find_model",
     "list_models",
+    "parse_scale",
     "parse_text",
     "read_text",
     "tx1",

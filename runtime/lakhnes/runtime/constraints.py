@@ -1,34 +1,199 @@
-"""Constraints: what may not come next.
+"""Constraints: what may not come next, what is less likely, and when.
 
-Whatever must or must not be composed is a constraint; the sampler knows nothing else.
+Whatever a user locks, forces, forbids or prefers is a constraint. Each gives a row of numbers to add to the
+logits: -inf for what may not come, others as a bias; so constraints compose by addition, in any order.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.events import Event, Kind, Voice
-from lakhnes.runtime.score import N_RANKS, rank
-from lakhnes.runtime.timing import Codec
-from lakhnes.runtime.vocabulary import END_TOKEN
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.score import rank
+from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
+from lakhnes.runtime.vocabulary import END_TOKEN, Vocabulary
 
-Mask = NDArray[np.bool_]
+Row = NDArray[np.float32]
+
+FORBIDDEN = np.float32(-np.inf)
+
+MELODIC = (Voice.P1, Voice.P2, Voice.TR)
+"""The voices that play pitches."""
 
 
-class Constraint(Protocol):
-    """Something that forbids tokens, and hears what is composed."""
+class Constraint:
+    """Something that shapes what comes next, and hears what came.
 
-    def restrict(self, allowed: Mask) -> None:
-        """Clears the tokens that may not come next in `allowed`, bool [V]."""
+    The base does nothing; override what is needed.
+    """
+
+    def penalty(self) -> Row | None:
+        """What to add to the next logits, float32 [V]; None for nothing. The row stays the constraint's."""
+        return None
+
+    def adjust(self, event: Event) -> Event:
+        """What a drawn event becomes; for waits that must end at a certain time."""
+        return event
 
     def observe(self, event: Event) -> None:
         """Hears the next event."""
 
 
-class Grammar:
+class Fixed(Constraint):
+    """A constraint whose row never changes."""
+
+    def __init__(self, row: Row) -> None:
+        """Takes the row, float32 [V]."""
+        self._row = row
+
+    def penalty(self) -> Row:
+        """The row."""
+        return self._row
+
+
+def forbid(vocabulary: Vocabulary, events: Iterable[Event]) -> Row:
+    """A row that forbids events, those that the vocabulary has."""
+    row = np.zeros(len(vocabulary), np.float32)
+    unwanted = set(events)
+    row[[event in unwanted for event in vocabulary.events]] = FORBIDDEN
+    return row
+
+
+class NoEnd(Fixed):
+    """The song may not end by itself: it goes on until it has the length that was asked for."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Forbids `<S>`."""
+        super().__init__(forbid(vocabulary, [vocabulary.events[END_TOKEN]]))
+
+
+class Muted(Fixed):
+    """Voices that play no notes."""
+
+    def __init__(self, vocabulary: Vocabulary, voices: Collection[Voice]) -> None:
+        """Forbids every event of some voices but NOTEOFF."""
+        silent = [e for e in vocabulary.events if e.voice in voices and e.kind is not Kind.NOTE_OFF]
+        super().__init__(forbid(vocabulary, silent))
+
+
+class PitchRange(Fixed):
+    """Voices that stay in a range of pitches."""
+
+    def __init__(self, vocabulary: Vocabulary, ranges: Mapping[Voice, tuple[int, int]]) -> None:
+        """Takes lowest and highest pitch of each voice, both included.
+
+        Raises:
+            OptionError: if a range has no pitch of the voice.
+        """
+        outside = []
+        for voice, (low, high) in ranges.items():
+            known = VOCABULARY_PITCHES[voice]
+            if not any(low <= pitch <= high for pitch in known):
+                raise OptionError(
+                    f"{voice.name} has no pitch from {low} to {high}; it plays {known[0]} to {known[-1]}."
+                )
+            outside += [Event(Kind.NOTE_ON, voice, pitch) for pitch in known if not low <= pitch <= high]
+        super().__init__(forbid(vocabulary, outside))
+
+
+SCALES: dict[str, tuple[int, ...]] = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "harmonic-minor": (0, 2, 3, 5, 7, 8, 11),
+    "melodic-minor": (0, 2, 3, 5, 7, 9, 11),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "locrian": (0, 1, 3, 5, 6, 8, 10),
+    "phrygian-dominant": (0, 1, 4, 5, 7, 8, 10),
+    "double-harmonic": (0, 1, 4, 5, 7, 8, 11),
+    "hungarian-minor": (0, 2, 3, 6, 7, 8, 11),
+    "major-pentatonic": (0, 2, 4, 7, 9),
+    "minor-pentatonic": (0, 3, 5, 7, 10),
+    "blues": (0, 3, 5, 6, 7, 10),
+    "hirajoshi": (0, 2, 3, 7, 8),
+    "in-sen": (0, 1, 5, 7, 10),
+    "whole-tone": (0, 2, 4, 6, 8, 10),
+    "diminished": (0, 2, 3, 5, 6, 8, 9, 11),
+    "chromatic": tuple(range(12)),
+}
+"""Semitones above the root of each scale by name."""
+
+NOTE_NAMES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+"""Pitch classes of the note names."""
+
+
+def parse_scale(text: str) -> frozenset[int]:
+    """Reads a scale as pitch classes 0..11.
+
+    Args:
+        text: root and name, such as `a minor`, `F# dorian` or `Bb major-pentatonic`, or pitch classes, such
+            as `0,2,4,7,9`.
+
+    Raises:
+        OptionError: if it is neither.
+    """
+    words = text.strip().lower().split(maxsplit=1)
+    numbers = text.replace(",", " ").split()
+    if numbers and all(number.isdecimal() and int(number) < 12 for number in numbers):
+        return frozenset(map(int, numbers))
+    name = words[1].replace(" ", "-") if len(words) == 2 else "major"
+    letter, accidentals = (words[0][0], words[0][1:]) if words else ("", "")
+    if letter not in NOTE_NAMES or set(accidentals) - {"#", "b"} or name not in SCALES:
+        raise OptionError(
+            f"{text!r} is no scale: give a root and a name, such as 'a minor', or pitch classes, such as "
+            f"'0,2,4,7,9'. Names are {', '.join(SCALES)}."
+        )
+    root = NOTE_NAMES[letter] + accidentals.count("#") - accidentals.count("b")
+    return frozenset((root + step) % 12 for step in SCALES[name])
+
+
+class Scale(Fixed):
+    """Voices that play only some pitch classes; the noise has none."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, pitch_classes: Collection[int], voices: Collection[Voice] = MELODIC
+    ) -> None:
+        """Takes pitch classes 0 (C) to 11 (B) and the melodic voices that keep to them.
+
+        Raises:
+            OptionError: if there are none, or one is not 0..11.
+        """
+        if not pitch_classes or not all(0 <= pitch_class <= 11 for pitch_class in pitch_classes):
+            raise OptionError("A scale needs pitch classes from 0 (C) to 11 (B), one at least.")
+        outside = [
+            event
+            for event in vocabulary.events
+            if event.kind is Kind.NOTE_ON
+            and event.voice in voices
+            and event.voice is not Voice.NO
+            and event.value % 12 not in pitch_classes
+        ]
+        super().__init__(forbid(vocabulary, outside))
+
+
+class Density(Fixed):
+    """More notes or fewer: a bias on notes against waits."""
+
+    def __init__(self, vocabulary: Vocabulary, amount: float) -> None:
+        """Adds `amount` nats to each note and takes it from each wait; 0 changes nothing.
+
+        Raises:
+            OptionError: if it is not within -5..5.
+        """
+        if not -5 <= amount <= 5:
+            raise OptionError(f"A density of {amount} is out of range; give -5 (sparse) to 5 (dense).")
+        signs = {Kind.NOTE_ON: amount, Kind.WAIT: -amount}
+        super().__init__(np.array([signs.get(event.kind, 0.0) for event in vocabulary.events], np.float32))
+
+
+class Grammar(Constraint):
     """Keeps a stream canonical, as all training data are.
 
     At one sample the voices speak in order, each once: so time always goes on. A voice that is silent gets no
@@ -41,34 +206,184 @@ class Grammar:
         Args:
             codec: of the model that composes.
         """
-        events = codec.vocabulary.events
-        ranks = np.array([rank(event) for event in events])
-        # A wait or the end (rank -1) may always come; others only after what stands before them.
-        self._after = [codec.used & ((ranks < 0) | (ranks > spoken)) for spoken in range(-1, N_RANKS)]
-        self._noteoffs = [codec.vocabulary.token(Event(Kind.NOTE_OFF, voice)) for voice in Voice]
+        self._row = _grammar_rows(codec)
         self._spoken = -1
-        self._sounding = [False] * len(Voice)
+        self._sounding = 0
 
-    def restrict(self, allowed: Mask) -> None:
-        """Clears what would come out of order, NOTEOFFs of silent voices, and waits of other timings."""
-        allowed &= self._after[self._spoken + 1]
-        for token, sounding in zip(self._noteoffs, self._sounding, strict=True):
-            if not sounding:
-                allowed[token] = False
+    def penalty(self) -> Row:
+        """Forbids what would come out of order, NOTEOFFs of silent voices, and waits of other timings."""
+        return self._row(self._spoken, self._sounding)
 
     def observe(self, event: Event) -> None:
         """Hears the next event."""
         self._spoken = rank(event)
-        if event.voice is not None and event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
-            self._sounding[event.voice] = event.kind is Kind.NOTE_ON
+        if event.voice is not None:
+            if event.kind is Kind.NOTE_ON:
+                self._sounding |= 1 << event.voice
+            elif event.kind is Kind.NOTE_OFF:
+                self._sounding &= ~(1 << event.voice)
 
 
-class NoEnd:
-    """Forbids `<S>`: the song goes on until it has the length that was asked for."""
+class _GrammarRows:
+    """The rows of a codec's grammar, each made when it is first wanted."""
 
-    def restrict(self, allowed: Mask) -> None:
-        """Clears `<S>`."""
-        allowed[END_TOKEN] = False
+    def __init__(self, codec: Codec) -> None:
+        self._used = codec.used
+        self._ranks = ranks(codec)
+        events = codec.vocabulary.events
+        self._noteoffs = [
+            np.array([e.kind is Kind.NOTE_OFF and e.voice is voice for e in events]) for voice in Voice
+        ]
+        self._made: dict[tuple[int, int], Row] = {}
+
+    def __call__(self, spoken: int, sounding: int) -> Row:
+        row = self._made.get((spoken, sounding))
+        if row is None:
+            # A wait or the end (rank -1) may always come; others only after what stands before them.
+            allowed = self._used & ((self._ranks < 0) | (self._ranks > spoken))
+            for voice in Voice:
+                if not sounding >> voice & 1:
+                    allowed &= ~self._noteoffs[voice]
+            row = self._made[spoken, sounding] = np.where(allowed, np.float32(0), FORBIDDEN)
+        return row
+
+
+@lru_cache(maxsize=16)
+def _grammar_rows(codec: Codec) -> _GrammarRows:
+    return _GrammarRows(codec)
+
+
+def ranks(codec: Codec) -> NDArray[np.int64]:
+    """The `rank` of each token's event, int64 [V]."""
+    return np.array([rank(event) for event in codec.vocabulary.events], np.int64)
+
+
+class Due:
+    """Rows that let waits go no further than a moment, and at that moment let a voice speak in its turn.
+
+    Two constraints share this need: music that is kept, and notes that must end.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        """Takes the codec of the model that composes."""
+        self._waits = codec.wait_samples
+        self._ranks = ranks(codec)
+        self._shortest = int(codec.wait_samples[codec.used & (codec.wait_samples > 0)].min())
+        self._snaps = codec.timing is Timing.SAMPLES
+        self._vocabulary = codec.vocabulary
+
+    def wait_row(self, left: int) -> Row:
+        """Forbids waits beyond `left` samples, and the end.
+
+        Where tokens count samples coarsely, the wait nearest to `left` is allowed too, for it stands for it;
+        and so is the shortest one, where `left` is shorter still.
+        """
+        longest = max(left, self._shortest, self._nearest(left))
+        row = np.where(self._waits > longest, FORBIDDEN, np.float32(0))
+        row[END_TOKEN] = FORBIDDEN
+        return row
+
+    def arrives(self, wait: int, left: int) -> bool:
+        """Whether a wait token of so many samples means to reach the moment."""
+        return wait >= left or wait == self._nearest(left)
+
+    def _nearest(self, left: int) -> int:
+        """The wait that stands for `left` samples, where waits are coarse; else 0."""
+        return self._vocabulary.nearest_wait(left) if self._snaps else 0
+
+    def turn_row(self, last_rank: int) -> Row:
+        """Forbids waits, the end, and whatever comes after `last_rank` at this sample."""
+        return np.where((self._ranks < 0) | (self._ranks > last_rank), FORBIDDEN, np.float32(0))
+
+
+class MaxLength(Constraint):
+    """Notes that last no longer than a limit."""
+
+    def __init__(self, codec: Codec, samples: int, voices: Collection[Voice] = tuple(Voice)) -> None:
+        """Takes the limit in samples; where tokens count frames, it is rounded down to frames.
+
+        Raises:
+            OptionError: if it is shorter than the shortest wait.
+        """
+        if codec.timing is Timing.FRAMES:
+            samples = samples // FRAME_SAMPLES * FRAME_SAMPLES
+        if samples < 1:
+            raise OptionError("Notes cannot be that short; allow at least a sixtieth of a second.")
+        self._limit = samples
+        self._voices = voices
+        self._due = Due(codec)
+        self._time = 0
+        self._since: dict[Voice, int] = {}
+
+    def _next(self) -> tuple[int, Voice] | None:
+        """Samples left to the next note that must end, and its voice; the first voice of several."""
+        if not self._since:
+            return None
+        return min((since + self._limit - self._time, voice) for voice, since in self._since.items())
+
+    def penalty(self) -> Row | None:
+        """Lets no wait pass the moment when a note must end, and then lets it end."""
+        upcoming = self._next()
+        if upcoming is None:
+            return None
+        left, voice = upcoming
+        if left > 0:
+            return self._due.wait_row(left)
+        return self._due.turn_row(rank(Event(Kind.NOTE_ON, voice)))
+
+    def adjust(self, event: Event) -> Event:
+        """A wait that means to reach the moment reaches it exactly."""
+        upcoming = self._next()
+        if event.kind is Kind.WAIT and upcoming is not None and self._due.arrives(event.value, upcoming[0]):
+            return Event(Kind.WAIT, None, upcoming[0])
+        return event
 
     def observe(self, event: Event) -> None:
-        """Needs to hear nothing."""
+        """Hears the next event."""
+        if event.kind is Kind.WAIT:
+            self._time += event.value
+        elif event.voice in self._voices and event.voice is not None:
+            if event.kind is Kind.NOTE_ON:
+                self._since[event.voice] = self._time
+            elif event.kind is Kind.NOTE_OFF:
+                self._since.pop(event.voice, None)
+
+
+class Grid(Constraint):
+    """Waits that end on a grid; the model hears them so, and keeps the groove."""
+
+    def __init__(self, codec: Codec, step_samples: float, offset_samples: float = 0.0) -> None:
+        """Takes the distance of the grid's points, and where one of them lies.
+
+        Raises:
+            OptionError: if the step is shorter than a sample, or so long that no wait reaches it.
+        """
+        if not 1 <= step_samples <= codec.wait_samples.max():
+            raise OptionError(
+                f"A grid of {step_samples:g} samples is out of range; give 1 to {codec.wait_samples.max()}."
+            )
+        self._step = step_samples
+        self._offset = offset_samples
+        self._waits = codec.wait_samples
+        self._time = 0
+
+    def _ends(self, waits: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Samples up to the grid point nearest to the end of each wait."""
+        points = np.rint((self._time + waits - self._offset) / self._step)
+        ends = np.rint(points * self._step + self._offset).astype(np.int64)
+        return np.asarray(ends - self._time, np.int64)
+
+    def penalty(self) -> Row:
+        """Forbids waits that are too short to reach another point."""
+        return np.where((self._waits > 0) & (self._ends(self._waits) < 1), FORBIDDEN, np.float32(0))
+
+    def adjust(self, event: Event) -> Event:
+        """A wait ends on the nearest point."""
+        if event.kind is not Kind.WAIT:
+            return event
+        return Event(Kind.WAIT, None, int(self._ends(np.array([event.value]))[0]))
+
+    def observe(self, event: Event) -> None:
+        """Hears the next event."""
+        if event.kind is Kind.WAIT:
+            self._time += event.value

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.catalog import find_model
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.timing import Codec
 
 MASKED = np.float32(-1e30)
 """What the mask adds to a score that must not count."""
@@ -44,38 +45,147 @@ class Snapshot:
     """A copy of a model's memory."""
 
     keys: NDArray[np.float32]
-    """float32 [L, B, H, M, D]"""
+    """float32 [L, H, M, D]"""
     values: NDArray[np.float32]
-    """float32 [L, B, H, M, D]"""
+    """float32 [L, H, M, D]"""
     place: int
     """Slot that the next token goes to."""
-    filled: int
-    """Number of slots in use."""
+    mask: NDArray[np.float32]
+    """float32 [M]: 0 for slots in use, else `MASKED`."""
 
 
-class Model:
-    """A Transformer-XL that reads tokens and gives logits for the next one.
+class Batch:
+    """Streams of tokens that one graph reads together, each with a memory of its own.
 
-    Attributes:
-        info: its description.
+    They share the place in the ring, and a mask for each says which slots are its: so a stream may begin
+    anew at any time while the others go on.
     """
 
-    def __init__(self, session: ort.InferenceSession, info: ModelInfo) -> None:
-        """Use `Model.load`."""
-        self.info = info
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo, size: int) -> None:
+        """Use `Model.batch`."""
+        m = info.mem_len
         self._session = session
-        shape = (info.n_layer, 1, info.n_head, info.mem_len, info.d_head)
+        self._n_token = len(info.vocabulary)
+        self._mem_len = m
+        shape = (info.n_layer, size, info.n_head, m, info.d_head)
         self._keys = np.zeros(shape, np.float32)
         self._values = np.zeros(shape, np.float32)
         self._feeds: dict[str, NDArray[np.generic]] = {}
         for layer in range(info.n_layer):
             self._feeds[f"k{layer}"] = self._keys[layer]
             self._feeds[f"v{layer}"] = self._values[layer]
-        # Distances of a step's slots from place p are a window of this: M..1, M..1 from M-p on.
-        self._descending = np.tile(np.arange(info.mem_len, 0, -1, dtype=np.int64), 2)
-        self._step_distance = np.zeros((1, info.mem_len + 1), np.int64)
-        self._step_mask = np.zeros((1, 1, 1, info.mem_len + 1), np.float32)
+        # The distances of a step's slots from place p are a window of M..1, M..1, from M-p on.
+        self._descending = np.tile(np.arange(m, 0, -1, dtype=np.int64), 2)
+        self._distance = np.zeros((1, m + 1), np.int64)
+        self._mask = np.zeros((size, 1, 1, m + 1), np.float32)
         self.reset()
+
+    def reset(self, stream: int | None = None) -> None:
+        """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
+        if stream is None:
+            self._place = 0
+        self._mask[slice(None) if stream is None else stream, ..., : self._mem_len] = MASKED
+
+    def step(self, tokens: Sequence[int] | NDArray[np.int64]) -> Logits:
+        """Reads one token of each stream.
+
+        Args:
+            tokens: their ids [B].
+
+        Returns:
+            float32 [B, V], for the tokens after them.
+        """
+        m = self._mem_len
+        self._distance[0, :m] = self._descending[m - self._place : 2 * m - self._place]
+        ids = np.asarray(tokens, np.int64).reshape(-1, 1)
+        logits: Logits = self._run(ids, self._distance, self._mask)[:, 0]
+        return logits
+
+    def prefill(self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
+        """Reads many tokens of each stream, with the same result as so many steps.
+
+        Args:
+            tokens: their ids [B, n].
+            chunk: how many go through the graph at once.
+
+        Returns:
+            float32 [B, n, V]: row i for the token after token i.
+        """
+        m = self._mem_len
+        chunk = max(1, min(chunk, m))
+        rows = [np.zeros((len(tokens), 0, self._n_token), np.float32)]
+        for start in range(0, tokens.shape[1], chunk):
+            part = tokens[:, start : start + chunk]
+            n = part.shape[1]
+            query = np.arange(n)[:, None]
+            memory = (self._place - 1 - np.arange(m)) % m + 1 + query  # [T, M] distances of the slots
+            distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, M+T]
+            near = np.where((distance >= 0) & (distance <= m), np.float32(0), MASKED)
+            unused = np.pad(self._mask[..., :m], ((0, 0), (0, 0), (0, 0), (0, n)))  # [B, 1, 1, M+T]
+            rows.append(self._run(part, np.clip(distance, 0, m), np.minimum(near, unused)))
+        return np.concatenate(rows, 1)
+
+    def snapshot(self, stream: int = 0) -> Snapshot:
+        """A copy of one stream's memory."""
+        mask = self._mask[stream, 0, 0, : self._mem_len].copy()
+        return Snapshot(self._keys[:, stream].copy(), self._values[:, stream].copy(), self._place, mask)
+
+    def spread(self, snapshot: Snapshot) -> None:
+        """Lets every stream go on from one snapshot.
+
+        Raises:
+            OptionError: if it is of another model.
+        """
+        self._place = snapshot.place
+        for stream in range(len(self._mask)):
+            self.begin(stream, snapshot)
+
+    def begin(self, stream: int, snapshot: Snapshot) -> None:
+        """Lets a stream go on from a snapshot, while the others go on as they are.
+
+        Raises:
+            OptionError: if the snapshot is of another model.
+        """
+        if snapshot.keys.shape != self._keys[:, stream].shape:
+            raise OptionError("The snapshot is of another model; take a new one.")
+        turn = self._place - snapshot.place
+        self._keys[:, stream] = np.roll(snapshot.keys, turn, 2)
+        self._values[:, stream] = np.roll(snapshot.values, turn, 2)
+        self._mask[stream, 0, 0, : self._mem_len] = np.roll(snapshot.mask, turn)
+
+    def _run(
+        self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
+    ) -> Logits:
+        """Runs the graph on tokens [B, T] and writes the new rows into the ring; returns logits [B, T, V]."""
+        if not 0 <= tokens.min() <= tokens.max() < self._n_token:
+            raise OptionError(f"Tokens of this model go from 0 to {self._n_token - 1}.")
+        self._feeds.update(token=tokens, distance=distance, mask=mask)
+        logits, keys, values = self._session.run(("logits", "k_new", "v_new"), self._feeds)
+        n = tokens.shape[1]
+        slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self._mem_len
+        if self._place + n <= self._mem_len:
+            slots = slice(self._place, self._place + n)
+        self._keys[:, :, :, slots] = keys
+        self._values[:, :, :, slots] = values
+        self._mask[..., slots] = 0
+        self._place = (self._place + n) % self._mem_len
+        return np.asarray(logits, np.float32)
+
+
+class Model:
+    """A Transformer-XL that reads one stream of tokens and gives logits for the next one.
+
+    Attributes:
+        info: its description.
+        codec: scores to its tokens and back.
+    """
+
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo) -> None:
+        """Use `Model.load`."""
+        self.info = info
+        self.codec = Codec(info.vocabulary, info.timing)
+        self._session = session
+        self._stream = self.batch(1)
 
     @classmethod
     def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1) -> Model:
@@ -107,11 +217,13 @@ class Model:
         _check_contract(session, info, source)
         return cls(session, info)
 
+    def batch(self, size: int) -> Batch:
+        """New streams that step together; they share this model's weights, not its memory."""
+        return Batch(self._session, self.info, size)
+
     def reset(self) -> None:
         """Forgets everything."""
-        self._place = 0
-        self._filled = 0
-        self._step_mask[..., : self.info.mem_len] = MASKED
+        self._stream.reset()
 
     def step(self, token: int) -> Logits:
         """Reads one token.
@@ -122,14 +234,8 @@ class Model:
         Returns:
             float32 [V], for the token after it.
         """
-        m = self.info.mem_len
-        self._step_distance[0, :m] = self._descending[m - self._place : 2 * m - self._place]
-        logits = self._run(np.array([[token]], np.int64), self._step_distance, self._step_mask)
-        if self._filled < m:
-            self._step_mask[..., self._filled] = 0
-        self._remember(1)
-        row: Logits = logits[0]
-        return row
+        logits: Logits = self._stream.step([token])[0]
+        return logits
 
     def prefill(self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
         """Reads many tokens, with the same result as so many steps.
@@ -141,27 +247,12 @@ class Model:
         Returns:
             float32 [n, V]: row i for the token after token i.
         """
-        m = self.info.mem_len
-        chunk = max(1, min(chunk, m))
-        ids = np.asarray(tokens, np.int64).reshape(1, -1)
-        rows = [np.zeros((0, len(self.info.vocabulary)), np.float32)]
-        for start in range(0, ids.shape[1], chunk):
-            part = ids[:, start : start + chunk]
-            n = part.shape[1]
-            query = np.arange(n)[:, None]
-            memory = (self._place - 1 - np.arange(m)) % m + 1 + query  # [T, M] distances of the slots
-            distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, M+T]
-            seen = (distance >= 0) & (distance <= m)
-            seen[:, :m] &= np.arange(m) < self._filled
-            mask = np.where(seen, np.float32(0), MASKED)
-            rows.append(self._run(part, np.clip(distance, 0, m), mask[None, None]))
-            self._step_mask[..., self._filled : min(m, self._filled + n)] = 0
-            self._remember(n)
-        return np.concatenate(rows)
+        logits: Logits = self._stream.prefill(np.asarray(tokens, np.int64).reshape(1, -1), chunk=chunk)[0]
+        return logits
 
     def snapshot(self) -> Snapshot:
         """A copy of the memory, for `restore`."""
-        return Snapshot(self._keys.copy(), self._values.copy(), self._place, self._filled)
+        return self._stream.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Goes back to a snapshot of this model.
@@ -169,34 +260,7 @@ class Model:
         Raises:
             OptionError: if it is of another model.
         """
-        if snapshot.keys.shape != self._keys.shape:
-            raise OptionError("The snapshot is of another model; take a new one.")
-        np.copyto(self._keys, snapshot.keys)
-        np.copyto(self._values, snapshot.values)
-        self._place, self._filled = snapshot.place, snapshot.filled
-        self._step_mask[..., : self._filled] = 0
-        self._step_mask[..., self._filled : self.info.mem_len] = MASKED
-
-    def _run(
-        self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
-    ) -> Logits:
-        """Runs the graph and writes the new rows into the ring; returns logits [T, V]."""
-        n_token = len(self.info.vocabulary)
-        if tokens.size and not 0 <= tokens.min() <= tokens.max() < n_token:
-            raise OptionError(f"Tokens of this model go from 0 to {n_token - 1}.")
-        self._feeds.update(token=tokens, distance=distance, mask=mask)
-        logits, keys, values = self._session.run(("logits", "k_new", "v_new"), self._feeds)
-        n = tokens.shape[1]
-        slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self.info.mem_len
-        if self._place + n <= self.info.mem_len:
-            slots = slice(self._place, self._place + n)
-        self._keys[:, :, :, slots] = keys
-        self._values[:, :, :, slots] = values
-        return np.asarray(logits[0], np.float32)
-
-    def _remember(self, n: int) -> None:
-        self._place = (self._place + n) % self.info.mem_len
-        self._filled = min(self._filled + n, self.info.mem_len)
+        self._stream.spread(snapshot)
 
 
 def open_session(graph: Path | bytes, source: Path | str, threads: int = 1) -> ort.InferenceSession:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lakhnes.runtime.timing import Codec, Timing
+from lakhnes.runtime.timing import Timing
 from lakhnes.runtime.vocabulary import NAMED, Vocabulary
 
 FORMAT_VERSION = 1
@@ -46,11 +46,6 @@ class ModelInfo:
     """How it was trained, in a sentence."""
     parity: dict[str, float] = field(default_factory=dict)
     """Differences from PyTorch that the export measured."""
-
-    @property
-    def codec(self) -> Codec:
-        """Scores to this model's tokens and back."""
-        return Codec(self.vocabulary, self.timing)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; a vocabulary that has a name goes by it."""

@@ -37,21 +37,20 @@ class Sampling:
 
 
 def candidates(
-    logits: NDArray[np.float32], sampling: Sampling, allowed: NDArray[np.bool_] | None = None
+    logits: NDArray[np.float32], sampling: Sampling
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The tokens that may come and their probabilities.
 
     Args:
-        logits: float32 [V].
+        logits: float32 [V]; -inf for what may not come at all. One at least must be finite.
         sampling: temperature and cuts.
-        allowed: bool [V], tokens that may come at all; None for every one. One at least must be true.
 
     Returns:
         Token ids [n], likeliest first wherever a cut needs the order, and float64 [n], summing to 1.
 
     Source: LakhNES `model/sampler.py`: temperature, softmax, the top k, renormalised.
     """
-    tokens = np.arange(len(logits)) if allowed is None else np.flatnonzero(allowed)
+    tokens = np.flatnonzero(logits > -np.inf)
     scores = logits[tokens].astype(np.float64)
     if sampling.temperature == 0:
         return tokens[[np.argmax(scores)]], np.ones(1)
@@ -68,20 +67,14 @@ def candidates(
     return tokens, weights / weights.sum()
 
 
-def draw(
-    logits: NDArray[np.float32],
-    sampling: Sampling,
-    rng: np.random.Generator,
-    allowed: NDArray[np.bool_] | None = None,
-) -> int:
+def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generator) -> int:
     """Draws a token; it takes one number of `rng` whatever the options, so that takes stay comparable.
 
     Args:
-        logits: float32 [V].
+        logits: float32 [V]; -inf for what may not come at all. One at least must be finite.
         sampling: temperature and cuts.
         rng: the source of chance.
-        allowed: bool [V], tokens that may come at all; None for every one.
     """
-    tokens, probabilities = candidates(logits, sampling, allowed)
+    tokens, probabilities = candidates(logits, sampling)
     place = np.searchsorted(np.cumsum(probabilities), rng.random(), side="right")
     return int(tokens[min(int(place), len(tokens) - 1)])

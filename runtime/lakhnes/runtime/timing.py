@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -74,6 +75,32 @@ class Codec:
             ]
         )
 
+    @cached_property
+    def wait_samples(self) -> NDArray[np.int64]:
+        """int64 [V]: samples that each token waits; 0 for what is no wait."""
+        return np.array([e.value if e.kind is Kind.WAIT else 0 for e in self._events], np.int64)
+
+    def wait_token(self, samples: int) -> int:
+        """The token that stands best for a wait: the nearest one that streams of this timing contain."""
+        if self.timing is Timing.SAMPLES:
+            return self.vocabulary.token(Event(Kind.WAIT, None, samples))
+        frames = min(FRAME_WAITS, key=lambda wait: abs(wait * FRAME_SAMPLES - samples))
+        return self._frame_tokens[frames]
+
+    def first_wait(self, samples: int) -> int:
+        """Samples of the first of the tokens that say a wait: all of it, or in frames the largest summand."""
+        if self.timing is Timing.SAMPLES:
+            return samples
+        return split_frames(samples // FRAME_SAMPLES)[0] * FRAME_SAMPLES
+
+    def token(self, event: Event) -> int:
+        """The token that says an event; of a wait, the one that stands best for it.
+
+        Raises:
+            OptionError: for an event that the vocabulary does not have.
+        """
+        return self.wait_token(event.value) if event.kind is Kind.WAIT else self.vocabulary.token(event)
+
     def event(self, token: int) -> Event:
         """The event of a token; a wait in the samples that it lasts in this timing."""
         return self._events[token]
@@ -86,13 +113,23 @@ class Codec:
         Raises:
             OptionError: if a pitch is not in the vocabulary.
         """
-        if self.timing is Timing.FRAMES:
-            score = clean_frames(score)
+        clean = heard(score, self.timing).score
+        return self.tokens(events_of_score(clean, expression=self.vocabulary.has_expression))
+
+    def tokens(self, events: Iterable[Event]) -> list[int]:
+        """Events in this timing as token ids.
+
+        Raises:
+            OptionError: if a pitch is not in the vocabulary.
+        """
         tokens: list[int] = []
-        for event in events_of_score(score, expression=self.vocabulary.has_expression):
-            if event.kind is Kind.WAIT and self.timing is Timing.FRAMES:
-                tokens += [self._frame_tokens[n] for n in split_frames(event.value // FRAME_SAMPLES)]
-            else:
+        for event in events:
+            left = event.value if event.kind is Kind.WAIT else 0
+            while left:
+                wait = self.first_wait(left)
+                tokens.append(self.wait_token(wait))
+                left -= wait
+            if event.kind is not Kind.WAIT:
                 tokens.append(self.vocabulary.token(event))
         return tokens
 
@@ -139,6 +176,23 @@ def frame_phase(score: Score) -> int:
     return (middle + _QUIET_WINDOW // 2) % FRAME_SAMPLES - FRAME_SAMPLES
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A score as a model hears it, and the way back to the score's own time."""
+
+    score: Score
+    """In the model's timing: in `frames` clean."""
+    phase: int
+    """Samples at which frame 0 begins in the score's own time; 0 in `samples`."""
+    shift: int
+    """Samples to add to a heard time to be in time with the score's own onsets."""
+    timing: Timing
+
+    def time(self, sample: int) -> int:
+        """The heard time of a sample of the score."""
+        return sample if self.timing is Timing.SAMPLES else _frame(sample, self.phase) * FRAME_SAMPLES
+
+
 def clean_frames(score: Score) -> Score:
     """A score with every event on a 60 Hz frame and the flicker inside frames gone.
 
@@ -146,13 +200,22 @@ def clean_frames(score: Score) -> Score:
     that is broken for a part of a frame by another one goes on, and velocity and timbre keep their last
     value. A score that is clean already stays as it is.
     """
+    return heard(score, Timing.FRAMES).score
+
+
+def heard(score: Score, timing: Timing) -> Heard:
+    """A score as a model of some timing hears it."""
+    if timing is Timing.SAMPLES:
+        return Heard(score, 0, 0, timing)
     phase = frame_phase(score)
+    parts = [_clean_part(score.parts[voice], lambda sample: _frame(sample, phase)) for voice in Voice]
+    clean = Score((parts[0], parts[1], parts[2], parts[3]), _frame(score.length, phase) * FRAME_SAMPLES)
+    late = [(note.onset - phase) % FRAME_SAMPLES for part in score.parts for note in part.notes]
+    return Heard(clean, phase, phase + int(np.median(late)) if late else 0, timing)
 
-    def frame(sample: int) -> int:
-        return (sample - phase) // FRAME_SAMPLES
 
-    parts = [_clean_part(score.parts[voice], frame) for voice in Voice]
-    return Score((parts[0], parts[1], parts[2], parts[3]), frame(score.length) * FRAME_SAMPLES)
+def _frame(sample: int, phase: int) -> int:
+    return (sample - phase) // FRAME_SAMPLES
 
 
 def _clean_part(part: Part, frame: Callable[[int], int]) -> Part:

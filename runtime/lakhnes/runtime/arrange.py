@@ -1,0 +1,307 @@
+"""Composing with music that is there: continuing it, accompanying it, composing a part of it anew.
+
+What stays is a constraint on the song that is composed. Where the model hears clean frames, kept music comes
+out as it went in, sample for sample, and new music is put in time with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lakhnes.runtime.composer import Composer, compose_together
+from lakhnes.runtime.constraints import MELODIC, Constraint
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE, VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.kept import Kept, Template
+from lakhnes.runtime.model import Model
+from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.score import Part, Score, events_of_score
+from lakhnes.runtime.song import Song
+from lakhnes.runtime.timing import heard
+from lakhnes.runtime.vocabulary import END_TOKEN
+
+MAX_SECONDS = 180
+"""What is new is cut here, if neither the user nor the model ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How something is composed, whatever it is."""
+
+    rng: np.random.Generator
+    """The source of chance."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """Temperature and cuts."""
+    constraints: Sequence[Constraint] = ()
+    """What the user asks for; new ones for each song, since they hear it."""
+
+
+class Arrangement:
+    """Music in the making; iterate over it to compose, ask `score` for what there is.
+
+    Attributes:
+        composer: what composes what is new.
+    """
+
+    def __init__(self, composer: Composer, finish: Callable[[Score], Score]) -> None:
+        """Takes a composer, and what makes the whole of the score that it hears."""
+        self.composer = composer
+        self._finish = finish
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.composer)
+
+    def score(self) -> Score:
+        """The whole: what was there, and what is new so far."""
+        return self._finish(self.composer.score())
+
+
+def fit_to_vocabulary(score: Score) -> tuple[Score, int]:
+    """Shifts notes outside the vocabularies' ranges into them by octaves; returns how many were."""
+    moved = 0
+    parts = {}
+    for voice in Voice:
+        known = VOCABULARY_PITCHES[voice]
+        notes = list(score.parts[voice].notes)
+        for place, note in enumerate(notes):
+            if note.pitch not in known:
+                edge = known[0] if note.pitch < known[0] else known[-1] - 11
+                notes[place] = replace(note, pitch=edge + (note.pitch - edge) % 12)
+                moved += 1
+        parts[voice] = replace(score.parts[voice], notes=tuple(notes))
+    return _with(score, parts), moved
+
+
+def last_seconds(score: Score, seconds: float) -> Score:
+    """The end of a score; notes that ring into it begin with it."""
+    start = max(0, score.length - round(seconds * SAMPLE_RATE))
+    parts = {voice: _moved(score.parts[voice], -start, 0, score.length - start) for voice in Voice}
+    return _with(Score(length=score.length - start), parts)
+
+
+def prompt_perplexity(model: Model, prompt: Score) -> float:
+    """How well a model foresees a score from its start: exp of nats a token.
+
+    Raises:
+        OptionError: if the score has no note.
+
+    Source: LakhNES `continuations.ipynb`.
+    """
+    tokens = model.codec.encode(_with_notes(prompt))
+    model.reset()
+    logits = model.prefill([END_TOKEN, *tokens[:-1]]).astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(tokens)), tokens]
+    return float(np.exp(nats.mean()))
+
+
+def continue_score(
+    model: Model, prompt: Score, settings: Settings, seconds: float | None = None
+) -> Arrangement:
+    """Goes on where a score ends.
+
+    Args:
+        model: what composes; of the prompt it hears what its memory holds.
+        prompt: what is there; it comes out as it went in.
+        settings: chance, sampling and constraints.
+        seconds: length of what is new; None lets the model end it.
+
+    Raises:
+        OptionError: if the prompt has no note, or a pitch outside the vocabulary.
+    """
+    ear = heard(_with_notes(prompt), model.codec.timing)
+    events = list(events_of_score(ear.score, expression=model.codec.vocabulary.has_expression))
+    length = None if seconds is None else max(1, round(seconds * SAMPLE_RATE))
+    end = ear.score.length + (length or MAX_SECONDS * SAMPLE_RATE)
+    song = _song(model, settings, length_samples=end if length else None, max_samples=end)
+    song.hear(events)
+
+    def finish(whole: Score) -> Score:
+        end = prompt.length + whole.length - ear.score.length
+        new = {v: _since(whole.parts[v], ear.score.length, ear.shift, prompt.length, end) for v in Voice}
+        return _joined(replace(prompt, length=end), new)
+
+    return Arrangement(Composer(model, song, model.codec.tokens(events)), finish)
+
+
+def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settings: Settings) -> Arrangement:
+    """Composes new voices around kept ones, which come out as they went in.
+
+    Raises:
+        OptionError: if no voice is free, or no kept one has a note.
+    """
+    free = [voice for voice in Voice if voice not in keep]
+    if not free:
+        raise OptionError("All four voices are kept, so nothing is left to compose; keep fewer.")
+    kept = _with(score, {voice: Part() for voice in free})
+    if not kept.n_notes:
+        raise OptionError("None of the kept voices has a note; keep one that has.")
+    ear = heard(kept, model.codec.timing)
+    song = _song(model, settings, Kept(model.codec, ear.score, dict.fromkeys(free, 0)))
+
+    def finish(whole: Score) -> Score:
+        return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, 0, score.length) for v in free})
+
+    return Arrangement(Composer(model, song), finish)
+
+
+def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangement:
+    """Keeps a score's rhythm and its noise; the model chooses the pitches of the other voices.
+
+    Raises:
+        OptionError: if no melodic voice has a note.
+
+    Source: LakhNES `accompany_rhythm.ipynb`.
+    """
+    if not any(score.parts[voice].notes for voice in MELODIC):
+        raise OptionError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
+    ear = heard(score, model.codec.timing)
+    song = _song(model, settings, Template(model.codec, ear.score, MELODIC))
+    noise = _with(score, {voice: Part() for voice in MELODIC})
+
+    def finish(whole: Score) -> Score:
+        return _joined(noise, {v: _since(whole.parts[v], 0, ear.shift, 0, score.length) for v in MELODIC})
+
+    return Arrangement(Composer(model, song), finish)
+
+
+def regenerate(
+    model: Model,
+    score: Score,
+    span: tuple[int, int],
+    voices: Collection[Voice],
+    takes: Iterable[Settings],
+    *,
+    width: int = 4,
+) -> Iterator[Score]:
+    """Composes a span of some voices anew, several times at once, while everything else stays.
+
+    Notes of these voices that begin in the span go; one that rings into it stays. New notes end with it.
+
+    Args:
+        model: what composes.
+        score: the song.
+        span: first sample and the one after the last.
+        voices: those that are composed anew.
+        takes: chance, sampling and constraints of each.
+        width: how many takes are composed at once.
+
+    Yields:
+        A score for each take, in the order in which they are ready.
+
+    Raises:
+        OptionError: if the span is empty or lies outside the song, or there is no voice.
+    """
+    start, end = span
+    if not 0 <= start < end <= score.length:
+        raise OptionError(
+            f"The span from {start / SAMPLE_RATE:.2f} to {end / SAMPLE_RATE:.2f} s is not within the "
+            f"{score.seconds:.2f} s of the song; give one that is."
+        )
+    if not voices:
+        raise OptionError("No voice is to be composed anew; give one at least.")
+    kept = _with(score, {voice: _without(score.parts[voice], span) for voice in voices})
+    ear = heard(kept if kept.n_notes else score, model.codec.timing)
+    stays = ear.score if kept.n_notes else Score(length=ear.score.length)
+    first, last = ear.time(start), max(ear.time(start) + 1, ear.time(end))
+    before, time = list[Event](), 0
+    for event in events_of_score(stays, expression=model.codec.vocabulary.has_expression):
+        wait = min(event.value, first - time) if event.kind is Kind.WAIT else 0
+        if event.kind is not Kind.WAIT or wait:
+            before.append(Event(Kind.WAIT, None, wait) if wait else event)
+        time += wait
+        if time == first:
+            break
+    rings = {v: max([first, *(n.end for n in stays.parts[v].notes if n.onset < first)]) for v in voices}
+
+    def song(settings: Settings) -> Song:
+        fresh = _song(model, settings, Kept(model.codec, stays, rings), length_samples=last)
+        fresh.hear(before)
+        return fresh
+
+    for composed in compose_together(model, map(song, takes), width=width, prompt=model.codec.tokens(before)):
+        whole = composed.score()
+        yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, start, end) for v in voices})
+
+
+def _song(
+    model: Model,
+    settings: Settings,
+    *constraints: Constraint,
+    length_samples: int | None = None,
+    max_samples: int | None = None,
+) -> Song:
+    return Song(
+        model.codec,
+        settings.rng,
+        sampling=settings.sampling,
+        length_samples=length_samples,
+        max_samples=max_samples,
+        constraints=[*settings.constraints, *constraints],
+    )
+
+
+def _with_notes(prompt: Score) -> Score:
+    if not prompt.n_notes:
+        raise OptionError("The prompt has no notes; give one that has, or compose from nothing.")
+    return prompt
+
+
+def _with(score: Score, parts: Mapping[Voice, Part]) -> Score:
+    """A score with other parts for some voices."""
+    p1, p2, tr, no = (parts.get(voice, score.parts[voice]) for voice in Voice)
+    return Score((p1, p2, tr, no), score.length)
+
+
+def _without(part: Part, span: tuple[int, int]) -> Part:
+    """A part without the notes that begin in a span, and without its automation there."""
+    notes = tuple(note for note in part.notes if not span[0] <= note.onset < span[1])
+    changes = tuple(change for change in part.changes if not span[0] <= change.sample < span[1])
+    return Part(notes, changes if notes else ())
+
+
+def _moved(part: Part, shift: int, low: int, high: int) -> Part:
+    """A part moved in time, then cut to the samples from `low` to `high`."""
+    notes = []
+    for note in part.notes:
+        onset, end = max(low, note.onset + shift), min(high, note.end + shift)
+        if onset < end:
+            notes.append(replace(note, onset=onset, length=end - onset))
+    changes = [replace(change, sample=change.sample + shift) for change in part.changes]
+    inside = [change for change in changes if low <= change.sample < high]
+    return Part(tuple(notes), tuple(inside) if notes else ())
+
+
+def _since(part: Part, start: int, shift: int, low: int, high: int) -> Part:
+    """What a part plays from a heard time on, in the music's own time between two samples."""
+    notes = tuple(note for note in part.notes if note.onset >= start)
+    changes = tuple(change for change in part.changes if change.sample >= start)
+    return _moved(Part(notes, changes), shift, low, high)
+
+
+def _joined(kept: Score, new: Mapping[Voice, Part]) -> Score:
+    """A score with new notes and automation in some voices, between the kept ones."""
+    parts = {}
+    for voice, part in new.items():
+        old = kept.parts[voice]
+        notes = []
+        for note in part.notes:  # none reaches into a kept note: those of its voice lie before or after
+            onset = max([note.onset, *(n.end for n in old.notes if n.onset <= note.onset)])
+            end = min([note.end, *(n.onset for n in old.notes if n.onset > note.onset)])
+            if onset < end:
+                notes.append(replace(note, onset=onset, length=end - onset))
+        onsets = {note.onset for note in notes}
+        taken = {(change.sample, change.kind) for change in old.changes}
+        added = [
+            change
+            for change in part.changes
+            if (change.sample, change.kind) not in taken
+            and not (change.kind is Kind.VELOCITY and change.sample in onsets)
+        ]
+        together = sorted([*old.notes, *notes], key=lambda n: n.onset)
+        automation = sorted([*old.changes, *added], key=lambda c: (c.sample, c.kind is Kind.TIMBRE))
+        parts[voice] = Part(tuple(together), tuple(automation) if together else ())
+    return _with(kept, parts)

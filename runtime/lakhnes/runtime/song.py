@@ -1,0 +1,147 @@
+"""A song as it is composed: from the model's logits to events, without the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.runtime.constraints import Constraint, Grammar, NoEnd
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import END, Event, Kind, Voice
+from lakhnes.runtime.sampling import Sampling, draw
+from lakhnes.runtime.score import Score, ScoreBuilder
+from lakhnes.runtime.timing import Codec
+from lakhnes.runtime.vocabulary import END_TOKEN
+
+
+class Song:
+    """One song: it takes logits, draws, and says events, until it is over.
+
+    A song ends at the asked length, at the asked number of tokens, or, where no length was asked, where the
+    model ends it; every note is closed then.
+
+    Attributes:
+        n_tokens: tokens composed so far.
+        over: whether it has ended.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        rng: np.random.Generator,
+        *,
+        sampling: Sampling | None = None,
+        length_samples: int | None = None,
+        max_samples: int | None = None,
+        max_tokens: int | None = None,
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
+        """Begins a song.
+
+        Args:
+            codec: of the model whose logits come.
+            rng: the source of chance: one number a token.
+            sampling: temperature and cuts; None for the defaults.
+            length_samples: length of the song, exactly; the model cannot end it before.
+            max_samples: the song is cut here if the model has not ended it.
+            max_tokens: at most so many tokens.
+            constraints: what may not come, besides what is never right.
+
+        Raises:
+            OptionError: if a length is not positive.
+        """
+        lengths = {"length": length_samples, "longest length": max_samples, "number of tokens": max_tokens}
+        for name, value in lengths.items():
+            if value is not None and value < 1:
+                raise OptionError(f"A {name} of {value} is out of range; give 1 or more.")
+        limits = [limit for limit in (length_samples, max_samples) if limit is not None]
+        self.n_tokens = 0
+        self.over = False
+        self._codec = codec
+        self._rng = rng
+        self._sampling = sampling or Sampling()
+        self._end_samples = min(limits) if limits else None
+        self._max_tokens = max_tokens
+        self._constraints: list[Constraint] = [Grammar(codec), *constraints]
+        if length_samples is not None or max_tokens is not None:
+            self._constraints.append(NoEnd(codec.vocabulary))
+        self._builder = ScoreBuilder()
+
+    @property
+    def time_samples(self) -> int:
+        """Length of what is composed so far."""
+        return self._builder.time
+
+    def score(self) -> Score:
+        """What is composed so far, with every note closed."""
+        return self._builder.score()
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Takes events that were there before as the beginning of the song."""
+        for event in events:
+            self._say(event)
+
+    def take(self, logits: NDArray[np.float32]) -> tuple[int, list[Event]]:
+        """Draws the next token.
+
+        Args:
+            logits: float32 [V], for the next token.
+
+        Returns:
+            The token for the model to read next, and the events that it says: one; at the end also NOTEOFFs
+            of what still sounds, and END.
+
+        Raises:
+            OptionError: if the constraints leave nothing.
+        """
+        shaped = logits.copy()
+        for constraint in self._constraints:
+            row = constraint.penalty()
+            if row is not None:
+                shaped += row
+        if not shaped.max() > -np.inf:
+            raise OptionError(self._blame(logits))
+        token = draw(shaped, self._sampling, self._rng)
+        self.n_tokens += 1
+        if token == END_TOKEN:
+            return token, self._finish()
+        drawn = self._codec.event(token)
+        event = drawn
+        for constraint in self._constraints:
+            event = constraint.adjust(event)
+        if event.kind is Kind.WAIT and event != drawn:
+            token = self._codec.wait_token(event.value)
+        left = None if self._end_samples is None else self._end_samples - self._builder.time
+        if event.kind is Kind.WAIT and left is not None and event.value >= left:
+            return token, [self._say(Event(Kind.WAIT, None, left)), *self._finish()]
+        said = [self._say(event)]
+        if self.n_tokens == self._max_tokens:
+            said += self._finish()
+        return token, said
+
+    def _say(self, event: Event) -> Event:
+        """Takes an event into the score and tells the constraints."""
+        self._builder.add(event)
+        for constraint in self._constraints:
+            constraint.observe(event)
+        return event
+
+    def _finish(self) -> list[Event]:
+        self.over = True
+        closing = [Event(Kind.NOTE_OFF, voice) for voice in Voice if self._builder.sounding(voice)]
+        return [*(self._say(event) for event in closing), END]
+
+    def _blame(self, logits: NDArray[np.float32]) -> str:
+        """Says which constraint took away what the others had left."""
+        left = logits.copy()
+        for constraint in self._constraints:
+            row = constraint.penalty()
+            left += 0 if row is None else row
+            if not np.isfinite(left).any():
+                return (
+                    f"Nothing is left to compose: {type(constraint).__name__} excludes every event that the "
+                    "other constraints allow; loosen one of them."
+                )
+        return "Nothing is left to compose: the model gives no probabilities; export it again."
