@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lakhnes.cli import convert, export, generate, models
+from lakhnes.cli import arrange, convert, export, generate, models
 from lakhnes.runtime.errors import LakhnesError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generate.generate)
+app.command("continue")(arrange.continue_)
+app.command()(arrange.accompany)
 app.command()(convert.convert)
 app.command()(models.models)
 app.command()(export.export)

@@ -6,113 +6,146 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakhnes.cli.options import JsonFlag, MidiStyleOption
+from lakhnes.cli.options import (
+    DensityOption,
+    JsonFlag,
+    MaxNote,
+    MaybeOutputs,
+    MidiStyleOption,
+    ModelOption,
+    Mute,
+    Range,
+    ScaleOption,
+    SeedOption,
+    Temperature,
+    TopK,
+    TopP,
+)
 
 if TYPE_CHECKING:
-    from lakhnes.runtime import Composer
+    from lakhnes.runtime import Model, Song
 
-MAX_SECONDS = 180
-"""A song that the model does not end is cut here, unless a length was asked for."""
+MAX_SECONDS = 36_000
+"""Longest song that may be asked for."""
+
+BATCH = 8
+"""Songs that are composed at once; more than this brings little, see benchmarks/compose.py."""
 
 
 def generate(
-    output: Annotated[
-        list[Path] | None,
-        typer.Option("-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."),
-    ] = None,
+    output: MaybeOutputs = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Length of the song. Without it the model ends the song.", min=0.1)
+        float | None,
+        typer.Option(
+            help="Length of the song. Without it the model ends the song.", min=0.1, max=MAX_SECONDS
+        ),
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Length in events instead of seconds.", min=1)] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same song. Without it, a new one.", min=0)
-    ] = None,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest event; more is wilder.")] = 0.95,
-    top_k: Annotated[int, typer.Option(help="Only the k likeliest events; 0 for all.", min=0)] = 32,
-    top_p: Annotated[
-        float | None, typer.Option(help="Only the likeliest events that together reach this probability.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="A model's name or folder; see `lakhnes models`.")] = None,
+    count: Annotated[
+        int, typer.Option(help="Number of songs: NAME-001 and so on, of seeds SEED, SEED+1, …", min=1)
+    ] = 1,
+    seed: SeedOption = None,
+    model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    temperature: Temperature = 0.95,
+    top_k: TopK = 32,
+    top_p: TopP = None,
+    scale: ScaleOption = None,
+    mute: Mute = None,
+    pitch_range: Range = None,
+    density: DensityOption = 0.0,
+    max_note: MaxNote = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Composes a song from nothing."""
+    """Composes songs from nothing."""
     if seconds is not None and tokens is not None:
         raise typer.BadParameter("give --seconds or --tokens, not both", param_hint="--tokens")
 
-    import numpy as np
-
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import check_outputs, write_score
-    from lakhnes.runtime import SAMPLE_RATE, Composer, Model, Sampling, Song, Voice
+    from lakhnes.cli.music_files import check_outputs, numbered, write_score
+    from lakhnes.cli.steering import Steering
+    from lakhnes.runtime import SAMPLE_RATE, Model, Song
+    from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
+    seeds = range(seed, seed + count)
     paths = output or [Path(f"lakhnes-{seed}.mid")]
-    check_outputs(paths)
-    sampling = Sampling(temperature, top_k or None, top_p)
+    files = {s: [numbered(path, s - seed + 1, count) for path in paths] for s in seeds}
+    check_outputs([file for each in files.values() for file in each])
+    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model)
-    song = Song(
-        player.codec,
-        np.random.default_rng(seed),
-        sampling=sampling,
-        length_samples=None if seconds is None else round(seconds * SAMPLE_RATE),
-        max_samples=None if tokens else MAX_SECONDS * SAMPLE_RATE if seconds is None else None,
-        max_tokens=tokens,
-    )
-    composer = Composer(player, song)
+
+    def song(its_seed: int) -> Song:
+        settings = steering.settings(player.codec, its_seed)
+        return Song(
+            player.codec,
+            settings.rng,
+            sampling=settings.sampling,
+            length_samples=None if seconds is None else round(seconds * SAMPLE_RATE),
+            max_samples=None if tokens or seconds else MODEL_ENDS_SECONDS * SAMPLE_RATE,
+            max_tokens=tokens,
+            constraints=settings.constraints,
+        )
+
+    songs = {its_seed: song(its_seed) for its_seed in seeds}
+    total = (seconds or MODEL_ENDS_SECONDS) * SAMPLE_RATE
     started = time.perf_counter()
-    _run(composer, seconds, tokens, quiet=as_json)
+    _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
     took = time.perf_counter() - started
-    score = composer.score()
-    for path in paths:
-        write_score(score, path, MidiStyle(midi))
-
-    info = player.info
-    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
+    for its_seed, composed in songs.items():
+        for path in files[its_seed]:
+            write_score(composed.score(), path, MidiStyle(midi))
+    rows = [_row(s, composed, files[s]) for s, composed in songs.items()]
+    common = {
+        "model": player.info.name,
+        "precision": player.info.precision,
+        "tokens_per_second": sum(song.n_tokens for song in songs.values()) / took,
+    }
     if as_json:
-        result = {
-            "seed": seed,
-            "model": info.name,
-            "precision": info.precision,
-            "seconds": score.seconds,
-            "tokens": composer.n_tokens,
-            "tokens_per_second": composer.n_tokens / took,
-            "notes": notes,
-            "files": [str(path) for path in paths],
-        }
-        typer.echo(json.dumps(result))
+        typer.echo(json.dumps({**common, **rows[0]} if count == 1 else {**common, "songs": rows}))
         return
-    voices = ", ".join(f"{name} {count}" for name, count in notes.items())
-    typer.echo(f"seed    {seed}")
-    typer.echo(f"model   {info.name} ({info.precision})")
-    typer.echo(f"length  {score.seconds:.1f} s, {score.n_notes} notes ({voices})")
-    typer.echo(f"wrote   {', '.join(map(str, paths))}")
+    typer.echo(f"model   {player.info.name} ({player.info.precision})")
+    for row in rows:
+        voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
+        typer.echo(f"seed    {row['seed']}")
+        typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
+        typer.echo(f"wrote   {', '.join(row['files'])}")
 
 
-def _run(composer: Composer, seconds: float | None, tokens: int | None, *, quiet: bool) -> None:
-    """Composes the whole song under a progress bar."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _compose(
+    model: Model, songs: list[Song], samples: float | None, tokens: int | None, *, quiet: bool
+) -> None:
+    """Composes all songs, as many at once as pays, under a progress bar."""
+    from lakhnes.cli.progress import composing
+    from lakhnes.runtime import Composer, compose_together
 
-    from lakhnes.runtime import SAMPLE_RATE
+    with composing(quiet=quiet) as report:
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("composing"),
-        BarColumn(),
-        TextColumn("{task.fields[music]:.1f} s of music, {task.completed:.0f} events"),
-        TimeElapsedColumn(),
-    )
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=1.0, music=0.0)
-        for _ in composer:
-            music = composer.time_samples / SAMPLE_RATE
-            part = (
-                music / seconds if seconds else composer.n_tokens / tokens if tokens else music / MAX_SECONDS
-            )
-            progress.update(task, completed=part, music=music)
+        def tell(_: Song) -> None:
+            music, events = sum(s.time_samples for s in songs), sum(s.n_tokens for s in songs)
+            part = music / samples if samples else events / (tokens or 1)
+            report(part / len(songs), music, events)
+
+        if len(songs) == 1:
+            for _ in Composer(model, songs[0]):
+                tell(songs[0])
+        else:
+            for _ in compose_together(model, songs, width=min(BATCH, len(songs)), progress=tell):
+                pass
+
+
+def _row(seed: int, song: Song, files: list[Path]) -> dict[str, Any]:
+    from lakhnes.runtime import Voice
+
+    score = song.score()
+    return {
+        "seed": seed,
+        "seconds": score.seconds,
+        "tokens": song.n_tokens,
+        "notes": {voice.name: len(score.parts[voice].notes) for voice in Voice},
+        "files": [str(file) for file in files],
+    }

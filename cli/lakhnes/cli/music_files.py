@@ -54,6 +54,15 @@ def check_outputs(paths: list[Path]) -> None:
             raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
 
 
+def numbered(path: Path, number: int, count: int) -> Path:
+    """The path of one of several songs: NAME-001.mid of NAME.mid; the path itself for a single one."""
+    if count == 1:
+        return path
+    ending = next((e for e in (*_TX1, *_TX2, *_MIDI) if path.name.lower().endswith(e)), "")
+    name = path.name[: len(path.name) - len(ending)]
+    return path.with_name(f"{name}-{number:03d}{path.name[len(name) :]}")
+
+
 def write_score(score: Score, path: Path, style: MidiStyle) -> None:
     """Writes a score.
 

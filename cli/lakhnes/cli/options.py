@@ -2,13 +2,73 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+_OUTPUT = typer.Option(
+    "-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."
+)
+Outputs = Annotated[list[Path], _OUTPUT]
+MaybeOutputs = Annotated[list[Path] | None, _OUTPUT]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
 MidiStyleOption = Annotated[
     Literal["daw", "nes"],
     typer.Option("--midi", help="MIDI for a DAW, or exact to the sample as in NES-MDB."),
+]
+
+ModelOption = Annotated[str | None, typer.Option(help="A model's name or folder; see `lakhnes models`.")]
+
+SeedOption = Annotated[
+    int | None, typer.Option(help="The same seed gives the same music. Without it, a new one.", min=0)
+]
+
+_DRAWING = "Drawing events"
+_STEERING = "Steering"
+
+Temperature = Annotated[
+    float,
+    typer.Option(help="0 takes the likeliest event; more is wilder.", rich_help_panel=_DRAWING),
+]
+TopK = Annotated[
+    int, typer.Option(help="Only the k likeliest events; 0 for all.", min=0, rich_help_panel=_DRAWING)
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        help="Only the likeliest events that together reach this probability.", rich_help_panel=_DRAWING
+    ),
+]
+ScaleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        help="Keep to a scale: 'a minor', 'F# dorian', or pitch classes '0,2,4,7,9'.",
+        rich_help_panel=_STEERING,
+    ),
+]
+Mute = Annotated[
+    str | None,
+    typer.Option(
+        help="Voices that play nothing, of P1, P2, TR, NO: 'NO' or 'P2,NO'.", rich_help_panel=_STEERING
+    ),
+]
+Range = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--range",
+        help="MIDI pitches that a voice keeps to: 'P1:60-84'. May be given again.",
+        rich_help_panel=_STEERING,
+    ),
+]
+DensityOption = Annotated[
+    float,
+    typer.Option("--density", help="More notes (up to 5) or fewer (down to -5).", rich_help_panel=_STEERING),
+]
+MaxNote = Annotated[
+    float | None,
+    typer.Option("--max-note", help="Longest note in seconds.", min=0.02, rich_help_panel=_STEERING),
 ]

@@ -1,0 +1,205 @@
+"""`lakhnes continue` and `lakhnes accompany`: composing with music that is there."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lakhnes.cli.options import (
+    DensityOption,
+    JsonFlag,
+    MaxNote,
+    MidiStyleOption,
+    ModelOption,
+    Mute,
+    Outputs,
+    Range,
+    ScaleOption,
+    SeedOption,
+    Temperature,
+    TopK,
+    TopP,
+)
+
+if TYPE_CHECKING:
+    from lakhnes.runtime import Score
+    from lakhnes.runtime.arrange import Arrangement
+
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A MIDI file (any), .tx1.txt or .tx2.txt.")]
+
+
+def continue_(
+    source: Source,
+    output: Outputs,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of what is new. Without it the model ends the song.", min=0.1, max=36_000),
+    ] = None,
+    prompt_seconds: Annotated[
+        float | None, typer.Option(help="Go on from only the last seconds of IN.", min=0.1)
+    ] = None,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Write what is new, without IN.")] = False,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    midi: MidiStyleOption = "daw",
+    temperature: Temperature = 0.95,
+    top_k: TopK = 32,
+    top_p: TopP = None,
+    scale: ScaleOption = None,
+    mute: Mute = None,
+    pitch_range: Range = None,
+    density: DensityOption = 0.0,
+    max_note: MaxNote = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Goes on where a piece of music ends."""
+    from lakhnes.cli.music_files import check_outputs
+    from lakhnes.cli.steering import Steering
+    from lakhnes.runtime import Model
+    from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
+
+    check_outputs(output)
+    score, remarks = _read(source)
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    player = Model.load(model)
+    prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
+    perplexity = prompt_perplexity(player, prompt)
+    arrangement = continue_score(player, prompt, steering.settings(player.codec, seed), seconds)
+    _run(arrangement, prompt.seconds + (seconds or 180), quiet=as_json)
+    whole = arrangement.score()
+    if only_new or prompt_seconds is not None:
+        whole = last_seconds(whole, whole.seconds - prompt.seconds)
+        if not only_new:
+            whole = _after(score, whole)
+    facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
+    _finish(whole, output, midi, remarks, seed, player.info.name, facts, as_json=as_json)
+
+
+def accompany(
+    source: Source,
+    output: Outputs,
+    mode: Annotated[
+        Literal["voices", "rhythm"],
+        typer.Option(help="New voices around kept ones; or the rhythm kept, and the pitches new."),
+    ] = "voices",
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Voices to keep, of P1, P2, TR, NO: 'P1' or 'P1,NO'. With --mode voices."),
+    ] = None,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    midi: MidiStyleOption = "daw",
+    temperature: Temperature = 0.95,
+    top_k: TopK = 32,
+    top_p: TopP = None,
+    scale: ScaleOption = None,
+    mute: Mute = None,
+    pitch_range: Range = None,
+    density: DensityOption = 0.0,
+    max_note: MaxNote = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Composes around a piece of music."""
+    if (mode == "voices") != (keep is not None):
+        raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
+
+    from lakhnes.cli.music_files import check_outputs
+    from lakhnes.cli.steering import Steering, parse_voices
+    from lakhnes.runtime import Model
+    from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
+
+    check_outputs(output)
+    kept = parse_voices(keep) if keep is not None else []
+    score, remarks = _read(source)
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    player = Model.load(model)
+    settings = steering.settings(player.codec, seed)
+    if mode == "rhythm":
+        arrangement = accompany_rhythm(player, score, settings)
+    else:
+        arrangement = accompany_voices(player, score, kept, settings)
+    _run(arrangement, score.seconds, quiet=as_json)
+    _finish(arrangement.score(), output, midi, remarks, seed, player.info.name, {}, as_json=as_json)
+
+
+def _read(source: Path) -> tuple[Score, list[str]]:
+    """A score that the model can hear, and remarks on how it became one."""
+    from lakhnes.cli.music_files import read_score
+    from lakhnes.runtime.arrange import fit_to_vocabulary
+
+    score, remarks = read_score(source)
+    fitted, moved = fit_to_vocabulary(score)
+    shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
+    return fitted, [*remarks, *shifted]
+
+
+def _after(first: Score, second: Score) -> Score:
+    """Two scores, one after the other."""
+    from dataclasses import replace
+
+    from lakhnes.runtime import Part, Score
+
+    parts = []
+    for a, b in zip(first.parts, second.parts, strict=True):
+        notes = [replace(note, onset=note.onset + first.length) for note in b.notes]
+        changes = [replace(change, sample=change.sample + first.length) for change in b.changes]
+        together = (*a.notes, *notes)
+        parts.append(Part(together, (*a.changes, *changes) if together else ()))
+    return Score((parts[0], parts[1], parts[2], parts[3]), first.length + second.length)
+
+
+def _run(arrangement: Arrangement, seconds: float, *, quiet: bool) -> None:
+    from lakhnes.cli.progress import composing
+    from lakhnes.runtime import SAMPLE_RATE
+
+    composer = arrangement.composer
+    with composing(quiet=quiet) as report:
+        for _ in arrangement:
+            samples = composer.time_samples
+            report(samples / (seconds * SAMPLE_RATE), samples, composer.n_tokens)
+
+
+def _finish(
+    score: Score,
+    output: list[Path],
+    midi: str,
+    remarks: list[str],
+    seed: int,
+    model: str,
+    facts: dict[str, float],
+    *,
+    as_json: bool,
+) -> None:
+    """Writes the files and says what was done."""
+    from lakhnes.bridge import MidiStyle
+    from lakhnes.cli.music_files import write_score
+    from lakhnes.runtime import Voice
+
+    for path in output:
+        write_score(score, path, MidiStyle(midi))
+    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
+    if as_json:
+        result: dict[str, Any] = {
+            "seed": seed,
+            "model": model,
+            "seconds": score.seconds,
+            "notes": notes,
+            **facts,
+        }
+        typer.echo(json.dumps({**result, "files": list(map(str, output)), "remarks": remarks}))
+        return
+    for remark in remarks:
+        typer.echo(remark, err=True)
+    voices = ", ".join(f"{name} {n}" for name, n in notes.items())
+    typer.echo(f"model   {model}")
+    typer.echo(f"seed    {seed}")
+    if "prompt_perplexity" in facts:
+        typer.echo(f"prompt  {facts['prompt_seconds']:.1f} s, perplexity {facts['prompt_perplexity']:.2f}")
+    typer.echo(f"length  {score.seconds:.1f} s, {score.n_notes} notes ({voices})")
+    typer.echo(f"wrote   {', '.join(map(str, output))}")

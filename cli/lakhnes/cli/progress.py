@@ -1,0 +1,34 @@
+"""The progress bar of whatever composes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from lakhnes.runtime.events import SAMPLE_RATE
+
+Report = Callable[[float, int, int], None]
+"""Takes how much is done (0..1), samples of music, and events."""
+
+
+@contextmanager
+def composing(*, quiet: bool) -> Iterator[Report]:
+    """Shows a bar on the terminal while something composes; nothing where there is none."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("composing"),
+        BarColumn(),
+        TextColumn("{task.fields[music]:.1f} s of music, {task.fields[events]} events"),
+        TimeElapsedColumn(),
+    )
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=1.0, music=0.0, events=0)
+
+        def report(part: float, samples: int, events: int) -> None:
+            progress.update(task, completed=part, music=samples / SAMPLE_RATE, events=events)
+
+        yield report

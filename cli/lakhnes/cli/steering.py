@@ -1,0 +1,74 @@
+"""The steering options as constraints and sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lakhnes.runtime.arrange import Settings
+from lakhnes.runtime.constraints import Constraint, Density, MaxLength, Muted, PitchRange, Scale, parse_scale
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.timing import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a user asked for."""
+
+    temperature: float
+    top_k: int
+    """0 for all."""
+    top_p: float | None
+    scale: str | None
+    mute: str | None
+    ranges: list[str] | None
+    density: float
+    max_note: float | None
+    """Seconds."""
+
+    def settings(self, codec: Codec, seed: int) -> Settings:
+        """How one song is composed.
+
+        Raises:
+            OptionError: if an option says nothing that can be done.
+        """
+        sampling = Sampling(self.temperature, self.top_k or None, self.top_p)
+        return Settings(np.random.default_rng(seed), sampling, self._constraints(codec))
+
+    def _constraints(self, codec: Codec) -> list[Constraint]:
+        vocabulary = codec.vocabulary
+        constraints: list[Constraint] = []
+        if self.scale is not None:
+            constraints.append(Scale(vocabulary, parse_scale(self.scale)))
+        if self.mute is not None:
+            constraints.append(Muted(vocabulary, parse_voices(self.mute)))
+        if self.ranges:
+            constraints.append(PitchRange(vocabulary, dict(map(_parse_range, self.ranges))))
+        if self.density:
+            constraints.append(Density(vocabulary, self.density))
+        if self.max_note is not None:
+            constraints.append(MaxLength(codec, round(self.max_note * SAMPLE_RATE)))
+        return constraints
+
+
+def parse_voices(text: str) -> list[Voice]:
+    """Reads a list of voices such as `P1,NO`.
+
+    Raises:
+        OptionError: for a voice that there is not.
+    """
+    names = text.upper().replace(",", " ").split()
+    if not names or set(names) - set(Voice.__members__):
+        raise OptionError(f"{text!r} names no voices; give some of P1, P2, TR and NO, such as 'P1,NO'.")
+    return [Voice[name] for name in names]
+
+
+def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
+    name, _, pitches = text.partition(":")
+    low, _, high = pitches.partition("-")
+    if not low.strip().isdecimal() or not high.strip().isdecimal() or len(parse_voices(name)) != 1:
+        raise OptionError(f"{text!r} is no range; give a voice and two MIDI pitches, such as 'P1:60-84'.")
+    return parse_voices(name)[0], (int(low), int(high))
