@@ -15,7 +15,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from lakhnes.cli import arrange, convert, export, generate, models
-from lakhnes.runtime.errors import LakhnesError
 
 app = typer.Typer(
     name="lakhnes",
@@ -58,8 +57,6 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminate)  # so that half-written files are cleaned up
     try:
         app()
-    except LakhnesError as error:
-        return _fail(str(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -70,6 +67,12 @@ def main() -> int:
         return _fail(f"{where}{error.strerror or error}. Check the path and its permissions.")
     except MemoryError:
         return _fail("There is not enough memory for this. Close other programs, or ask for less.")
+    except Exception as error:
+        from lakhnes.runtime import LakhnesError  # not at the top: it would load the runtime for --help
+
+        if not isinstance(error, LakhnesError):
+            raise
+        return _fail(str(error))
     return 0
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import lzma
+import math
+import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from lakhnes.export.safe_pickle import Array, Record, load_torch_file
+from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.vocabulary import NAMED, Vocabulary
@@ -27,7 +32,10 @@ PUBLISHED = {
 }
 """SHA-256 of the archives that the LakhNES README lists, and their names there."""
 
-_MAX_ARCHIVE_MEMBER = 1 << 30
+_MAX_ARCHIVE_BYTES = 2 << 30
+"""Unpacked size of an archive; the published ones have 170 MB."""
+
+_MAX_LAYERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +64,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path} is not there; give a LakhNES checkpoint: a folder with model.pt in it."
         )
-    if path.is_dir() and not (path / "model.pt").is_file():
+    if not path.is_file() and not (path / "model.pt").is_file():
         raise CheckpointError(f"{path} has no model.pt; give the folder of a LakhNES checkpoint.")
     with _unpacked(path) as file:
         root = load_torch_file(file, path)
-        if not isinstance(root, Record) or type(root).__name__ != "MemTransformerLM":
+        if not isinstance(root, Record) or root.kind != "MemTransformerLM":
             raise CheckpointError(
                 f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, ...)."
             )
         try:
             model = _model(root)
-        except KeyError as error:
-            raise CheckpointError(f"{path} lacks {error} of a LakhNES model.") from None
         except CheckpointError as error:
-            raise CheckpointError(f"{path} is not supported: {error}.") from None
+            raise CheckpointError(f"{path} cannot be imported: {error}.") from None
+        except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"[:80]
+            raise CheckpointError(f"{path} is no model that the LakhNES code made ({reason}).") from None
         vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token)
     source = path / "model.pt" if path.is_dir() else path
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -83,25 +92,35 @@ def _unpacked(path: Path) -> Iterator[Path]:
     if path.is_dir() or not tarfile.is_tarfile(path):
         yield path / "model.pt" if path.is_dir() else path
         return
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as archive:
-        for member in archive:
-            name = Path(member.name).name
-            if name not in ("model.pt", "vocab.txt") or not member.isfile():
-                continue
-            if member.size > _MAX_ARCHIVE_MEMBER:
-                raise CheckpointError(f"{path} is refused: {name} in it is larger than any LakhNES model.")
-            content = archive.extractfile(member)
-            assert content is not None
-            Path(folder, name).write_bytes(content.read())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _extract(path, Path(folder))
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            raise CheckpointError(f"{path} is a broken archive ({error}); get it again.") from None
         if not Path(folder, "model.pt").is_file():
             raise CheckpointError(f"{path} has no model.pt in it; give an archive of a LakhNES checkpoint.")
         yield Path(folder, "model.pt")
 
 
+def _extract(path: Path, folder: Path) -> None:
+    """Unpacks `model.pt` and `vocab.txt` of an archive, wherever they are in it."""
+    total = 0
+    with tarfile.open(path) as archive:
+        for member in archive:
+            total += member.size
+            if total > _MAX_ARCHIVE_BYTES:
+                raise CheckpointError(f"{path} is refused: it unpacks to more than any LakhNES model.")
+            name = Path(member.name).name
+            content = archive.extractfile(member) if name in ("model.pt", "vocab.txt") else None
+            if content is not None:
+                with content, Path(folder, name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
+
+
 def _vocabulary(path: Path, n_token: int) -> Vocabulary:
     if path.is_file():
         try:
-            vocabulary = Vocabulary.from_text(path.read_text("utf-8"))
+            vocabulary = Vocabulary.from_text(path.read_text("utf-8-sig"))
         except ValueError as error:
             raise CheckpointError(f"{path} is no vocabulary of TX1 or TX2 events: {error}.") from None
     else:
@@ -133,36 +152,57 @@ _RENAMES = (
 
 
 def _model(root: Record) -> TransformerXL:
-    """The model with its weights.
+    """The model with its weights; sizes are believed only where the weights have them.
 
     Raises:
-        CheckpointError: for a variant that is not supported.
-        KeyError: if something is missing.
+        CheckpointError: for a variant that is not supported, or sizes that the weights do not have.
     """
     state = root.state
     if state.get("sample_softmax", -1) > 0:
-        raise CheckpointError("it was trained with sampled softmax; only plain softmax can be imported")
+        raise CheckpointError("it was trained with sampled softmax; only plain softmax is supported")
     if state["attn_type"] != 0:
-        raise CheckpointError(f"it has attention type {state['attn_type']}; only type 0 can be imported")
+        raise CheckpointError(f"it has attention type {state['attn_type']!r:.20}; only type 0 is supported")
     if _child(root, "crit").state["n_clusters"] != 0 or _child(root, "word_emb").state["div_val"] != 1:
-        raise CheckpointError("it has an adaptive softmax; only plain softmax can be imported")
-    weights = dict(_parameters(root))
+        raise CheckpointError("it has an adaptive softmax; only plain softmax is supported")
+    tensors = dict(_parameters(root))
+    numel = sum(math.prod(tensor.size) for tensor in tensors.values())
+    if numel > 2 * sum(
+        storage.numel for storage in {id(t.storage): t.storage for t in tensors.values()}.values()
+    ):
+        raise CheckpointError("its weights are views of each other")
+    weights = {name: np.array(tensor.array(), np.float32) for name, tensor in tensors.items()}
+    layers = _child(root, "layers").state["_modules"]
+    embedding = weights["embedding.weight"]
     config = TransformerXLConfig(
-        **{name: int(state[name]) for name in ("n_token", "n_layer", "n_head", "d_model", "d_head")},
+        **{name: _size(state, name) for name in ("n_token", "n_layer", "n_head", "d_model", "d_head")},
         d_inner=len(weights["layers.0.feed_forward.wide.weight"]),
-        d_embed=int(state["d_embed"]),
-        pre_lnorm=bool(_child(root, "layers", "0", "dec_attn").state.get("pre_lnorm")),
+        d_embed=_size(state, "d_embed"),
+        pre_lnorm=_child(root, "layers", "0", "dec_attn").state.get("pre_lnorm") is True,
         clamp_len=int(state.get("clamp_len", -1)),
-        same_length=bool(state.get("same_length")),
-        tie_embedding=np.array_equal(weights["embedding.weight"], weights["output.weight"]),
+        same_length=state.get("same_length") is True,
+        tie_embedding=np.array_equal(embedding, weights["output.weight"]),
     )
+    qkv = weights["layers.0.attention.qkv.weight"].shape
+    if (
+        len(layers) != config.n_layer
+        or config.n_layer > _MAX_LAYERS
+        or embedding.shape != (config.n_token, config.d_embed)
+        or qkv != (3 * config.n_head * config.d_head, config.d_model)
+    ):
+        raise CheckpointError("its weights do not fit its sizes")
     model = TransformerXL(config)
     try:
-        model.load_state_dict({name: torch.tensor(w, dtype=torch.float32) for name, w in weights.items()})
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip().rstrip(".")
-        raise CheckpointError(f"its weights do not fit its sizes ({reason})") from None
+        model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    except RuntimeError:
+        raise CheckpointError("its weights do not fit its sizes") from None
     return model.eval()
+
+
+def _size(state: dict[str, Any], name: str) -> int:
+    value = state[name]
+    if type(value) is not int or not 0 < value < 1 << 20:
+        raise CheckpointError(f"its {name} is {value!r:.20}")
+    return value
 
 
 def _child(module: Record, *names: str) -> Record:
@@ -174,11 +214,11 @@ def _child(module: Record, *names: str) -> Record:
     return module
 
 
-def _parameters(module: Record, prefix: str = "") -> Iterator[tuple[str, Array]]:
+def _parameters(module: Record, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     """All parameters of a module by our names."""
     for name, value in module.state["_parameters"].items():
-        if isinstance(value, np.ndarray):
-            full = prefix + name
+        if isinstance(value, Tensor):
+            full = f"{prefix}{name}"
             for theirs, ours in _RENAMES:
                 full = full.replace(theirs, ours)
             yield full, value

@@ -1,22 +1,21 @@
 """Reading `torch.save` files without running anything that they name.
 
-A pickle is a program: it may import any module and call any function. Here a file may name tensors, plain
-containers and the modules of the LakhNES code; modules become inert records of their attributes, tensors
-numpy arrays. Whatever else a file names, it is refused before anything of it has run.
+A pickle is a program for a small stack machine, and Python's machine lets it import any module and call any
+function. This one knows the instructions that `torch.save` writes, makes nothing but numbers, strings, plain
+containers, tensors and inert records of modules, and never imports. A file that wants more is refused.
 
 Source: `torch/serialization.py` for the two containers: the zip of torch 1.6 and later, and the sequence of
-pickles before it.
+pickles before it. `pickletools` for the instructions.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickle
 import pickletools
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,12 +26,13 @@ from lakhnes.runtime.errors import CheckpointError
 
 Array = NDArray[Any]
 
+MAX_INSTRUCTIONS = 2_000_000
+"""The program of a whole model has some 10,000."""
+
 MAX_PICKLE_BYTES = 64 << 20
-"""A program of a whole model is some 100 KB; a larger one is no model."""
+"""The program of a whole model is some 100 KB."""
 
-_MAX_MEMO = 1 << 20
-
-_STORAGE_DTYPES = {
+_DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
@@ -45,144 +45,229 @@ _STORAGE_DTYPES = {
     "BoolStorage": "<?",
 }
 
-_CONTAINERS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("builtins", "set"): set,
-    ("__builtin__", "set"): set,
-}
-
 _MODULE_SOURCES = ("mem_transformer", "proj_adaptive_softmax")
 """Modules of the LakhNES code whose classes a model is made of, under whatever package."""
 
-_REFUSED_OPCODES = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
-"""Ways to make objects that `torch.save` does not use."""
+_HELPERS = {
+    ("collections", "OrderedDict"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
+    ("torch._utils", "_rebuild_tensor"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch.nn.backends.thnn", "_get_thnn_function_backend"),
+}
+"""Other names that whole models hold; what they do is told in `_call`."""
 
 
+@dataclass(slots=True, eq=False)
 class Record:
-    """An inert stand-in for an object of a class that a file names: its attributes, nothing else."""
+    """An inert stand-in for an object: the name of its class, its attributes, nothing else."""
 
-    def __init__(self, *args: object) -> None:
-        """Takes and forgets whatever the class would have been called with."""
-
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, tuple):
-            state = {key: value for part in state if isinstance(part, dict) for key, value in part.items()}
-        if not isinstance(state, dict):
-            raise CheckpointError("a module's state is not a dictionary")
-        self.state: dict[str, Any] = state
+    kind: str
+    """Name of the class, without its module."""
+    state: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Name:
+    """What a file names: module and name."""
+
+    module: str
+    name: str
+
+
+@dataclass(slots=True, eq=False)
 class _Storage:
-    """The raw numbers of one or more tensors; read when the first tensor wants them."""
+    """The raw numbers of one or more tensors; they are read after the program has run."""
 
-    def __init__(self, dtype: str, numel: int) -> None:
-        self.dtype = dtype
-        self.numel = numel
-        self.values: Array | None = None
+    dtype: str
+    numel: int
+    values: Array | None = None
 
 
-class _Tensor:
-    """A view into a storage, made into an array when all storages are read."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A view into a storage."""
 
-    def __init__(
-        self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
-    ) -> None:
-        if not isinstance(storage, _Storage):
-            raise CheckpointError("a tensor without a storage")
-        numbers = (offset, *size, *stride)
-        if len(size) != len(stride) or not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in numbers):
-            raise CheckpointError("a tensor with a broken shape")
-        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        numel: int = math.prod(size, start=1)
-        if numel > storage.numel or (numel and last >= storage.numel):
-            raise CheckpointError("a tensor that reaches beyond its storage")
-        self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
 
     def array(self) -> Array:
+        """The numbers.
+
+        Raises:
+            CheckpointError: if the view reaches beyond its storage, or the storage is missing.
+        """
         values = self.storage.values
         if values is None:
             raise CheckpointError("the numbers of a tensor are missing")
+        numel = math.prod(self.size, start=1)
+        last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
+        if numel > len(values) or (numel and last >= len(values)):
+            raise CheckpointError("a tensor reaches beyond its storage")
         strides = [step * values.itemsize for step in self.stride]
-        view = np.lib.stride_tricks.as_strided(values[self.offset :], self.size, strides, writeable=False)
-        return np.array(view)
+        return np.lib.stride_tricks.as_strided(values[self.offset :], self.size, strides, writeable=False)
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows a short list of names and never imports."""
+class _Machine:
+    """Runs one pickle program."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="utf-8")
+    def __init__(self) -> None:
         self.storages: dict[str, _Storage] = {}
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
 
-    def find_class(self, module: str, name: str, /) -> Any:
-        container = _CONTAINERS.get((module, name))
-        if container is not None:
-            return container
-        if module == "torch._utils" and name in _REBUILDERS:
-            return _fresh(_REBUILDERS[name])
-        if module in ("torch", "torch.storage") and name in _STORAGE_DTYPES:
-            return type(name, (), {})
-        if module.startswith("torch.nn.modules.") or module.rpartition(".")[2] in _MODULE_SOURCES:
-            return type(name, (Record,), {"__module__": module})
-        if (module, name) == ("torch.nn.backends.thnn", "_get_thnn_function_backend"):
-            return type(name, (Record,), {})
-        raise CheckpointError(f"it asks for {module}.{name}, which no LakhNES model needs")
+    def run(self, file: BinaryIO) -> Any:
+        """Runs the program at the file's position, and leaves the file after it."""
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if opcode.name == "STOP":
+                return self._stack.pop()
+            instruction = _INSTRUCTIONS.get(opcode.name)
+            if instruction is None or count > MAX_INSTRUCTIONS:
+                raise CheckpointError(f"it uses the pickle instruction {opcode.name}, as torch.save does not")
+            instruction(self, argument)
+        raise CheckpointError("it is cut off in the middle")
 
-    def persistent_load(self, pid: Any, /) -> Any:
-        match pid:
-            case ("storage", type() as kind, str() as key, str(), int() as numel, *rest):
-                if rest not in ([], [None]):
-                    raise CheckpointError("storages that are views of others are not supported")
-                dtype = _STORAGE_DTYPES.get(kind.__name__)
-                if dtype is None or not 0 <= numel < 1 << 40:
-                    raise CheckpointError("a storage of an unknown kind")
-                return self.storages.setdefault(key, _Storage(dtype, numel))
-            case ("module", type() as kind, *_):
-                return kind
-        raise CheckpointError("an unknown kind of reference")
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def _pop(self, n: int) -> list[Any]:
+        if n > len(self._stack) - (self._marks[-1] if self._marks else 0):
+            raise CheckpointError("its pickle is broken")
+        taken = self._stack[len(self._stack) - n :]
+        del self._stack[len(self._stack) - n :]
+        return taken
+
+    def _pop_mark(self) -> list[Any]:
+        taken = self._stack[self._marks[-1] :]
+        del self._stack[self._marks.pop() :]
+        return taken
+
+    def _global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        known = (
+            (module, name) in _HELPERS
+            or (module in ("torch", "torch.storage") and name in _DTYPES)
+            or module.startswith("torch.nn.modules.")
+            or module.rpartition(".")[2] in _MODULE_SOURCES
+        )
+        if not known:
+            raise CheckpointError(f"it asks for {module[:60]}.{name[:60]}, which no LakhNES model needs")
+        self._push(_Name(module, name))
+
+    def _persistent(self, _: object) -> None:
+        match self._pop(1)[0]:
+            case ("storage", _Name(name=kind), str() as key, str(), int() as numel, *view):
+                if kind not in _DTYPES or numel < 0 or view not in ([], [None]):
+                    raise CheckpointError("it has a storage of an unknown kind")
+                self._push(self.storages.setdefault(key, _Storage(_DTYPES[kind], numel)))
+            case ("module", _Name() as name, *_):
+                self._push(name)
+            case _:
+                raise CheckpointError("it has a reference of an unknown kind")
+
+    def _call(self, _: object) -> None:
+        function, arguments = self._pop(2)
+        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
+            raise CheckpointError("it calls what cannot be called")
+        match function.name, arguments:
+            case "OrderedDict", _:
+                self._push({})
+            case "_rebuild_parameter", (Tensor() as tensor, *_):
+                self._push(tensor)
+            case (
+                "_rebuild_tensor" | "_rebuild_tensor_v2",
+                (_Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_),
+            ):
+                numbers = (offset, *size, *stride)
+                if len(size) != len(stride) or not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers):
+                    raise CheckpointError("it has a tensor of a broken shape")
+                self._push(Tensor(storage, offset, size, stride))
+            case (("set" | "_get_thnn_function_backend"), _):
+                self._push(Record(function.name))
+            case _:
+                raise CheckpointError(f"it calls {function.module[:60]}.{function.name[:60]}")
+
+    def _new(self, _: object) -> None:
+        kind, _arguments = self._pop(2)
+        if not isinstance(kind, _Name):
+            raise CheckpointError("it makes an object of what is no class")
+        self._push(Record(kind.name))
+
+    def _build(self, _: object) -> None:
+        target, state = self._pop(2)
+        if not isinstance(target, Record) or not isinstance(state, dict):
+            raise CheckpointError("it sets the state of what has none")
+        target.state = state
+        self._push(target)
+
+    def _set_items(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if not isinstance(target, dict) or len(items) % 2:
+            raise CheckpointError("its pickle is broken")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if type(key) not in (str, int):
+                raise CheckpointError("it has a dictionary with keys of an unknown kind")
+            target[key] = value
+
+    def _append(self, items: list[Any]) -> None:
+        if not isinstance(self._stack[-1], list):
+            raise CheckpointError("its pickle is broken")
+        self._stack[-1].extend(items)
+
+    def _put(self, place: int) -> None:
+        self._memo[place] = self._stack[-1]
+
+    def _get(self, place: int) -> None:
+        self._push(self._memo[place])
 
 
-def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> _Tensor:
-    return _Tensor(storage, offset, tuple(size), tuple(stride))
+def _constant(_: _Machine, __: object) -> None:
+    """Says nothing: PROTO."""
 
 
-def _rebuild_parameter(data: object, *_: object) -> object:
-    return data
-
-
-_REBUILDERS: dict[str, Callable[..., object]] = {
-    "_rebuild_tensor": _rebuild_tensor,
-    "_rebuild_tensor_v2": _rebuild_tensor,
-    "_rebuild_parameter": _rebuild_parameter,
+_INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _constant,
+    "MARK": lambda m, _: m._marks.append(len(m._stack)),
+    "NONE": lambda m, _: m._push(None),
+    "NEWTRUE": lambda m, _: m._push(True),
+    "NEWFALSE": lambda m, _: m._push(False),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"), _Machine._push),
+    "EMPTY_TUPLE": lambda m, _: m._push(()),
+    "TUPLE1": lambda m, _: m._push(tuple(m._pop(1))),
+    "TUPLE2": lambda m, _: m._push(tuple(m._pop(2))),
+    "TUPLE3": lambda m, _: m._push(tuple(m._pop(3))),
+    "TUPLE": lambda m, _: m._push(tuple(m._pop_mark())),
+    "EMPTY_LIST": lambda m, _: m._push([]),
+    "APPEND": lambda m, _: m._append(m._pop(1)),
+    "APPENDS": lambda m, _: m._append(m._pop_mark()),
+    "EMPTY_DICT": lambda m, _: m._push({}),
+    "SETITEM": lambda m, _: m._set_items(m._pop(2)),
+    "SETITEMS": lambda m, _: m._set_items(m._pop_mark()),
+    "BINPUT": _Machine._put,
+    "LONG_BINPUT": _Machine._put,
+    "BINGET": _Machine._get,
+    "LONG_BINGET": _Machine._get,
+    "GLOBAL": _Machine._global,
+    "BINPERSID": _Machine._persistent,
+    "REDUCE": _Machine._call,
+    "NEWOBJ": _Machine._new,
+    "BUILD": _Machine._build,
 }
+"""What `torch.save` writes, by pickletools' names."""
 
 
-def _fresh(function: Callable[..., object]) -> Callable[..., object]:
-    """A callable of this load only, so that a file cannot alter one that outlives it."""
-    return lambda *args: function(*args)
-
-
-def _unpickle(data: bytes, start: int = 0) -> tuple[Any, dict[str, _Storage], int]:
-    """Unpickles one program after looking it through; returns value, storages and where it ends."""
-    end = start
+def _run(file: BinaryIO) -> tuple[Any, dict[str, _Storage]]:
+    """Runs one program; returns its value and the storages that it names."""
+    machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(
-            memoryview(data)[start : start + MAX_PICKLE_BYTES].tobytes()
-        ):
-            if opcode.name in _REFUSED_OPCODES:
-                raise CheckpointError(f"it uses the pickle instruction {opcode.name}")
-            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > _MAX_MEMO:
-                raise CheckpointError("its pickle is too large")
-        file = io.BytesIO(data)
-        file.seek(start)
-        unpickler = _Unpickler(file)
-        value = unpickler.load()
-        end = file.tell()
-    except CheckpointError:
-        raise
-    except Exception as error:  # whatever a broken program makes the unpickler stumble over
-        raise CheckpointError(f"its pickle is broken ({type(error).__name__}: {error})") from None
-    return value, unpickler.storages, end
+        return machine.run(file), machine.storages
+    except (ValueError, LookupError, UnicodeError, OverflowError, TypeError) as error:
+        raise CheckpointError(f"its pickle is broken ({type(error).__name__})") from None
 
 
 def load_torch_file(path: Path, source: Path | None = None) -> Any:
@@ -193,7 +278,8 @@ def load_torch_file(path: Path, source: Path | None = None) -> Any:
         source: its name in errors, where it was unpacked from another.
 
     Returns:
-        Plain containers, numpy arrays for tensors and parameters, `Record`s for modules.
+        Numbers, strings, plain containers, `Tensor`s for tensors and parameters, `Record`s for modules. All
+        of it is what the file says, and nothing of it has been checked.
 
     Raises:
         CheckpointError: if the file is broken, or names anything but tensors, containers and the modules of
@@ -201,8 +287,12 @@ def load_torch_file(path: Path, source: Path | None = None) -> Any:
         OSError: if it cannot be opened.
     """
     try:
-        value = _load_zip(path) if zipfile.is_zipfile(path) else _load_legacy(path.read_bytes())
-        return _resolve(value, {})
+        if zipfile.is_zipfile(path):
+            return _load_zip(path)
+        with path.open("rb") as file:
+            return _load_legacy(file, path.stat().st_size)
+    except CheckpointError as error:
+        reason = str(error)
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -212,8 +302,6 @@ def load_torch_file(path: Path, source: Path | None = None) -> Any:
         EOFError,
     ) as error:
         reason = f"its zip container is broken ({error})"
-    except CheckpointError as error:
-        reason = str(error)
     raise CheckpointError(
         f"{source or path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported."
     )
@@ -230,10 +318,10 @@ def _load_zip(path: Path) -> Any:
             raise CheckpointError("its zip container holds no model")
         if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
             raise CheckpointError("it was saved on a big-endian machine")
-        value, storages, _ = _unpickle(archive.read(entries["data.pkl"]))
+        value, storages = _run(io.BytesIO(archive.read(entries["data.pkl"])))
         for key, storage in storages.items():
             if f"data/{key}" not in entries:
-                raise CheckpointError(f"storage {key} is missing")
+                raise CheckpointError("the numbers of a tensor are missing")
             storage.values = _numbers(storage, archive.read(entries[f"data/{key}"]))
     return value
 
@@ -241,27 +329,24 @@ def _load_zip(path: Path) -> Any:
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
-def _load_legacy(data: bytes) -> Any:
+def _load_legacy(file: BinaryIO, size: int) -> Any:
     """Magic, version, machine, model and storage keys, a pickle each; then the numbers."""
-    magic, _, place = _unpickle(data)
-    if magic != _LEGACY_MAGIC:
+    if _run(file)[0] != _LEGACY_MAGIC:
         raise CheckpointError("it is no torch.save file")
-    _, _, place = _unpickle(data, place)
-    machine, _, place = _unpickle(data, place)
+    _run(file)
+    machine = _run(file)[0]
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise CheckpointError("it was saved on a big-endian machine")
-    value, storages, place = _unpickle(data, place)
-    keys, _, place = _unpickle(data, place)
-    if not isinstance(keys, list) or set(keys) != set(storages):
+    value, storages = _run(file)
+    keys = _run(file)[0]
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
         raise CheckpointError("its list of storages is broken")
     for key in keys:
         storage = storages[key]
-        count = int.from_bytes(data[place : place + 8], "little")
-        size = storage.numel * _item_size(storage)
-        if count != storage.numel:
-            raise CheckpointError(f"storage {key} is broken")
-        storage.values = _numbers(storage, data[place + 8 : place + 8 + size])
-        place += 8 + size
+        n_bytes = storage.numel * _item_size(storage)
+        if int.from_bytes(file.read(8), "little") != storage.numel or n_bytes > size:
+            raise CheckpointError("it is cut off in the middle")
+        storage.values = _numbers(storage, file.read(n_bytes))
     return value
 
 
@@ -275,31 +360,3 @@ def _numbers(storage: _Storage, raw: bytes) -> Array:
     if storage.dtype == "bfloat16":
         return (np.frombuffer(raw, "<u2", storage.numel).astype("<u4") << 16).view("<f4")
     return np.frombuffer(raw, storage.dtype, storage.numel)
-
-
-def _resolve(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
-    """Replaces tensors by their arrays in every container, each once however often it is referred to.
-
-    Args:
-        value: what was loaded.
-        done: what has been seen, by identity; it keeps the objects alive, so that identities stay theirs.
-    """
-    if id(value) in done:
-        return done[id(value)][1]
-    if isinstance(value, Record | dict | list):
-        done[id(value)] = (value, value)
-    result = value
-    match value:
-        case _Tensor():
-            result = value.array()
-        case Record():
-            value.state = _resolve(getattr(value, "state", {}), done)
-        case dict():
-            for key in value:
-                value[key] = _resolve(value[key], done)
-        case list():
-            value[:] = [_resolve(item, done) for item in value]
-        case tuple():
-            result = tuple(_resolve(item, done) for item in value)
-    done[id(value)] = (value, result)
-    return result

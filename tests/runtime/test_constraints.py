@@ -1,0 +1,235 @@
+"""Each constraint as a property: whatever the model would like, no forbidden event comes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import scores
+
+from lakhnes.runtime import (
+    Codec,
+    Constraint,
+    Density,
+    Event,
+    Grid,
+    Kind,
+    MaxLength,
+    Muted,
+    OptionError,
+    PitchRange,
+    Sampling,
+    Scale,
+    Score,
+    Song,
+    Timing,
+    Voice,
+    clean_frames,
+    parse_scale,
+    tx1,
+    tx2,
+)
+from lakhnes.runtime.constraints import MELODIC, SCALES
+from lakhnes.runtime.kept import Kept, Template
+from lakhnes.runtime.score import events_of_score
+from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.vocabulary import VOCABULARY_PITCHES
+
+CODECS = st.sampled_from([Codec(v(), timing) for v in (tx1, tx2) for timing in Timing])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def improvised(codec: Codec, seed: int, *constraints: Constraint, n: int = 120, **limits: int) -> list[Event]:
+    """The events of a song whose model has random wishes."""
+    rng = np.random.default_rng(seed)
+    song = Song(
+        codec, rng, sampling=Sampling(1.0, None), constraints=constraints, **(limits or {"max_tokens": n})
+    )
+    events: list[Event] = []
+    bias = np.where(codec.wait_samples > 20_000, -4, 0) + rng.normal(0, 1, len(codec.vocabulary))
+    while not song.over:
+        logits = (rng.normal(0, 2, len(codec.vocabulary)) + bias).astype(np.float32)
+        events += song.take(logits)[1]
+    return events
+
+
+def notes(events: list[Event], *voices: Voice) -> list[Event]:
+    return [e for e in events if e.kind is Kind.NOTE_ON and e.voice in (voices or tuple(Voice))]
+
+
+@given(CODECS, SEEDS, st.sets(st.sampled_from(list(Voice)), min_size=1, max_size=3))
+def test_muted_voices_play_nothing(codec: Codec, seed: int, voices: set[Voice]) -> None:
+    events = improvised(codec, seed, Muted(codec.vocabulary, voices))
+    assert not [event for event in events if event.voice in voices]
+    assert notes(events)
+
+
+@given(CODECS, SEEDS, st.sampled_from(list(Voice)), st.data())
+def test_a_voice_stays_in_its_range(codec: Codec, seed: int, voice: Voice, data: st.DataObject) -> None:
+    known = VOCABULARY_PITCHES[voice]
+    low = data.draw(st.integers(known[0] - 10, known[-1]))
+    high = data.draw(st.integers(max(low, known[0]), known[-1] + 10))
+    events = improvised(codec, seed, PitchRange(codec.vocabulary, {voice: (low, high)}))
+    assert all(low <= event.value <= high for event in notes(events, voice))
+
+
+@given(CODECS, SEEDS, st.sets(st.integers(0, 11), min_size=1))
+def test_melodies_keep_to_a_scale(codec: Codec, seed: int, scale: set[int]) -> None:
+    events = improvised(codec, seed, Scale(codec.vocabulary, scale))
+    assert {event.value % 12 for event in notes(events, *MELODIC)} <= scale
+    one = improvised(codec, seed, Scale(codec.vocabulary, scale, [Voice.TR]))
+    assert {event.value % 12 for event in notes(one, Voice.TR)} <= scale
+
+
+@given(CODECS, SEEDS, st.integers(735, 30_000))
+def test_no_note_is_longer_than_the_limit(codec: Codec, seed: int, limit: int) -> None:
+    sounding: dict[Voice, int] = {}
+    time = 0
+    for event in improvised(codec, seed, MaxLength(codec, limit)):
+        if event.kind is Kind.WAIT:
+            time += event.value
+        for since in sounding.values():
+            assert time - since <= limit
+        if event.voice is not None and event.kind is Kind.NOTE_ON:
+            sounding[event.voice] = time
+        elif event.voice is not None and event.kind is Kind.NOTE_OFF:
+            del sounding[event.voice]
+
+
+@given(CODECS, SEEDS, st.floats(100, 20_000), st.floats(0, 20_000))
+def test_every_moment_lies_on_the_grid(codec: Codec, seed: int, step: float, offset: float) -> None:
+    time = 0
+    for event in improvised(codec, seed, Grid(codec, step, offset))[:-1]:
+        if event.kind is Kind.WAIT:
+            assert event.value > 0
+            time += event.value
+            assert abs(time - offset - step * round((time - offset) / step)) <= 0.5 + 1e-6
+
+
+@given(SEEDS)
+def test_density_gives_more_notes_a_second(seed: int) -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    rates = []
+    for amount in (-2.0, 2.0):
+        events = improvised(codec, seed, Density(codec.vocabulary, amount), n=400)
+        rates.append(len(notes(events)) / sum(e.value for e in events if e.kind is Kind.WAIT))
+    assert rates[0] < rates[1]
+
+
+def heard(score: Score, codec: Codec) -> Score:
+    return clean_frames(score) if codec.timing is Timing.FRAMES else score
+
+
+def only(score: Score, voices: set[Voice]) -> Score:
+    from lakhnes.runtime import Part
+
+    p1, p2, tr, no = (score.parts[voice] if voice in voices else Part() for voice in Voice)
+    return Score((p1, p2, tr, no), score.length)
+
+
+@settings(max_examples=60)
+@given(CODECS, SEEDS, scores(vocabulary=True), st.sets(st.sampled_from(list(Voice)), max_size=3))
+def test_kept_events_come_exactly_as_they_are(
+    codec: Codec, seed: int, score: Score, keep: set[Voice]
+) -> None:
+    kept = heard(only(score, keep), codec)
+    free = {voice: 0 for voice in Voice if voice not in keep}
+    constraints = [Kept(codec, kept, free), Density(codec.vocabulary, -2)]
+    events = improvised(codec, seed, *constraints, max_samples=kept.length + 1)
+    from lakhnes.runtime.score import score_from_events
+
+    got = score_from_events(events)
+    expression = codec.vocabulary.has_expression
+    wanted = score_from_events(events_of_score(kept, expression=expression))
+    for voice in keep:
+        assert got.parts[voice] == wanted.parts[voice]
+    assert got.length == kept.length
+
+
+@given(CODECS, SEEDS, scores(vocabulary=True))
+def test_a_template_keeps_all_but_pitches(codec: Codec, seed: int, score: Score) -> None:
+    ear = heard(score, codec)
+    wanted = list(events_of_score(ear, expression=codec.vocabulary.has_expression))
+    got = improvised(codec, seed, Template(codec, ear, MELODIC), max_samples=10**9)
+
+    def shape(events: list[Event]) -> list[Event]:
+        plain: list[Event] = []
+        for event in events:
+            if event.kind is Kind.NOTE_ON and event.voice in MELODIC:
+                plain.append(event._replace(value=0))
+            elif event.kind is Kind.WAIT and plain and plain[-1].kind is Kind.WAIT:
+                plain[-1] = Event(Kind.WAIT, None, plain[-1].value + event.value)
+            elif event.kind is not Kind.END:
+                plain.append(event)
+        return plain
+
+    assert shape(got) == shape(wanted)
+
+
+@given(SEEDS, st.floats(800, 10_000))
+def test_constraints_compose(seed: int, step: float) -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    vocabulary = codec.vocabulary
+    constraints = (
+        Scale(vocabulary, parse_scale("d dorian")),
+        Muted(vocabulary, [Voice.P2]),
+        MaxLength(codec, 12_000),
+        Grid(codec, step),
+        Density(vocabulary, 1.5),
+    )
+    events = improvised(codec, seed, *constraints)
+    assert not notes(events, Voice.P2)
+    assert {event.value % 12 for event in notes(events, *MELODIC)} <= {2, 4, 5, 7, 9, 11, 0}
+
+
+def test_what_leaves_nothing_is_named() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    silent = Muted(codec.vocabulary, list(Voice))
+    no_waits = Constraint()
+    no_waits.penalty = lambda: np.where(codec.wait_samples > 0, np.float32(-np.inf), np.float32(0))  # type: ignore[method-assign]
+    with pytest.raises(OptionError, match="Constraint excludes every event"):
+        improvised(codec, 1, silent, no_waits, length_samples=44_100)
+
+
+@pytest.mark.parametrize(
+    ("text", "pitch_classes"),
+    [
+        ("a minor", {9, 11, 0, 2, 4, 5, 7}),
+        ("C", {0, 2, 4, 5, 7, 9, 11}),
+        ("F# dorian", {6, 8, 9, 11, 1, 3, 4}),
+        ("Bb major pentatonic", {10, 0, 2, 5, 7}),
+        ("eb blues", {3, 6, 8, 9, 10, 1}),
+        ("0,2,4,7,9", {0, 2, 4, 7, 9}),
+        ("11 0", {11, 0}),
+    ],
+)
+def test_scales_are_read(text: str, pitch_classes: set[int]) -> None:
+    assert parse_scale(text) == pitch_classes
+
+
+@pytest.mark.parametrize("text", ["", "h minor", "c nonsense", "12", "c## ##", "0,13", "♯"])
+def test_what_is_no_scale_says_the_names(text: str) -> None:
+    with pytest.raises(OptionError, match=r"is no scale.*minor"):
+        parse_scale(text)
+
+
+def test_scales_begin_on_their_root_and_rise() -> None:
+    for name, steps in SCALES.items():
+        assert steps[0] == 0, name
+        assert list(steps) == sorted(set(steps)), name
+
+
+def test_options_out_of_range_are_refused() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    for make in (
+        lambda: Density(codec.vocabulary, 9),
+        lambda: Density(codec.vocabulary, float("nan")),
+        lambda: Scale(codec.vocabulary, []),
+        lambda: Scale(codec.vocabulary, [12]),
+        lambda: PitchRange(codec.vocabulary, {Voice.P1: (120, 127)}),
+        lambda: PitchRange(codec.vocabulary, {Voice.P1: (70, 60)}),
+        lambda: MaxLength(codec, FRAME_SAMPLES - 1),
+        lambda: Grid(codec, 0.5),
+        lambda: Grid(codec, 1e9),
+    ):
+        with pytest.raises(OptionError):
+            make()
