@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lakhnes.bridge import MidiImport, import_midi
 from lakhnes.bridge.any_midi import score_from_midi, tempo_map
+from lakhnes.bridge.smf import MidiFile, parse
 from lakhnes.bridge.voices import monophonic
 from lakhnes.runtime import FormatError, Note, Score, Voice
 
@@ -30,10 +31,16 @@ def a_track(name: str, channel: int, notes: list[Hit], velocity: int = 100) -> m
     return track
 
 
-def a_file(*tracks: mido.MidiTrack, kind: int = 1, ppq: int = 480) -> mido.MidiFile:
-    midi = mido.MidiFile(type=kind, ticks_per_beat=ppq)
+def file_bytes(*tracks: mido.MidiTrack, kind: int = 1) -> bytes:
+    midi = mido.MidiFile(type=kind, ticks_per_beat=480)
     midi.tracks.extend(tracks)
-    return midi
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    return buffer.getvalue()
+
+
+def a_file(*tracks: mido.MidiTrack, kind: int = 1) -> MidiFile:
+    return parse(file_bytes(*tracks, kind=kind))
 
 
 def pitches(score: Score) -> dict[str, list[int]]:
@@ -154,9 +161,58 @@ def test_running_status_and_note_on_with_velocity_0(tmp_path: Path) -> None:
     assert pitches(import_midi(path).score)["P1"] == [60, 62]
 
 
+def one_track(body: bytes, *, before: bytes = b"") -> bytes:
+    head = b"MThd\0\0\0\6\0\0\0\1\1\xe0"
+    return head + before + b"MTrk" + len(body).to_bytes(4) + body
+
+
+NOTE = bytes.fromhex("00 90 3C 64 83 60 80 3C 00")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        one_track(NOTE),
+        one_track(NOTE, before=b"XFIH\0\0\0\3abc"),
+        one_track(bytes.fromhex("00 FF 59 02 7F 05") + NOTE),  # a key that there is not
+        one_track(bytes.fromhex("00 FF 58 01 04") + NOTE),  # half a time signature
+        one_track(bytes.fromhex("00 FF 51 00") + NOTE),  # an empty tempo
+        one_track(bytes.fromhex("00 FF 51 03 00 00 00") + NOTE),  # a tempo of nothing
+        one_track(bytes.fromhex("00 F0 03 43 12 F7 00 F4 00 FF 7F 01 00") + NOTE),
+        one_track(bytes.fromhex("00 FF 03 02 C3 28") + NOTE),  # a name that is no UTF-8
+        one_track(NOTE + bytes.fromhex("00 90 3C")),  # half an event at the end
+        one_track(NOTE + bytes.fromhex("00 FF 2F 00") + b"whatever"),
+    ],
+)
+def test_odd_messages_cost_nobody_the_file(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "odd.mid"
+    path.write_bytes(data)
+    assert pitches(import_midi(path).score)["P1"] == [60]
+
+
+def test_a_note_that_nothing_ends_lasts_to_the_end_of_its_track(tmp_path: Path) -> None:
+    path = tmp_path / "hanging.mid"
+    path.write_bytes(one_track(bytes.fromhex("00 90 3C 64 87 40 FF 2F 00")))
+    assert import_midi(path).score.parts[0].notes == (Note(0, 44_100, 60, 12),)
+
+
+def test_doubled_notes_are_one() -> None:
+    doubled = [hit for hit in scale(60) for _ in range(2)]
+    score, _ = score_from_midi(a_file(a_track("", 3, doubled)))
+    assert pitches(score) == {"P1": [60, 61, 62, 63], "P2": [], "TR": [], "NO": []}
+
+
+def test_a_song_of_more_than_a_day_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.mid"
+    slow = bytes.fromhex("00 FF 51 03 FF FF FF")
+    path.write_bytes(one_track(slow + bytes.fromhex("00 90 3C 64 FF FF FF 7F 80 3C 00")))
+    with pytest.raises(FormatError, match="longer than a day"):
+        import_midi(path)
+
+
 def test_a_file_without_notes_is_a_silent_score(tmp_path: Path) -> None:
     path = tmp_path / "silent.mid"
-    a_file(a_track("Pulse 1", 0, [])).save(path)
+    path.write_bytes(file_bytes(a_track("Pulse 1", 0, [])))
     assert import_midi(path) == MidiImport(Score(), ("The file has no notes.",))
 
 
@@ -172,9 +228,7 @@ def test_monophonic_lines_do_not_overlap_and_invent_nothing(notes: list[Note], h
 
 
 def whole_file() -> bytes:
-    buffer = io.BytesIO()
-    a_file(a_track("Pulse 1", 0, scale(60, 20)), a_track("Noise", 9, scale(36, 20))).save(file=buffer)
-    return buffer.getvalue()
+    return file_bytes(a_track("Pulse 1", 0, scale(60, 20)), a_track("Noise", 9, scale(36, 20)))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from support import scores, tune
 from lakhnes.bridge import gm, read_midi, write_midi
 from lakhnes.bridge.any_midi import score_from_midi
 from lakhnes.bridge.daw_midi import daw_midi_bytes
+from lakhnes.bridge.smf import parse
 from lakhnes.runtime import Kind, Note, Part, Score, Voice
 
 
@@ -60,7 +61,7 @@ def test_every_message_is_in_range_and_every_note_closed(score: Score) -> None:
 
 @given(scores(vocabulary=True, unit=735))
 def test_what_a_daw_plays_reads_back(score: Score) -> None:
-    back, _ = score_from_midi(midi_of(score))
+    back, _ = score_from_midi(parse(daw_midi_bytes(score)))
     for voice in Voice:
         ours, theirs = score.parts[voice], back.parts[voice]
         assert [(n.pitch, n.velocity) for n in theirs.notes] == [(n.pitch, n.velocity) for n in ours.notes]

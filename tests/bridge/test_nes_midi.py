@@ -8,11 +8,12 @@ from support import scores, tune, without_expression
 
 from lakhnes.bridge import MidiStyle, import_midi, read_midi, write_midi
 from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
+from lakhnes.bridge.smf import load, parse
 from lakhnes.runtime import Note, Part, Score, read_text, tx1_text, tx2_text
 
 
 def read(data: bytes) -> Score | None:
-    return score_from_nes_midi(mido.MidiFile(file=io.BytesIO(data)))
+    return score_from_nes_midi(parse(data))
 
 
 @given(scores())
@@ -81,7 +82,7 @@ def test_all_of_nes_mdb_converts_and_comes_back(nesmdb: Path, split: str, n_file
     assert len(files) == n_files
     known = {vocabulary: set(vocabulary.events) for vocabulary in (tx1(), tx2())}
     for path in files:
-        midi = mido.MidiFile(path)
+        midi = load(path)
         score = score_from_nes_midi(midi)
         assert score is not None, path.name
         events = [parse_text(text) for text in (tx1_text(score), tx2_text(score))]
@@ -90,6 +91,7 @@ def test_all_of_nes_mdb_converts_and_comes_back(nesmdb: Path, split: str, n_file
             assert not unknown, path.name
         assert score_from_events(events[0]) == without_expression(score), path.name
         assert score_from_events(events[1]) == score, path.name
-        notes = sum(m.type == "note_on" and m.velocity > 0 for track in midi.tracks for m in track)
-        assert score.n_notes == notes, path.name
+        assert score.n_notes == sum(note.velocity > 0 for track in midi.tracks for note in track.notes), (
+            path.name
+        )
         assert read(nes_midi_bytes(score)) == score, path.name

@@ -50,8 +50,8 @@ def import_midi(path: str | Path) -> MidiImport:
         return MidiImport(score, ())
     try:
         return MidiImport(*score_from_midi(midi))
-    except (OverflowError, ZeroDivisionError) as error:
-        raise FormatError(path, f"broken times ({error}); export it again") from None
+    except ValueError as error:
+        raise FormatError(path, str(error)) from None
 
 
 def read_midi(path: str | Path) -> Score:

@@ -12,8 +12,8 @@ from operator import itemgetter
 
 import mido
 
-from lakhnes.bridge.smf import absolute, paired_notes, to_bytes, to_track
-from lakhnes.runtime.events import VALUES, Event, Kind, Voice
+from lakhnes.bridge.smf import MidiFile, Track, paired_notes, to_bytes, to_track
+from lakhnes.runtime.events import END, VALUES, Event, Kind, Voice
 from lakhnes.runtime.score import Score, ScoreBuilder, rank
 
 TICKS_PER_BEAT = 22_050
@@ -27,48 +27,39 @@ _CONTROLS = {Kind.VELOCITY: 11, Kind.TIMBRE: 12}
 _KINDS = {control: kind for kind, control in _CONTROLS.items()}
 
 
-def score_from_nes_midi(midi: mido.MidiFile) -> Score | None:
+def score_from_nes_midi(midi: MidiFile) -> Score | None:
     """Reads a file of this kind, or returns None if it is of another."""
-    voices = [_VOICES.get(track.name) for track in midi.tracks[1:]]
-    if midi.ticks_per_beat != TICKS_PER_BEAT or None in voices or len(set(voices)) != len(voices):
+    tracks = {_VOICES[track.name]: track for track in midi.tracks[1:] if track.name in _VOICES}
+    if midi.division != TICKS_PER_BEAT or len(midi.tracks) != 1 + len(tracks):
         return None
-    signatures = [ticks for ticks, message in absolute(midi.tracks[0]) if message.type == "time_signature"]
-    tempi = [message.tempo for message in midi.tracks[0] if message.type == "set_tempo"]
-    timed: list[tuple[int, Event]] = []
-    for voice, track in zip(voices, midi.tracks[1:], strict=True):
-        assert voice is not None
-        timed += _events(voice, track)
-    if len(signatures) < 2 or tempi != [_TEMPO] or not all(_in_range(event) for _, event in timed):
+    conductor = midi.tracks[0]
+    timed = [happening for voice, track in tracks.items() for happening in _events(voice, track)]
+    in_range = all(event.value in VALUES.get((voice, event.kind), ()) for _, voice, event in timed)
+    if len(conductor.signatures) < 2 or [tempo for _, tempo in conductor.tempi] != [_TEMPO] or not in_range:
         return None
     timed.sort(key=itemgetter(0))
     builder = ScoreBuilder()
-    for sample, event in [*timed, (signatures[-1], Event(Kind.END))]:
+    for sample, _, event in [*timed, (conductor.signatures[-1], Voice.NO, END)]:
         if sample > builder.time:
             builder.add(Event(Kind.WAIT, None, sample - builder.time))
         builder.add(event)
     return builder.score()
 
 
-def _in_range(event: Event) -> bool:
-    assert event.voice is not None
-    return event.value in VALUES.get((event.voice, event.kind), ())
-
-
-def _events(voice: Voice, track: mido.MidiTrack) -> list[tuple[int, Event]]:
+def _events(voice: Voice, track: Track) -> list[tuple[int, Voice, Event]]:
     """The events of one track with their samples; at one tick the note first, whatever the file's order."""
-    messages = absolute(track)
-    notes = paired_notes((ticks, m) for ticks, m in messages if m.type in ("note_on", "note_off"))
-    events: list[tuple[int, Event]] = []
+    notes = paired_notes(track.notes)
+    events: list[tuple[int, Voice, Event]] = []
     for note, after in zip_longest(notes, notes[1:]):
-        events.append((note.onset, Event(Kind.NOTE_ON, voice, note.pitch)))
+        events.append((note.onset, voice, Event(Kind.NOTE_ON, voice, note.pitch)))
         if voice is not Voice.TR:
-            events.append((note.onset, Event(Kind.VELOCITY, voice, note.velocity)))
+            events.append((note.onset, voice, Event(Kind.VELOCITY, voice, note.velocity)))
         if after is None or note.end <= after.onset:
-            events.append((note.end, Event(Kind.NOTE_OFF, voice)))
+            events.append((note.end, voice, Event(Kind.NOTE_OFF, voice)))
     events += [
-        (ticks, Event(_KINDS[m.control], voice, m.value))
-        for ticks, m in messages
-        if m.type == "control_change" and m.control in _KINDS
+        (control.ticks, voice, Event(_KINDS[control.number], voice, control.value))
+        for control in track.controls
+        if control.number in _KINDS
     ]
     return events
 

@@ -95,7 +95,8 @@ def arrange(lines: Sequence[Line]) -> Arrangement:
     used = {(line.track, line.channel) for line in chosen.values()}
     left = [line.label for line in lines if (line.track, line.channel) not in used]
     if left:
-        remarks.append(f"Not used: {', '.join(left)}.")
+        more = f" and {len(left) - 8} more" if len(left) > 8 else ""
+        remarks.append(f"Not used: {', '.join(left[:8])}{more}.")
     return Arrangement(notes, tuple(remarks))
 
 
@@ -157,7 +158,7 @@ def _peel(line: Line, *, highest: bool) -> list[Line]:
     outer = monophonic(line.notes, highest=highest)
     onsets = {(note.onset, note.pitch) for note in outer}
     rest = [note for note in line.notes if (note.onset, note.pitch) not in onsets]
-    return [Line(line.track, line.channel, line.name, tuple(notes)) for notes in (outer, rest)]
+    return [Line(line.track, line.channel, line.name, tuple(notes)) for notes in (outer, rest) if notes]
 
 
 def monophonic(notes: Iterable[Note], *, highest: bool) -> list[Note]:
