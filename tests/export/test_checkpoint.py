@@ -186,8 +186,8 @@ def test_unsupported_variants_say_so(
 
 def test_a_vocabulary_of_another_size_is_refused(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
     path = saved(lakhnes_modules(), tmp_path / "model.pt")
-    (tmp_path / "vocab.txt").write_text("WT_1\nP1_NOTEOFF\n")
-    with pytest.raises(CheckpointError, match=r"vocab\.txt has 3 tokens with <S>, but the model 631"):
+    (tmp_path / "vocab.txt").write_text("WT_1\nP1_NOTEOFF\nP2_NOTEOFF\nTR_NOTEOFF\nNO_NOTEOFF\n")
+    with pytest.raises(CheckpointError, match=r"vocab\.txt has 6 tokens with <S>, but the model 631"):
         load_checkpoint(path)
     (tmp_path / "vocab.txt").write_text("hello\n")
     with pytest.raises(CheckpointError, match=r"vocab\.txt is no vocabulary"):

@@ -114,7 +114,7 @@ def test_broken_weights_are_noticed_and_nothing_is_written(tmp_path: Path) -> No
     source = checkpoint()
     with torch.no_grad():
         source.model.content_bias.fill_(float("nan"))
-    with pytest.raises(CheckpointError, match="weights may be broken"):
+    with pytest.raises(CheckpointError, match="weights are broken"):
         export_model(source, tmp_path / "out", mem_len=8)
     assert not (tmp_path / "out").exists()
 

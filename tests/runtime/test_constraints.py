@@ -177,6 +177,10 @@ def test_constraints_compose(seed: int, step: float) -> None:
         Density(vocabulary, 1.5),
     )
     events = improvised(codec, seed, *constraints)
+    time = 0
+    for event in events[:-1]:
+        time += event.value if event.kind is Kind.WAIT else 0
+        assert abs(time - step * round(time / step)) <= 0.5 + 1e-6
     assert not notes(events, Voice.P2)
     assert {event.value % 12 for event in notes(events, *MELODIC)} <= {2, 4, 5, 7, 9, 11, 0}
 

@@ -88,6 +88,7 @@ def test_the_last_state_at_a_sample_wins() -> None:
         (Part((Note(0, 10, 60),), (Change(3, Kind.TIMBRE, 1),)), Voice.TR, "out of range"),
         (Part((Note(0, 200, 60),)), Voice.P1, "after the end"),
         (Part((Note(0, 10, 60),), (Change(150, Kind.TIMBRE, 1),)), Voice.P1, "after the end"),
+        (Part((Note(3, 10, 60),), (Change(3, Kind.VELOCITY, 1),)), Voice.P1, "the note's own velocity"),
         (Part((), (Change(3, Kind.TIMBRE, 1),)), Voice.P1, "no notes"),
         (
             Part((Note(0, 10, 60),), (Change(3, Kind.TIMBRE, 1), Change(3, Kind.TIMBRE, 2))),

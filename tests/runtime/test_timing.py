@@ -115,6 +115,6 @@ def test_used_tokens() -> None:
 
 
 def test_a_vocabulary_too_coarse_for_frames_is_refused() -> None:
-    coarse = Vocabulary.from_text("WT_1000\nWT_9000\nP1_NOTEON_60\nP1_NOTEOFF")
+    coarse = Vocabulary.from_text("WT_1000\nWT_9000\nP1_NOTEOFF\nP2_NOTEOFF\nTR_NOTEOFF\nNO_NOTEOFF")
     with pytest.raises(OptionError, match="too coarse"):
         Codec(coarse, Timing.FRAMES)

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from lakhnes.runtime import Event, Kind, OptionError, Vocabulary, Voice, tx1, tx2
 from lakhnes.runtime.vocabulary import END_TOKEN
 
+OFFS = "P1_NOTEOFF\nP2_NOTEOFF\nTR_NOTEOFF\nNO_NOTEOFF\n"
+
 
 def test_tx1_has_the_631_tokens_of_the_paper() -> None:
     vocabulary = tx1()
@@ -61,7 +63,7 @@ def test_names_and_texts_round_trip() -> None:
     for vocabulary, name in ((tx1(), "tx1"), (tx2(), "tx2")):
         assert vocabulary.name == name
         assert Vocabulary.from_text(vocabulary.to_text()) == vocabulary
-    own = Vocabulary.from_text("WT_735\nP1_NOTEON_60\nP1_NOTEOFF\n")
+    own = Vocabulary.from_text("WT_735\nP1_NOTEON_60\n" + OFFS)
     assert own.name == "custom"
     assert not own.has_expression
 
@@ -69,5 +71,9 @@ def test_names_and_texts_round_trip() -> None:
 def test_a_broken_vocabulary_says_where() -> None:
     with pytest.raises(ValueError, match="line 2"):
         Vocabulary.from_text("WT_1\nNONSENSE\n")
+    with pytest.raises(ValueError, match="line 7"):
+        Vocabulary.from_text("\n\n\nWT_1\n\n\nFOO")
+    with pytest.raises(ValueError, match="no TR_NOTEOFF"):
+        Vocabulary.from_text("WT_1\nP1_NOTEOFF\nP2_NOTEOFF\nNO_NOTEOFF")
     with pytest.raises(ValueError, match="twice"):
         Vocabulary.from_text("WT_1\nWT_1\n")

@@ -16,10 +16,6 @@ from typing import NamedTuple
 import mido
 
 from lakhnes.runtime.errors import FormatError
-from lakhnes.runtime.events import SAMPLE_RATE
-
-MAX_SAMPLES = 24 * 3600 * SAMPLE_RATE
-"""Longest song that is read: a day."""
 
 
 class NoteMessage(NamedTuple):

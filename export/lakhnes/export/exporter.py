@@ -12,7 +12,7 @@ import torch
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.onnx_graph import build_graph
 from lakhnes.export.transformer_xl import TransformerXL
-from lakhnes.runtime.errors import CheckpointError, OptionError
+from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model import Logits, Model
 from lakhnes.runtime.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
@@ -84,7 +84,11 @@ def export_model(
     progress("building the graph")
     data = _serialise(model, info)
     progress("comparing it with PyTorch")
-    info = replace(info, parity=measure_parity(model, Model.from_bytes(data)))
+    try:
+        exported = Model.from_bytes(data)
+    except ModelError as error:
+        raise CheckpointError(f"{info.source} cannot be exported. {error}") from None
+    info = replace(info, parity=measure_parity(model, exported))
     _judge(info)
     progress("writing it")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -23,8 +24,13 @@ def list_models() -> dict[str, Path]:
     """The ONNX file of each named model; the user's hide the package's."""
     found: dict[str, Path] = {}
     for folder in model_dirs():
-        for file in sorted(folder.glob(f"*/{MODEL_FILE}")):
-            found.setdefault(file.parent.name, file)
+        try:
+            files = sorted(child / MODEL_FILE for child in folder.iterdir())
+        except OSError:  # not there, or not ours to read
+            continue
+        for file in files:
+            if os.access(file, os.R_OK):
+                found.setdefault(file.parent.name, file)
     return found
 
 
@@ -42,10 +48,13 @@ def find_model(name_or_dir: str | Path | None = None) -> Path:
     if wanted in models:
         return models[wanted]
     path = Path(wanted)
+    if not wanted:
+        raise ModelError(f"A model without a name: give a model's folder, or one of {', '.join(models)}.")
     if path.is_dir() and (path / MODEL_FILE).is_file():
         return path / MODEL_FILE
     if path.is_file():
-        return path
+        with path.open("rb"):  # says what is wrong where it cannot be read
+            return path
     if path.is_dir():
         raise ModelError(f"{path} has no {MODEL_FILE} in it; make one with `lakhnes export`.")
     raise ModelError(f"There is no model {wanted!r}: give a model's folder, or one of {', '.join(models)}.")

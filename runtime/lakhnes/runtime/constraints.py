@@ -6,6 +6,7 @@ logits: -inf for what may not come, others as a bias; so constraints compose by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
@@ -350,7 +351,10 @@ class MaxLength(Constraint):
 
 
 class Grid(Constraint):
-    """Waits that end on a grid; the model hears them so, and keeps the groove."""
+    """Waits that end on a grid; the model hears them so, and keeps the groove.
+
+    It comes after other constraints on time, which it rounds to its points, and before music that is kept.
+    """
 
     def __init__(self, codec: Codec, step_samples: float, offset_samples: float = 0.0) -> None:
         """Takes the distance of the grid's points, and where one of them lies.
@@ -358,30 +362,21 @@ class Grid(Constraint):
         Raises:
             OptionError: if the step is shorter than a sample, or so long that no wait reaches it.
         """
-        if not 1 <= step_samples <= codec.wait_samples.max():
-            raise OptionError(
-                f"A grid of {step_samples:g} samples is out of range; give 1 to {codec.wait_samples.max()}."
-            )
+        longest = int(codec.wait_samples.max())
+        if not 1 <= step_samples <= longest:
+            raise OptionError(f"A grid of {step_samples:g} samples is out of range; give 1 to {longest}.")
         self._step = step_samples
         self._offset = offset_samples
-        self._waits = codec.wait_samples
         self._time = 0
 
-    def _ends(self, waits: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Samples up to the grid point nearest to the end of each wait."""
-        points = np.rint((self._time + waits - self._offset) / self._step)
-        ends = np.rint(points * self._step + self._offset).astype(np.int64)
-        return np.asarray(ends - self._time, np.int64)
-
-    def penalty(self) -> Row:
-        """Forbids waits that are too short to reach another point."""
-        return np.where((self._waits > 0) & (self._ends(self._waits) < 1), FORBIDDEN, np.float32(0))
-
     def adjust(self, event: Event) -> Event:
-        """A wait ends on the nearest point."""
+        """A wait ends on the nearest point after now."""
         if event.kind is not Kind.WAIT:
             return event
-        return Event(Kind.WAIT, None, int(self._ends(np.array([event.value]))[0]))
+        nearest = round((self._time + event.value - self._offset) / self._step)
+        following = math.floor((self._time - self._offset + 0.5) / self._step) + 1
+        end = round(max(nearest, following) * self._step + self._offset)
+        return Event(Kind.WAIT, None, max(1, end - self._time))
 
     def observe(self, event: Event) -> None:
         """Hears the next event."""

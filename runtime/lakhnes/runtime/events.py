@@ -12,6 +12,12 @@ from typing import NamedTuple
 SAMPLE_RATE = 44_100
 """Samples a second of every time in events and scores."""
 
+MAX_WAIT = 3600 * SAMPLE_RATE
+"""Longest wait that a text may hold, an hour; so many samples also fit into a MIDI file."""
+
+MAX_SAMPLES = 24 * 3600 * SAMPLE_RATE
+"""Longest song that is read from a file, a day."""
+
 
 class Voice(IntEnum):
     """The four voices of the 2A03 that LakhNES composes for, in text order."""
@@ -93,11 +99,12 @@ def parse_event(text: str) -> Event:
     if event is not None:
         return event
     head, _, number = text.rpartition("_")
+    shown = repr(text if len(text) <= 40 else f"{text[:40]}…")
     if head == "WT":
-        if number.isdecimal() and number.isascii() and int(number) >= 1:
+        if number.isdecimal() and number.isascii() and len(number) <= 10 and 1 <= int(number) <= MAX_WAIT:
             return Event(Kind.WAIT, None, int(number))
-        raise ValueError(f"{text!r} is no wait: expected WT_ and a number of samples from 1 up")
+        raise ValueError(f"{shown} is no wait: expected WT_ and a number of samples from 1 to {MAX_WAIT}")
     if head in _RANGES:
         low, high = _RANGES[head][0], _RANGES[head][-1]
-        raise ValueError(f"{text!r} is out of range: {head} goes from {low} to {high}")
-    raise ValueError(f"unknown event {text!r}: expected one like WT_735, P1_NOTEON_60 or NO_NOTEOFF")
+        raise ValueError(f"{shown} is out of range: {head} goes from {low} to {high}")
+    raise ValueError(f"unknown event {shown}: expected one like WT_735, P1_NOTEON_60 or NO_NOTEOFF")

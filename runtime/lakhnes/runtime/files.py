@@ -1,45 +1,60 @@
-"""Writing files whole: to a temporary name beside the target, then renamed."""
+"""Writing files whole: to temporary names beside the targets, then renamed."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import tempfile
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from lakhnes.runtime.errors import OutputError
 
+_NEXT_STEPS = {
+    errno.ENOSPC: "Free some space, or give another place.",
+    errno.EDQUOT: "Free some space, or give another place.",
+    errno.EFBIG: "Give another place.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ENOENT: "Make its folder first.",
+}
+
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there whole or not at all.
+    """Writes a file so that it is there whole or not at all; see `write_all`."""
+    write_all({path: data})
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Writes files so that all of them are there whole, or none is touched.
+
+    A file that is there is replaced and keeps its permissions; a link is followed.
 
     Args:
-        path: the target; a file that is there is replaced.
-        data: its new content.
+        files: target and content of each.
 
     Raises:
-        OutputError: if the folder or the disk does not take it; nothing is left behind.
+        OutputError: if a folder or the disk does not take them; nothing is left behind.
     """
+    temporary: dict[Path, Path] = {}
+    path = Path()
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
+        for path, data in files.items():
+            target = path.resolve()
+            temporary[target] = target.with_name(f".lakhnes-{secrets.token_hex(8)}")
+            with temporary[target].open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-                if hasattr(os, "fchmod"):
-                    os.fchmod(file.fileno(), 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+            if target.exists():
+                temporary[target].chmod(target.stat().st_mode & 0o7777)
+        for target, part in temporary.items():
+            part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path} cannot be written: {reason}. Give another place with -o, or free some space."
-        ) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        step = _NEXT_STEPS.get(error.errno or 0, "Check its permissions, or give another place.")
+        raise OutputError(f"{path} cannot be written: {reason}. {step}") from None
+    finally:
+        for part in temporary.values():
+            with contextlib.suppress(OSError):
+                part.unlink()

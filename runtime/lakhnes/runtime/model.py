@@ -98,6 +98,7 @@ class Batch:
         m = self._mem_len
         self._distance[0, :m] = self._descending[m - self._place : 2 * m - self._place]
         ids = np.asarray(tokens, np.int64).reshape(-1, 1)
+        self._check(ids)
         logits: Logits = self._run(ids, self._distance, self._mask)[:, 0]
         return logits
 
@@ -113,6 +114,7 @@ class Batch:
         """
         m = self._mem_len
         chunk = max(1, min(chunk, m))
+        self._check(tokens)
         rows = [np.zeros((len(tokens), 0, self._n_token), np.float32)]
         for start in range(0, tokens.shape[1], chunk):
             part = tokens[:, start : start + chunk]
@@ -153,15 +155,19 @@ class Batch:
         self._values[:, stream] = np.roll(snapshot.values, turn, 2)
         self._mask[stream, 0, 0, : self._mem_len] = np.roll(snapshot.mask, turn)
 
+    def _check(self, tokens: NDArray[np.int64]) -> None:
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._n_token:
+            raise OptionError(f"Tokens of this model go from 0 to {self._n_token - 1}.")
+
     def _run(
         self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
     ) -> Logits:
         """Runs the graph on tokens [B, T] and writes the new rows into the ring; returns logits [B, T, V]."""
-        if not 0 <= tokens.min() <= tokens.max() < self._n_token:
-            raise OptionError(f"Tokens of this model go from 0 to {self._n_token - 1}.")
         self._feeds.update(token=tokens, distance=distance, mask=mask)
         logits, keys, values = self._session.run(("logits", "k_new", "v_new"), self._feeds)
-        n = tokens.shape[1]
+        size, n = tokens.shape
+        if logits.shape != (size, n, self._n_token) or keys.shape[1:4:2] != (size, n):
+            raise ModelError(f"The model gives tensors of other sizes ({logits.shape}); export it again.")
         slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self._mem_len
         if self._place + n <= self._mem_len:
             slots = slice(self._place, self._place + n)
@@ -215,7 +221,24 @@ class Model:
         session = open_session(graph, source, threads)
         info = read_info(session, source)
         _check_contract(session, info, source)
-        return cls(session, info)
+        model = cls(session, info)
+        model._probe(source)
+        return model
+
+    def _probe(self, source: Path | str) -> None:
+        """Runs a chunk and a step, so that what does not work is refused when it is loaded.
+
+        Raises:
+            ModelError: if the graph fails, or gives no numbers.
+        """
+        try:
+            logits = np.concatenate([self.prefill([0, 1]), self.step(2)[None]])
+        except Exception as error:  # onnxruntime raises classes of its own that share no root
+            reason = type(error).__name__
+            raise ModelError(f"{source} does not run ({reason}); export it again.") from None
+        if not np.isfinite(logits).all():
+            raise ModelError(f"{source} gives no numbers, so its weights are broken; export it again.")
+        self.reset()
 
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
@@ -238,7 +261,11 @@ class Model:
         return logits
 
     def prefill(self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
-        """Reads many tokens, with the same result as so many steps.
+        """Reads many tokens, with the result of so many steps.
+
+        In full precision it is the same to the last places. With 8-bit weights, activations are rounded to 8
+        bits as well, and what differs in the last place of a sum may fall to either side: logits of chunks
+        and of steps then differ by some hundredths.
 
         Args:
             tokens: their ids [n].

@@ -61,20 +61,47 @@ class ModelInfo:
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:
-        """Reads `to_json`.
+        """Reads `to_json`; fields that this version does not know are passed over.
 
         Raises:
             ValueError: with the reason, also for a newer format version.
         """
         try:
             plain = json.loads(text)
-            version = plain.pop("format_version")
-            if version > FORMAT_VERSION:
+            version = plain["format_version"]
+            if type(version) is int and version > FORMAT_VERSION:
                 raise ValueError(
                     f"it has model format {version}, newer than this lakhnes's {FORMAT_VERSION}: update it"
                 )
-            named = plain.pop("vocabulary")
+            for name, (kind, largest) in _FIELDS.items():
+                value = plain.get(name, "" if name == "provenance" else None)
+                if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
+                    raise ValueError(f"its {name} is {value!r:.40}: export it again")
+            named = plain["vocabulary"]
             vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
-            return cls(vocabulary=vocabulary, timing=Timing(plain.pop("timing")), **plain)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"its metadata are broken ({error}): export it again") from None
+            parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
+            fields = {
+                name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")
+            }
+            return cls(vocabulary=vocabulary, timing=Timing(plain["timing"]), parity=parity, **fields)
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
+            raise ValueError(f"its metadata are broken ({error!r:.60}): export it again") from None
+
+
+_FIELDS: dict[str, tuple[type, int]] = {
+    "format_version": (int, FORMAT_VERSION),
+    "name": (str, 0),
+    "n_layer": (int, 256),
+    "n_head": (int, 256),
+    "d_head": (int, 1 << 16),
+    "d_model": (int, 1 << 16),
+    "d_inner": (int, 1 << 20),
+    "mem_len": (int, 1 << 16),
+    "precision": (str, 0),
+    "timing": (str, 0),
+    "n_parameters": (int, 1 << 40),
+    "source": (str, 0),
+    "source_sha256": (str, 0),
+    "provenance": (str, 0),
+}
+"""Type and, for numbers, largest value of each field; the least is 1."""

@@ -26,9 +26,9 @@ class Sampling:
     """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
             raise OptionError(
-                f"Temperature {self.temperature} is out of range; give 0 or more, such as 0.95."
+                f"Temperature {self.temperature} is out of range; give 0, or 0.01 to 100, such as 0.95."
             )
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top-k {self.top_k} is out of range; give 1 or more, such as 32.")

@@ -102,6 +102,9 @@ def _check(voice: Voice, part: Part, length: int) -> None:
             raise ValueError(f"{voice.name}: {change} is out of range")
     if part.changes and not part.notes:
         raise ValueError(f"{voice.name} has changes but no notes")
+    onsets = {note.onset for note in part.notes}
+    if any(change.kind is Kind.VELOCITY and change.sample in onsets for change in part.changes):
+        raise ValueError(f"{voice.name}: a volume at the start of a note is the note's own velocity")
     moments = [(change.sample, change.kind is Kind.TIMBRE) for change in part.changes]
     if any(before >= after for before, after in pairwise(moments)):
         raise ValueError(f"{voice.name}: changes are not in time, or one comes twice")

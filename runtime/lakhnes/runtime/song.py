@@ -64,9 +64,9 @@ class Song:
         self._sampling = sampling or Sampling()
         self._end_samples = min(limits) if limits else None
         self._max_tokens = max_tokens
-        self._constraints: list[Constraint] = [Grammar(codec), *constraints]
-        if length_samples is not None or max_tokens is not None:
-            self._constraints.append(NoEnd(codec.vocabulary))
+        goes_on = length_samples is not None or max_tokens is not None
+        endless = [NoEnd(codec.vocabulary)] if goes_on else []
+        self._constraints: list[Constraint] = [Grammar(codec), *endless, *constraints]
         self._builder = ScoreBuilder()
 
     @property

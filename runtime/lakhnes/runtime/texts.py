@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lakhnes.runtime.errors import FormatError
-from lakhnes.runtime.events import Event, Kind, parse_event
+from lakhnes.runtime.events import MAX_SAMPLES, Event, Kind, parse_event
 from lakhnes.runtime.score import Score, events_of_score, score_from_events
 
 
@@ -20,7 +20,8 @@ def parse_text(text: str, source: str | Path = "text") -> list[Event]:
         FormatError: with source, line and reason.
     """
     events: list[Event] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    length = 0
+    for number, line in enumerate(text.split("\n"), start=1):
         word = line.strip()
         if not word:
             continue
@@ -30,6 +31,9 @@ def parse_text(text: str, source: str | Path = "text") -> list[Event]:
             raise FormatError(source, str(error), line=number) from None
         if event.kind is Kind.END:
             raise FormatError(source, "<S> does not belong in a text; remove the line", line=number)
+        length += event.value if event.kind is Kind.WAIT else 0
+        if length > MAX_SAMPLES:
+            raise FormatError(source, "longer than a day; check its waits", line=number)
         events.append(event)
     return events
 
@@ -42,7 +46,7 @@ def read_text(path: str | Path) -> Score:
     """
     path = Path(path)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(path, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
     events = parse_text(text, path)

@@ -198,7 +198,7 @@ def clean_frames(score: Score) -> Score:
 
     In each frame a voice keeps only its last state: a note that starts and ends inside one frame goes, a note
     that is broken for a part of a frame by another one goes on, and velocity and timbre keep their last
-    value. A score that is clean already stays as it is.
+    value. The notes of a score that is clean already stay as they are.
     """
     return heard(score, Timing.FRAMES).score
 

@@ -28,7 +28,7 @@ class Vocabulary:
             events: every event but `<S>`, in the order of their ids from 1.
 
         Raises:
-            ValueError: if an event comes twice or there is no wait.
+            ValueError: if an event comes twice, or a wait or a voice's NOTEOFF is missing.
         """
         self.events: tuple[Event, ...] = (END, *events)
         self._ids = {event: token for token, event in enumerate(self.events)}
@@ -37,6 +37,9 @@ class Vocabulary:
         self.waits = sorted(event.value for event in self.events if event.kind is Kind.WAIT)
         if not self.waits:
             raise ValueError("the vocabulary has no waits")
+        for voice in Voice:
+            if Event(Kind.NOTE_OFF, voice) not in self._ids:
+                raise ValueError(f"the vocabulary has no {voice.name}_NOTEOFF")
 
     def __len__(self) -> int:
         return len(self.events)
@@ -91,11 +94,14 @@ class Vocabulary:
             ValueError: with line and reason.
         """
         events = []
-        for number, line in enumerate(text.split(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             try:
-                events.append(parse_event(line))
+                if line.strip():
+                    events.append(parse_event(line.strip()))
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
+        if END in events:
+            raise ValueError("<S> is no line of a vocabulary; remove it")
         return cls(events)
 
 
