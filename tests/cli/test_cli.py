@@ -71,6 +71,69 @@ def test_without_an_output_the_file_is_named_by_its_seed(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["lakhnes-11.mid"]
 
 
+def test_many_songs_are_numbered_and_each_has_its_seed(tmp_path: Path) -> None:
+    arguments = (
+        "generate",
+        "--seconds",
+        2,
+        "--seed",
+        5,
+        "--count",
+        3,
+        "-o",
+        "a.mid",
+        "-o",
+        "a.tx1.txt",
+        "--json",
+    )
+    done = lakhnes(*arguments, cwd=tmp_path)
+    result = json.loads(done.stdout)
+    assert [row["seed"] for row in result["songs"]] == [5, 6, 7]
+    names = [f"a-00{i}.{ending}" for i in (1, 2, 3) for ending in ("mid", "tx1.txt")]
+    assert sorted(os.listdir(tmp_path)) == names
+    assert all(read_text(tmp_path / name).seconds == 2.0 for name in names if name.endswith("txt"))
+
+
+def test_steering(tmp_path: Path) -> None:
+    options = ("--scale", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:60-72", "--max-note", 0.25)
+    done = lakhnes("generate", "--seconds", 5, "-o", "a.tx1.txt", *options, "--density", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    score = read_text(tmp_path / "a.tx1.txt")
+    assert not score.parts[1].notes
+    assert not score.parts[3].notes
+    notes = [note for part in score.parts for note in part.notes]
+    assert {note.pitch % 12 for note in notes} <= {0, 2, 4, 7, 9}
+    assert all(60 <= note.pitch <= 72 for note in score.parts[0].notes)
+    assert all(note.length <= 0.25 * 44_100 for note in notes)
+
+
+def test_continue_keeps_the_song_and_goes_on(tmp_path: Path) -> None:
+    write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
+    common = ("continue", "a.mid", "--seconds", 3, "--seed", 2, "--midi", "nes")
+    done = lakhnes(*common, "-o", "b.mid", cwd=tmp_path)
+    assert "prompt  4.0 s, perplexity" in done.stdout
+    whole = read_midi(tmp_path / "b.mid")
+    assert whole.seconds == 7.0
+    assert whole.parts[1].notes[:4] == tune().parts[1].notes
+    result = json.loads(lakhnes(*common, "-o", "c.mid", "--only-new", "--json", cwd=tmp_path).stdout)
+    assert result["seconds"] == 3.0
+    assert result["prompt_perplexity"] > 1
+    assert lakhnes(*common, "-o", "d.mid", "--prompt-seconds", 1, cwd=tmp_path).returncode == 0
+    assert read_midi(tmp_path / "d.mid").parts[1].notes[:4] == tune().parts[1].notes
+
+
+def test_accompany_in_both_modes(tmp_path: Path) -> None:
+    write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
+    common = ("accompany", "a.mid", "--seed", 2, "--midi", "nes")
+    assert lakhnes(*common, "--keep", "P1,NO", "-o", "b.mid", cwd=tmp_path).returncode == 0
+    around = read_midi(tmp_path / "b.mid")
+    assert (around.parts[0], around.parts[3]) == (tune().parts[0], tune().parts[3])
+    assert lakhnes(*common, "--mode", "rhythm", "-o", "c.mid", cwd=tmp_path).returncode == 0
+    rhythm = read_midi(tmp_path / "c.mid")
+    assert rhythm.parts[3] == tune().parts[3]
+    assert [len(part.notes) for part in rhythm.parts] == [len(part.notes) for part in tune().parts]
+
+
 def test_convert_between_all_formats(tmp_path: Path) -> None:
     write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
     assert lakhnes("convert", "a.mid", "-o", "b.tx2.txt", "-o", "b.tx1.txt", cwd=tmp_path).returncode == 0
@@ -116,16 +179,25 @@ def test_bad_input_is_named_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> 
     write_midi(tune(), whole)
     (tmp_path / "cut.mid").write_bytes(whole.read_bytes()[:300])
     (tmp_path / "bad.tx1.txt").write_text("WT_3\nP9_NOTEON_60\n")
+    (tmp_path / "silent.tx1.txt").write_text("WT_300\n")
     (tmp_path / "model").mkdir()
     (tmp_path / "no.onnx").write_text("no")
     for arguments, message in (
         (("convert", "empty.mid", "-o", "a.tx1.txt"), "empty.mid: empty; give a MIDI file."),
-        (("convert", "cut.mid", "-o", "a.tx1.txt"), "cut.mid: cut off in the middle"),
+        (("convert", "cut.mid", "-o", "a.tx1.txt"), "cut.mid: cut off in track 4 of 5"),
         (("convert", "bad.tx1.txt", "-o", "a.mid"), "bad.tx1.txt, line 2: unknown event 'P9_NOTEON_60'"),
         (("convert", "nope.mid", "-o", "a.mid"), "nope.mid is not there"),
         (("convert", "model", "-o", "a.mid"), "model is no file"),
         (("convert", "whole.mid", "-o", "a.gif"), "a.gif has no ending that says a format"),
         (("convert", "whole.mid", "-o", "x/a.mid"), "there is no folder x"),
+        (("convert", "whole.mid", "-o", "whole.mid"), "whole.mid would be overwritten by what is made of it"),
+        (("continue", "silent.tx1.txt", "-o", "a.mid"), "The prompt has no notes"),
+        (("accompany", "whole.mid", "--keep", "P1,P2,TR,NO", "-o", "a.mid"), "All four voices are kept"),
+        (("accompany", "whole.mid", "--keep", "P7", "-o", "a.mid"), "'P7' names no voices"),
+        (("generate", "--scale", "x minor"), "'x minor' is no scale"),
+        (("generate", "--range", "P1:9"), "'P1:9' is no range"),
+        (("generate", "--range", "P1:120-127"), "P1 has no pitch from 120 to 127"),
+        (("generate", "--density", "99"), "density of 99.0 is out of range"),
         (("generate", "-o", "a.xyz"), "a.xyz has no ending"),
         (("generate", "--model", "nope"), "There is no model 'nope'"),
         (("generate", "--model", "model"), "model has no model.onnx in it"),
@@ -142,6 +214,10 @@ def test_wrong_usage_is_2(tmp_path: Path) -> None:
         ("generate", "--seconds", "abc"),
         ("generate", "--seconds", "-1"),
         ("generate", "--seconds", "nan"),
+        ("generate", "--seconds", "inf"),
+        ("generate", "--seconds", "1e300"),
+        ("accompany", "a.mid", "-o", "b.mid"),
+        ("accompany", "a.mid", "-o", "b.mid", "--mode", "rhythm", "--keep", "P1"),
         ("generate", "--seconds", "1", "--tokens", "5"),
         ("generate", "--midi", "gm"),
         ("convert", "a.mid"),
@@ -159,6 +235,12 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
     assert "a.mid cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_a_reader_that_goes_away_is_no_error_to_show(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m lakhnes.cli models --json | true"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

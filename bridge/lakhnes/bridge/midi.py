@@ -59,10 +59,15 @@ def read_midi(path: str | Path) -> Score:
     return import_midi(path).score
 
 
+def midi_bytes(score: Score, style: MidiStyle = MidiStyle.DAW) -> bytes:
+    """A score as the content of a MIDI file."""
+    return nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score)
+
+
 def write_midi(score: Score, path: str | Path, style: MidiStyle = MidiStyle.DAW) -> None:
     """Writes a score as a MIDI file.
 
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    write_whole(Path(path), nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score))
+    write_whole(Path(path), midi_bytes(score, style))

@@ -3,6 +3,23 @@
 Start at `app.py`. Nothing imports this package.
 """
 
-from lakhnes.cli.app import main
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
 
 __all__ = ["main"]
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)  # so that half-written files are cleaned up
+    try:
+        from lakhnes.cli.app import run
+    except KeyboardInterrupt:
+        return 130
+    return run()

@@ -2,6 +2,6 @@
 
 import sys
 
-from lakhnes.cli.app import main
+from lakhnes.cli import main
 
 sys.exit(main())

@@ -5,12 +5,11 @@ Exit codes: 0 done; 1 it cannot be done, with the reason and the next step; 2 wr
 
 from __future__ import annotations
 
-import logging
-import signal
+import io
+import os
 import sys
 from importlib.metadata import version
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -43,24 +42,21 @@ def _common(
     wants_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say more about what happens.")] = False,
 ) -> None:
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, stream=sys.stderr)
+    """Composes four-voice NES music."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
-
-
-def main() -> int:
+def run() -> int:
     """Runs the command line; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)  # so that half-written files are cleaned up
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for file names that are no text
     try:
         app()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: let the last flush go nowhere
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from lakhnes.runtime import Score
     from lakhnes.runtime.arrange import Arrangement
 
-Source = Annotated[Path, typer.Argument(metavar="IN", help="A MIDI file (any), .tx1.txt or .tx2.txt.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt or .tx2.txt.")
+]
 
 
 def continue_(
@@ -62,7 +64,7 @@ def continue_(
     from lakhnes.runtime import Model
     from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
 
-    check_outputs(output)
+    check_outputs(output, source)
     score, remarks = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
@@ -113,7 +115,7 @@ def accompany(
     from lakhnes.runtime import Model
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
 
-    check_outputs(output)
+    check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
     score, remarks = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
@@ -178,11 +180,11 @@ def _finish(
 ) -> None:
     """Writes the files and says what was done."""
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import write_score
+    from lakhnes.cli.music_files import score_bytes
     from lakhnes.runtime import Voice
+    from lakhnes.runtime.files import write_all
 
-    for path in output:
-        write_score(score, path, MidiStyle(midi))
+    write_all({path: score_bytes(score, path, MidiStyle(midi)) for path in output})
     notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
     if as_json:
         result: dict[str, Any] = {

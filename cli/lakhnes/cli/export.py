@@ -14,7 +14,9 @@ from lakhnes.cli.options import JsonFlag
 def export(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file."),
+        typer.Argument(
+            readable=False, help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
     precision: Annotated[

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_SECONDS = 36_000
 """Longest song that may be asked for."""
 
+SHORTEST_SECONDS = 5
+"""A song that the model ends lasts at least so long."""
+
 BATCH = 8
 """Songs that are composed at once; more than this brings little, see benchmarks/compose.py."""
 
@@ -44,9 +47,12 @@ def generate(
             help="Length of the song. Without it the model ends the song.", min=0.1, max=MAX_SECONDS
         ),
     ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Length in events instead of seconds.", min=1)] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Length in events instead of seconds.", min=1, max=10_000_000)
+    ] = None,
     count: Annotated[
-        int, typer.Option(help="Number of songs: NAME-001 and so on, of seeds SEED, SEED+1, …", min=1)
+        int,
+        typer.Option(help="Number of songs: NAME-001 and so on, of seeds SEED, SEED+1, …", min=1, max=999),
     ] = 1,
     seed: SeedOption = None,
     model: ModelOption = None,
@@ -66,10 +72,11 @@ def generate(
         raise typer.BadParameter("give --seconds or --tokens, not both", param_hint="--tokens")
 
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import check_outputs, numbered, write_score
+    from lakhnes.cli.music_files import check_outputs, numbered, score_bytes
     from lakhnes.cli.steering import Steering
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
+    from lakhnes.runtime.files import write_all
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     seeds = range(seed, seed + count)
@@ -87,6 +94,7 @@ def generate(
             sampling=settings.sampling,
             length_samples=None if seconds is None else round(seconds * SAMPLE_RATE),
             max_samples=None if tokens or seconds else MODEL_ENDS_SECONDS * SAMPLE_RATE,
+            min_samples=SHORTEST_SECONDS * SAMPLE_RATE,
             max_tokens=tokens,
             constraints=settings.constraints,
         )
@@ -96,9 +104,13 @@ def generate(
     started = time.perf_counter()
     _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
     took = time.perf_counter() - started
-    for its_seed, composed in songs.items():
-        for path in files[its_seed]:
-            write_score(composed.score(), path, MidiStyle(midi))
+    write_all(
+        {
+            path: score_bytes(composed.score(), path, MidiStyle(midi))
+            for its_seed, composed in songs.items()
+            for path in files[its_seed]
+        }
+    )
     rows = [_row(s, composed, files[s]) for s, composed in songs.items()]
     common = {
         "model": player.info.name,

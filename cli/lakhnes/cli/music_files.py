@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from lakhnes.bridge import MidiStyle, import_midi, write_midi
+from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
-from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
 
@@ -38,18 +38,28 @@ def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
     raise OptionError(f"{path} has no known ending; give {_READABLE}.")
 
 
-def check_outputs(paths: list[Path]) -> None:
+def check_outputs(paths: list[Path], source: Path | None = None) -> None:
     """Refuses files that cannot be written, before any work is done for them.
+
+    Args:
+        paths: what is to be written.
+        source: what is read; it is not to be overwritten.
 
     Raises:
         OptionError: for an ending that says no format.
-        OutputError: for a folder that is not there.
+        OutputError: for a folder that is not there or not ours, or the source itself.
     """
     for path in paths:
+        if source is not None and path.resolve() == source.resolve():
+            raise OutputError(
+                f"{path} would be overwritten by what is made of it. Give another name with -o."
+            )
         if not path.name.lower().endswith((*_MIDI, *_TX1, *_TX2)):
             raise OptionError(f"{path} has no ending that says a format; use {_WRITABLE}.")
         if not path.parent.is_dir():
             raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
 
@@ -63,21 +73,17 @@ def numbered(path: Path, number: int, count: int) -> Path:
     return path.with_name(f"{name}-{number:03d}{path.name[len(name) :]}")
 
 
-def write_score(score: Score, path: Path, style: MidiStyle) -> None:
-    """Writes a score.
+def score_bytes(score: Score, path: Path, style: MidiStyle) -> bytes:
+    """The content of a file.
 
     Args:
-        score: what to write.
-        path: one that `check_outputs` takes.
+        score: what it holds.
+        path: its name, one that `check_outputs` takes.
         style: of MIDI files.
-
-    Raises:
-        OutputError: if it cannot be written; nothing is left behind.
     """
     name = path.name.lower()
     if name.endswith(_TX1):
-        write_whole(path, tx1_text(score).encode() + b"\n")
-    elif name.endswith(_TX2):
-        write_whole(path, tx2_text(score).encode() + b"\n")
-    else:
-        write_midi(score, path, style)
+        return tx1_text(score).encode() + b"\n"
+    if name.endswith(_TX2):
+        return tx2_text(score).encode() + b"\n"
+    return midi_bytes(score, style)

@@ -65,12 +65,23 @@ def forbid(vocabulary: Vocabulary, events: Iterable[Event]) -> Row:
     return row
 
 
-class NoEnd(Fixed):
-    """The song may not end by itself: it goes on until it has the length that was asked for."""
+class NoEnd(Constraint):
+    """The song may not end by itself, for a while or at all."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        """Forbids `<S>`."""
-        super().__init__(forbid(vocabulary, [vocabulary.events[END_TOKEN]]))
+    def __init__(self, vocabulary: Vocabulary, until_samples: int | None = None) -> None:
+        """Forbids `<S>` until a time; None forbids it for ever."""
+        self._row = forbid(vocabulary, [vocabulary.events[END_TOKEN]])
+        self._until = until_samples
+        self._time = 0
+
+    def penalty(self) -> Row | None:
+        """Forbids `<S>`, while it is too early."""
+        return self._row if self._until is None or self._time < self._until else None
+
+    def observe(self, event: Event) -> None:
+        """Hears the next event."""
+        if event.kind is Kind.WAIT:
+            self._time += event.value
 
 
 class Muted(Fixed):

@@ -34,6 +34,7 @@ class Song:
         *,
         sampling: Sampling | None = None,
         length_samples: int | None = None,
+        min_samples: int = 0,
         max_samples: int | None = None,
         max_tokens: int | None = None,
         constraints: Sequence[Constraint] = (),
@@ -45,6 +46,7 @@ class Song:
             rng: the source of chance: one number a token.
             sampling: temperature and cuts; None for the defaults.
             length_samples: length of the song, exactly; the model cannot end it before.
+            min_samples: the model cannot end the song before.
             max_samples: the song is cut here if the model has not ended it.
             max_tokens: at most so many tokens.
             constraints: what may not come, besides what is never right.
@@ -64,9 +66,9 @@ class Song:
         self._sampling = sampling or Sampling()
         self._end_samples = min(limits) if limits else None
         self._max_tokens = max_tokens
-        goes_on = length_samples is not None or max_tokens is not None
-        endless = [NoEnd(codec.vocabulary)] if goes_on else []
-        self._constraints: list[Constraint] = [Grammar(codec), *endless, *constraints]
+        asked = length_samples is not None or max_tokens is not None
+        no_end = NoEnd(codec.vocabulary, None if asked else min_samples)
+        self._constraints: list[Constraint] = [Grammar(codec), no_end, *constraints]
         self._builder = ScoreBuilder()
 
     @property
