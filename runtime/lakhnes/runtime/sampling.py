@@ -50,13 +50,16 @@ def candidates(
 
     Source: LakhNES `model/sampler.py`: temperature, softmax, the top k, renormalised.
     """
-    tokens = np.flatnonzero(logits > -np.inf)
-    scores = logits[tokens].astype(np.float64)
     if sampling.temperature == 0:
-        return tokens[[np.argmax(scores)]], np.ones(1)
-    if sampling.top_k is not None and sampling.top_k < len(tokens):
-        top = np.argpartition(scores, -sampling.top_k)[-sampling.top_k :]
-        tokens, scores = tokens[top], scores[top]
+        return np.array([logits.argmax()]), np.ones(1)
+    if sampling.top_k is not None and sampling.top_k < len(logits):
+        tokens = logits.argpartition(-sampling.top_k)[-sampling.top_k :]
+        scores = logits[tokens]
+        possible = scores > -np.inf
+        tokens, scores = tokens[possible], scores[possible].astype(np.float64)
+    else:
+        tokens = np.flatnonzero(logits > -np.inf)
+        scores = logits[tokens].astype(np.float64)
     weights = np.exp((scores - scores.max()) / sampling.temperature)
     if sampling.top_p is not None:
         order = np.argsort(-weights, kind="stable")
