@@ -28,8 +28,9 @@ from lakhnes.runtime import (
     tx1,
     tx2,
 )
-from lakhnes.runtime.constraints import MELODIC, SCALES
+from lakhnes.runtime.constraints import MELODIC
 from lakhnes.runtime.kept import Kept, Template
+from lakhnes.runtime.scales import SCALES
 from lakhnes.runtime.score import events_of_score
 from lakhnes.runtime.timing import FRAME_SAMPLES
 from lakhnes.runtime.vocabulary import VOCABULARY_PITCHES

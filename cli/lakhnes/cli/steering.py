@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakhnes.runtime.arrange import Settings
-from lakhnes.runtime.constraints import Constraint, Density, MaxLength, Muted, PitchRange, Scale, parse_scale
+from lakhnes.runtime.constraints import Constraint, Density, MaxLength, Muted, PitchRange, Scale
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.scales import parse_scale
 from lakhnes.runtime.timing import Codec
 
 

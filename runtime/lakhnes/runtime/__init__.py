@@ -14,7 +14,6 @@ from lakhnes.runtime.constraints import (
     Muted,
     PitchRange,
     Scale,
-    parse_scale,
 )
 from lakhnes.runtime.errors import (
     CheckpointError,
@@ -29,6 +28,7 @@ from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.model import Batch, Model, Snapshot
 from lakhnes.runtime.model_info import ModelInfo
 from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.scales import parse_scale
 from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
