@@ -52,15 +52,12 @@ def candidates(
     """
     if sampling.temperature == 0:
         return np.array([logits.argmax()]), np.ones(1)
-    if sampling.top_k is not None and sampling.top_k < len(logits):
-        tokens = logits.argpartition(-sampling.top_k)[-sampling.top_k :]
-        scores = logits[tokens]
-        possible = scores > -np.inf
-        tokens, scores = tokens[possible], scores[possible].astype(np.float64)
-    else:
-        tokens = np.flatnonzero(logits > -np.inf)
-        scores = logits[tokens].astype(np.float64)
-    weights = np.exp((scores - scores.max()) / sampling.temperature)
+    tokens = (logits > -np.inf).nonzero()[0]  # first, for argpartition is slow among many equals
+    scores = logits[tokens]
+    if sampling.top_k is not None and sampling.top_k < len(tokens):
+        top = scores.argpartition(-sampling.top_k)[-sampling.top_k :]
+        tokens, scores = tokens[top], scores[top]
+    weights = np.exp((scores.astype(np.float64) - scores.max()) / sampling.temperature)
     if sampling.top_p is not None:
         order = np.argsort(-weights, kind="stable")
         tokens, weights = tokens[order], weights[order]
@@ -79,5 +76,5 @@ def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generat
         rng: the source of chance.
     """
     tokens, probabilities = candidates(logits, sampling)
-    place = np.searchsorted(np.cumsum(probabilities), rng.random(), side="right")
+    place = probabilities.cumsum().searchsorted(rng.random(), side="right")
     return int(tokens[min(int(place), len(tokens) - 1)])
