@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from pathlib import Path
@@ -34,6 +35,9 @@ MAX_SECONDS = 36_000
 
 SHORTEST_SECONDS = 5
 """A song that the model ends lasts at least so long."""
+
+THREADS = 2
+"""Nothing else waits for these cores while songs are composed into files."""
 
 BATCH = 8
 """Songs that are composed at once; more than this brings little, see benchmarks/compose.py."""
@@ -84,7 +88,7 @@ def generate(
     files = {s: [numbered(path, s - seed + 1, count) for path in paths] for s in seeds}
     check_outputs([file for each in files.values() for file in each])
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
-    player = Model.load(model)
+    player = Model.load(model, threads=min(THREADS, os.cpu_count() or 1))
 
     def song(its_seed: int) -> Song:
         settings = steering.settings(player.codec, its_seed)

@@ -24,8 +24,10 @@ def composing(*, quiet: bool) -> Iterator[Report]:
         TextColumn("{task.fields[music]:.1f} s of music, {task.fields[events]} events"),
         TimeElapsedColumn(),
     )
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+    if quiet or not console.is_terminal:
+        yield lambda part, samples, events: None
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=1.0, music=0.0, events=0)
 
         def report(part: float, samples: int, events: int) -> None:
