@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lakhnes.cli.options import (
+    THREADS,
     DensityOption,
     JsonFlag,
     MaxNote,
@@ -68,7 +69,7 @@ def continue_(
     score, remarks = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
-    player = Model.load(model)
+    player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
     arrangement = continue_score(player, prompt, steering.settings(player.codec, seed), seconds)
@@ -120,7 +121,7 @@ def accompany(
     score, remarks = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
-    player = Model.load(model)
+    player = Model.load(model, threads=THREADS)
     settings = steering.settings(player.codec, seed)
     if mode == "rhythm":
         arrangement = accompany_rhythm(player, score, settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakhnes.cli.options import (
+    THREADS,
     DensityOption,
     JsonFlag,
     MaxNote,
@@ -35,9 +35,6 @@ MAX_SECONDS = 36_000
 
 SHORTEST_SECONDS = 5
 """A song that the model ends lasts at least so long."""
-
-THREADS = 2
-"""Nothing else waits for these cores while songs are composed into files."""
 
 BATCH = 8
 """Songs that are composed at once; more than this brings little, see benchmarks/compose.py."""
@@ -88,7 +85,7 @@ def generate(
     files = {s: [numbered(path, s - seed + 1, count) for path in paths] for s in seeds}
     check_outputs([file for each in files.values() for file in each])
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
-    player = Model.load(model, threads=min(THREADS, os.cpu_count() or 1))
+    player = Model.load(model, threads=THREADS)
 
     def song(its_seed: int) -> Song:
         settings = steering.settings(player.codec, its_seed)

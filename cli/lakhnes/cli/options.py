@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+THREADS = min(2, os.cpu_count() or 1)
+"""Of whatever composes into files: nothing else waits for these cores meanwhile."""
 
 _OUTPUT = typer.Option(
     "-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."

@@ -295,7 +295,6 @@ def load_torch_file(path: Path, source: Path | None = None) -> Any:
         reason = str(error)
     except (
         zipfile.BadZipFile,
-        NotImplementedError,
         RuntimeError,
         ValueError,
         LookupError,

@@ -27,6 +27,10 @@ MAX_SECONDS = 180
 """What is new is cut here, if neither the user nor the model ends it."""
 
 
+PERPLEXITY_TOKENS = 4096
+"""Most tokens of a prompt that its perplexity is measured on; that takes some two seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How something is composed, whatever it is."""
@@ -83,14 +87,14 @@ def last_seconds(score: Score, seconds: float) -> Score:
 
 
 def prompt_perplexity(model: Model, prompt: Score) -> float:
-    """How well a model foresees a score from its start: exp of nats a token.
+    """How well a model foresees a score, of a long one its last 4,096 tokens: exp of nats a token.
 
     Raises:
         OptionError: if the score has no note.
 
     Source: LakhNES `continuations.ipynb`.
     """
-    tokens = model.codec.encode(_with_notes(prompt))
+    tokens = model.codec.encode(_with_notes(prompt))[-PERPLEXITY_TOKENS:]
     model.reset()
     logits = model.prefill([END_TOKEN, *tokens[:-1]]).astype(np.float64)
     logits -= logits.max(-1, keepdims=True)
