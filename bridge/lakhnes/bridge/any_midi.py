@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
@@ -139,5 +140,5 @@ def _automation(voice: Voice, midi: MidiFile, tempo: TempoMap, part: Part) -> Pa
     notes = [Note(n.onset, n.length, n.pitch, volumes.get(n.onset, n.velocity)) for n in part.notes]
     changes = [Change(s, Kind.VELOCITY, v) for s, v in volumes.items() if s not in onsets]
     changes += [Change(s, Kind.TIMBRE, v) for s, v in timbres.items()]
-    changes.sort(key=lambda change: (change.sample, change.kind is Kind.TIMBRE))
+    changes.sort(key=attrgetter("order"))
     return Part(tuple(notes), tuple(changes))

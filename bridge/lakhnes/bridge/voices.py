@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from lakhnes.bridge import gm
-from lakhnes.runtime.events import VOCABULARY_PITCHES, Voice
+from lakhnes.runtime.events import Voice, octave_shifted
 from lakhnes.runtime.score import Note
 
 MELODIC = (Voice.P1, Voice.P2, Voice.TR)
@@ -192,16 +192,14 @@ def fitted(notes: Iterable[Note], voice: Voice, *, drums: bool) -> tuple[list[No
         voice: what plays them; the noise takes General MIDI drums by their kind, other pitches by height.
         drums: whether the pitches are General MIDI drums.
     """
-    allowed = VOCABULARY_PITCHES[voice]
     result: list[Note] = []
     moved = 0
     for note in notes:
         pitch = note.pitch
         if voice is Voice.NO:
             pitch = gm.noise_of_drum(pitch) if drums else 1 + pitch * 15 // 127
-        elif pitch not in allowed:
-            edge = allowed[0] if pitch < allowed[0] else allowed[-1] - 11
-            pitch = edge + (pitch - edge) % 12
-            moved += 1
+        else:
+            pitch = octave_shifted(voice, pitch)
+            moved += pitch != note.pitch
         result.append(Note(note.onset, note.length, pitch, 15 if voice is Voice.TR else note.velocity))
     return result, moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -181,28 +181,18 @@ def _finish(
 ) -> None:
     """Writes the files and says what was done."""
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import score_bytes
-    from lakhnes.runtime import Voice
+    from lakhnes.cli.music_files import print_summary, score_bytes, summary
     from lakhnes.runtime.files import write_all
 
     write_all({path: score_bytes(score, path, MidiStyle(midi)) for path in output})
-    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
+    row = summary(score, output)
     if as_json:
-        result: dict[str, Any] = {
-            "seed": seed,
-            "model": model,
-            "seconds": score.seconds,
-            "notes": notes,
-            **facts,
-        }
-        typer.echo(json.dumps({**result, "files": list(map(str, output)), "remarks": remarks}))
+        typer.echo(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))
         return
     for remark in remarks:
         typer.echo(remark, err=True)
-    voices = ", ".join(f"{name} {n}" for name, n in notes.items())
     typer.echo(f"model   {model}")
     typer.echo(f"seed    {seed}")
     if "prompt_perplexity" in facts:
         typer.echo(f"prompt  {facts['prompt_seconds']:.1f} s, perplexity {facts['prompt_perplexity']:.2f}")
-    typer.echo(f"length  {score.seconds:.1f} s, {score.n_notes} notes ({voices})")
-    typer.echo(f"wrote   {', '.join(map(str, output))}")
+    print_summary(row)

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,7 +73,7 @@ def generate(
         raise typer.BadParameter("give --seconds or --tokens, not both", param_hint="--tokens")
 
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import check_outputs, numbered, score_bytes
+    from lakhnes.cli.music_files import check_outputs, numbered, print_summary, score_bytes, summary
     from lakhnes.cli.steering import Steering
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
@@ -112,7 +112,10 @@ def generate(
             for path in files[its_seed]
         }
     )
-    rows = [_row(s, composed, files[s]) for s, composed in songs.items()]
+    rows = [
+        {"seed": its_seed, "tokens": composed.n_tokens, **summary(composed.score(), files[its_seed])}
+        for its_seed, composed in songs.items()
+    ]
     common = {
         "model": player.info.name,
         "precision": player.info.precision,
@@ -123,10 +126,8 @@ def generate(
         return
     typer.echo(f"model   {player.info.name} ({player.info.precision})")
     for row in rows:
-        voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
         typer.echo(f"seed    {row['seed']}")
-        typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
-        typer.echo(f"wrote   {', '.join(row['files'])}")
+        print_summary(row)
 
 
 def _compose(
@@ -149,16 +150,3 @@ def _compose(
         else:
             for _ in compose_together(model, songs, width=min(BATCH, len(songs)), progress=tell):
                 pass
-
-
-def _row(seed: int, song: Song, files: list[Path]) -> dict[str, Any]:
-    from lakhnes.runtime import Voice
-
-    score = song.score()
-    return {
-        "seed": seed,
-        "seconds": score.seconds,
-        "tokens": song.n_tokens,
-        "notes": {voice.name: len(score.parts[voice].notes) for voice in Voice},
-        "files": [str(file) for file in files],
-    }

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
+from lakhnes.runtime.events import Voice
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
 
@@ -62,6 +66,19 @@ def check_outputs(paths: list[Path], source: Path | None = None) -> None:
             raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
+
+
+def summary(score: Score, files: list[Path]) -> dict[str, Any]:
+    """What is said of a score that was written, as data."""
+    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
+    return {"seconds": score.seconds, "notes": notes, "files": [str(file) for file in files]}
+
+
+def print_summary(row: dict[str, Any]) -> None:
+    """Prints what `summary` says."""
+    voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
+    typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
+    typer.echo(f"wrote   {', '.join(row['files'])}")
 
 
 def numbered(path: Path, number: int, count: int) -> Path:

@@ -6,15 +6,17 @@ out as it went in, sample for sample, and new music is put in time with it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import numpy as np
 
 from lakhnes.runtime.composer import Composer, compose_together
 from lakhnes.runtime.constraints import MELODIC, Constraint
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE, VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.model import Model
 from lakhnes.runtime.sampling import Sampling
@@ -68,14 +70,10 @@ def fit_to_vocabulary(score: Score) -> tuple[Score, int]:
     moved = 0
     parts = {}
     for voice in Voice:
-        known = VOCABULARY_PITCHES[voice]
-        notes = list(score.parts[voice].notes)
-        for place, note in enumerate(notes):
-            if note.pitch not in known:
-                edge = known[0] if note.pitch < known[0] else known[-1] - 11
-                notes[place] = replace(note, pitch=edge + (note.pitch - edge) % 12)
-                moved += 1
-        parts[voice] = replace(score.parts[voice], notes=tuple(notes))
+        old = score.parts[voice].notes
+        notes = tuple(replace(note, pitch=octave_shifted(voice, note.pitch)) for note in old)
+        moved += sum(a.pitch != b.pitch for a, b in zip(old, notes, strict=True))
+        parts[voice] = replace(score.parts[voice], notes=notes)
     return _with(score, parts), moved
 
 
@@ -291,10 +289,12 @@ def _joined(kept: Score, new: Mapping[Voice, Part]) -> Score:
     parts = {}
     for voice, part in new.items():
         old = kept.parts[voice]
+        old_onsets = [note.onset for note in old.notes]
         notes = []
-        for note in part.notes:  # none reaches into a kept note: those of its voice lie before or after
-            onset = max([note.onset, *(n.end for n in old.notes if n.onset <= note.onset)])
-            end = min([note.end, *(n.onset for n in old.notes if n.onset > note.onset)])
+        for note in part.notes:  # each between the kept ones that are before and after it
+            after = bisect_right(old_onsets, note.onset)
+            onset = max(note.onset, old.notes[after - 1].end) if after else note.onset
+            end = min(note.end, old_onsets[after]) if after < len(old_onsets) else note.end
             if onset < end:
                 notes.append(replace(note, onset=onset, length=end - onset))
         onsets = {note.onset for note in notes}
@@ -305,7 +305,7 @@ def _joined(kept: Score, new: Mapping[Voice, Part]) -> Score:
             if (change.sample, change.kind) not in taken
             and not (change.kind is Kind.VELOCITY and change.sample in onsets)
         ]
-        together = sorted([*old.notes, *notes], key=lambda n: n.onset)
-        automation = sorted([*old.changes, *added], key=lambda c: (c.sample, c.kind is Kind.TIMBRE))
+        together = sorted([*old.notes, *notes], key=attrgetter("onset"))
+        automation = sorted([*old.changes, *added], key=attrgetter("order"))
         parts[voice] = Part(tuple(together), tuple(automation) if together else ())
     return _with(kept, parts)

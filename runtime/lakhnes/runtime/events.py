@@ -66,6 +66,16 @@ VOCABULARY_PITCHES: dict[Voice, range] = {
 }
 """Pitches that the vocabularies know: MIDI pitch, for NO 1 (lowest) to 16 (highest noise)."""
 
+
+def octave_shifted(voice: Voice, pitch: int) -> int:
+    """A pitch shifted by octaves into a melodic voice's vocabulary range, as little as that takes."""
+    known = VOCABULARY_PITCHES[voice]
+    if pitch in known:
+        return pitch
+    edge = known[0] if pitch < known[0] else known[-1] - 11
+    return edge + (pitch - edge) % 12
+
+
 VALUES: dict[tuple[Voice, Kind], range] = {
     **{(voice, Kind.NOTE_ON): range(1, 128) for voice in (Voice.P1, Voice.P2, Voice.TR)},
     (Voice.NO, Kind.NOTE_ON): range(1, 17),

@@ -42,6 +42,11 @@ class Change:
     value: int
     """Volume 1..15; duty 0..3 of a pulse; mode 0 or 1 of the noise."""
 
+    @property
+    def order(self) -> tuple[int, bool]:
+        """What changes are sorted by: time, then VELOCITY before TIMBRE."""
+        return self.sample, self.kind is Kind.TIMBRE
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -105,7 +110,7 @@ def _check(voice: Voice, part: Part, length: int) -> None:
     onsets = {note.onset for note in part.notes}
     if any(change.kind is Kind.VELOCITY and change.sample in onsets for change in part.changes):
         raise ValueError(f"{voice.name}: a volume at the start of a note is the note's own velocity")
-    moments = [(change.sample, change.kind is Kind.TIMBRE) for change in part.changes]
+    moments = [change.order for change in part.changes]
     if any(before >= after for before, after in pairwise(moments)):
         raise ValueError(f"{voice.name}: changes are not in time, or one comes twice")
     end = max(part.notes[-1].end if part.notes else 0, part.changes[-1].sample if part.changes else 0)
@@ -221,10 +226,6 @@ _TEXT_ORDER = {Kind.NOTE_OFF: 0, Kind.NOTE_ON: 0, Kind.VELOCITY: 1, Kind.TIMBRE:
 def rank(event: Event) -> int:
     """Place of a voice's event among all that happen at one sample; each may come once, in rising order."""
     return -1 if event.voice is None else 3 * event.voice + _TEXT_ORDER[event.kind]
-
-
-N_RANKS = 3 * len(Voice)
-"""Number of different ranks."""
 
 
 def events_of_score(score: Score, *, expression: bool) -> Iterator[Event]:

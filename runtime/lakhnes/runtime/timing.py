@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,7 +228,7 @@ def _clean_part(part: Part, frame: Callable[[int], int]) -> Part:
     velocities = {frame(sample): value for sample, value in loudness}
     timbres = {frame(change.sample): change.value for change in part.changes if change.kind is Kind.TIMBRE}
 
-    changes: list[tuple[int, Change]] = []
+    changes: list[Change] = []
     cleaned: list[Note] = []
     frames = sorted(velocities)
     for start, end, pitch in notes:
@@ -237,14 +238,14 @@ def _clean_part(part: Part, frame: Callable[[int], int]) -> Part:
         for at in inside[1:]:
             if velocities[at] != now:
                 now = velocities[at]
-                changes.append((0, Change(at * FRAME_SAMPLES, Kind.VELOCITY, now)))
+                changes.append(Change(at * FRAME_SAMPLES, Kind.VELOCITY, now))
     duty: int | None = None
     for at, value in timbres.items():
         if value != duty:
             duty = value
-            changes.append((1, Change(at * FRAME_SAMPLES, Kind.TIMBRE, value)))
-    changes.sort(key=lambda item: (item[1].sample, item[0]))
-    return Part(tuple(cleaned), tuple(change for _, change in changes) if cleaned else ())
+            changes.append(Change(at * FRAME_SAMPLES, Kind.TIMBRE, value))
+    changes.sort(key=attrgetter("order"))
+    return Part(tuple(cleaned), tuple(changes) if cleaned else ())
 
 
 def _clean_notes(part: Part, frame: Callable[[int], int]) -> list[tuple[int, int, int]]:
