@@ -7,8 +7,8 @@ thread, medians over rounds:
 
 - seed: LakhNES's sampler: PyTorch, hidden states as memory, keys and values of all of it projected anew
 - fp32, int8: this runtime, a step at a time; batch 4 and 16: so many songs at once (int8 weights)
-- prompt: 512 tokens through `prefill` (int8)
-- limit: bytes that a token must read, divided by the measured bandwidth of reading such an amount
+- prompt: 512 tokens through `prefill` (int8), into an empty memory and into a full one
+- limit: bytes that a token must read, divided by the bandwidth at which a dot product reads such an amount
 """
 
 import argparse
@@ -53,9 +53,8 @@ def seconds(action: Callable[[], object], times: int) -> float:
 
 def bandwidth(n_bytes: int) -> float:
     """Bytes a second that one thread reads from an amount of memory of this size."""
-    amount = np.ones(max(1, n_bytes // 4), np.float32)
-    amount.sum()
-    return max(amount.nbytes / seconds(amount.sum, 3) for _ in range(5))
+    amount = torch.ones(max(1, n_bytes // 4))
+    return max(amount.nbytes / seconds(lambda: torch.dot(amount, amount), 3) for _ in range(7))
 
 
 def bytes_per_token(config: TransformerXLConfig, weight_bytes: int) -> int:
@@ -92,7 +91,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
         batch.prefill(np.tile(prompt, (size, 1)), chunk=64)
     steps: list[float] = []
     took: dict[str, list[float]] = {
-        key: [] for key in ("seed", "fp32", "int8", "batch 4", "batch 16", "prompt")
+        key: [] for key in ("seed", "fp32", "int8", "batch 4", "batch 16", "prompt, empty", "prompt, full")
     }
 
     def timed_step() -> None:
@@ -107,7 +106,9 @@ def measure(name: str, rounds: int) -> dict[str, object]:
         for size, batch in batches.items():
             tokens = np.full(size, 5)
             took[f"batch {size}"].append(seconds(lambda b=batch, t=tokens: b.step(t), 10) / size)  # type: ignore[misc]
-        took["prompt"].append(seconds(lambda: models["int8"].prefill(prompt), 1))
+        models["int8"].reset()
+        for state in ("empty", "full"):
+            took[f"prompt, {state}"].append(seconds(lambda: models["int8"].prefill(prompt), 1))
     medians = {key: median(values) for key, values in took.items()}
     limits = {}
     for precision, weight_bytes in (("fp32", 4), ("int8", 1)):
@@ -116,7 +117,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
     return {
         "size": name,
         "ms": {key: value * 1e3 for key, value in medians.items()},
-        "ratio_to_seed": {k: medians["seed"] / v for k, v in medians.items() if k not in ("seed", "prompt")},
+        "ratio_to_seed": {k: medians["seed"] / v for k, v in medians.items() if "prompt" not in k},
         "fraction_of_limit": {key: limit / medians[key] for key, limit in limits.items()},
         "step_jitter": {
             "p50_ms": float(np.percentile(steps, 50)) * 1e3,
@@ -183,11 +184,12 @@ def main() -> None:
     for size in result["sizes"]:  # type: ignore[attr-defined]
         print(f"\n{size['size']}, memory of {MEM_LEN} full")
         for key in ("seed", "fp32", "int8", "batch 4", "batch 16"):
-            ms, ratio = size["ms"][key], size["ratio_to_seed"].get(key, 1.0)
+            ms, ratio = size["ms"][key], size["ratio_to_seed"][key]
             limit = size["fraction_of_limit"].get(key)
             share = f"  {limit:4.0%} of the bandwidth limit" if limit else ""
             print(f"  {key:9s} {ms:8.3f} ms a token {1e3 / ms:7.0f} tokens/s {ratio:6.1f} x{share}")
-        print(f"  prompt of {MEM_LEN}: {size['ms']['prompt'] / 1e3:.3f} s")
+        for key in ("prompt, empty", "prompt, full"):
+            print(f"  {key} memory: {size['ms'][key] / 1e3:.3f} s for {MEM_LEN} tokens")
         jitter = size["step_jitter"]
         spread = ", ".join(f"{name} {jitter[f'{name}_ms']:.2f}" for name in ("p50", "p99", "max"))
         print(f"  int8 step {spread} ms")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lakhnes.runtime import DEFAULT_MODEL, Model, ModelError, OptionError, Timing, find_model, list_models
+from lakhnes.runtime.model import open_session
 from lakhnes.runtime.model_info import FORMAT_VERSION, MODEL_FILE, ModelInfo
 
 
@@ -126,9 +127,27 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
         write(nonsense)
         with pytest.raises(ModelError, match="cannot be used"):
             Model.load(tmp_path)
-    write(text.replace('"mem_len": 512', '"mem_len": 511'))
+    write(text.replace('"n_head": 6', '"n_head": 7'))
     with pytest.raises(ModelError, match="other tensors"):
+        Model.load(tmp_path)
+    write(text.replace('"mem_len": 512', '"mem_len": 513'))
+    with pytest.raises(ModelError, match="does not run"):
         Model.load(tmp_path)
     write(text, rename=True)
     with pytest.raises(ModelError, match="other tensors"):
         Model.load(tmp_path)
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_where_8_bit_steps_crawl_the_weights_become_floats_if_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, gains: bool
+) -> None:
+    measured = iter([1.0, 0.5 if gains else 2.0])
+    monkeypatch.setattr(Model, "_probe", lambda self, source: next(measured))
+    loaded = Model.load()
+    monkeypatch.undo()
+    expected = Model(open_session(find_model(), "the model", widen=gains), loaded.info)
+    tokens = some_tokens(loaded, 20)
+    np.testing.assert_array_equal(loaded.prefill(tokens), expected.prefill(tokens))
+    other = Model(open_session(find_model(), "the model", widen=not gains), loaded.info)
+    assert not np.array_equal(other.prefill(tokens), expected.prefill(tokens))

@@ -6,18 +6,19 @@ new tokens; the runtime writes them into its ring in place. The contract of the 
 | input | type and shape | meaning |
 |---|---|---|
 | `token` | int64 [B, T] | |
-| `distance` | int64 [T, M+T] | how far each key lies behind each query, 0..M |
-| `mask` | float32 [B, 1, T, M+T] | 0, or -1e30 where a query must not look |
-| `k{l}`, `v{l}` | float32 [B, H, M, D] for each layer | the memory, in ring order |
+| `distance` | int64 [T, S+T] | how far each key lies behind each query, 0..`mem_len` |
+| `mask` | float32 [B, 1, T, S+T] | 0, or -1e30 where a query must not look |
+| `k{l}`, `v{l}` | float32 [B, H, S, D] for each layer | the memory, S slots in any order |
 
 | output | type and shape |
 |---|---|
 | `logits` | float32 [B, T, V] |
-| `k_new`, `v_new` | float32 [L, B, H, T, D], the rows to write into the ring |
+| `new` | float32 [B, L·2·H, T, D], of each layer the keys and values to write into the ring |
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,51 +41,74 @@ PREFILL_CHUNK = 128
 Logits = NDArray[np.float32]
 
 
+SLOW_STEP = 1e-9
+"""Seconds a weight: a step of 8-bit weights that takes longer has no operator of its own on this machine."""
+
+FIRST_SLOTS = 64
+"""Slots of a memory that begins; they double as they fill up, so that few tokens do not pay for many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of a model's memory."""
+    """A copy of one stream's memory."""
 
-    keys: NDArray[np.float32]
-    """float32 [L, H, M, D]"""
-    values: NDArray[np.float32]
-    """float32 [L, H, M, D]"""
+    memory: NDArray[np.float32]
+    """float32 [L, 2, H, S, D]: of each layer the keys, then the values, in S slots."""
+    mask: NDArray[np.float32]
+    """float32 [S]: 0 for slots in use, else `MASKED`."""
     place: int
     """Slot that the next token goes to."""
-    mask: NDArray[np.float32]
-    """float32 [M]: 0 for slots in use, else `MASKED`."""
+    used: int
+    """Slots before it that hold something."""
 
 
 class Batch:
     """Streams of tokens that one graph reads together, each with a memory of its own.
 
-    They share the place in the ring, and a mask for each says which slots are its: so a stream may begin
-    anew at any time while the others go on.
+    They share the slots of a ring, S of them, and the place in it; a mask for each stream says which slots
+    are its. So a stream may begin anew at any time while the others go on.
     """
 
     def __init__(self, session: ort.InferenceSession, info: ModelInfo, size: int) -> None:
         """Use `Model.batch`."""
-        m = info.mem_len
         self._session = session
         self._n_token = len(info.vocabulary)
-        self._mem_len = m
-        shape = (info.n_layer, size, info.n_head, m, info.d_head)
-        self._keys = np.zeros(shape, np.float32)
-        self._values = np.zeros(shape, np.float32)
-        self._feeds: dict[str, NDArray[np.generic]] = {}
-        for layer in range(info.n_layer):
-            self._feeds[f"k{layer}"] = self._keys[layer]
-            self._feeds[f"v{layer}"] = self._values[layer]
-        # The distances of a step's slots from place p are a window of M..1, M..1, from M-p on.
-        self._descending = np.tile(np.arange(m, 0, -1, dtype=np.int64), 2)
-        self._distance = np.zeros((1, m + 1), np.int64)
-        self._mask = np.zeros((size, 1, 1, m + 1), np.float32)
+        self._mem_len = info.mem_len
+        self._memory = np.zeros((info.n_layer, 2, size, info.n_head, 0, info.d_head), np.float32)
+        self._mask = np.zeros((size, 0), np.float32)
+        self._place = self._used = 0
         self.reset()
+
+    @property
+    def _slots(self) -> int:
+        return self._memory.shape[4]
 
     def reset(self, stream: int | None = None) -> None:
         """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
         if stream is None:
-            self._place = 0
-        self._mask[slice(None) if stream is None else stream, ..., : self._mem_len] = MASKED
+            self._mask[:] = MASKED
+            self._resize(min(FIRST_SLOTS, self._mem_len))
+            self._used = 0
+        else:
+            self._mask[stream] = MASKED
+
+    def _resize(self, slots: int) -> None:
+        """Another number of slots, with the newest rows in them, the newest in the last."""
+        kept = min(slots, self._slots)
+        order = (self._place - kept + np.arange(kept)) % self._slots if kept else np.arange(0)
+        memory = np.zeros((*self._memory.shape[:4], slots, self._memory.shape[5]), np.float32)
+        memory[..., slots - kept :, :] = self._memory[..., order, :]
+        mask = np.full((len(self._mask), slots), MASKED)
+        mask[:, slots - kept :] = self._mask[:, order]
+        self._memory, self._mask, self._place = memory, mask, 0
+        self._feeds: dict[str, NDArray[np.generic]] = {
+            f"{kind}{layer}": memory[layer, place]
+            for layer in range(len(memory))
+            for place, kind in enumerate("kv")
+        }
+        # The distances of a step's slots from place p are a window of S..1, S..1, from S-p on.
+        self._descending = np.tile(np.arange(slots, 0, -1, dtype=np.int64), 2)
+        self._distance = np.zeros((1, slots + 1), np.int64)
 
     def step(self, tokens: Sequence[int] | NDArray[np.int64]) -> Logits:
         """Reads one token of each stream.
@@ -95,11 +119,13 @@ class Batch:
         Returns:
             float32 [B, V], for the tokens after them.
         """
-        m = self._mem_len
-        self._distance[0, :m] = self._descending[m - self._place : 2 * m - self._place]
+        slots, size = self._slots, len(self._mask)
+        self._distance[0, :slots] = self._descending[slots - self._place : 2 * slots - self._place]
+        mask = np.zeros((size, 1, 1, slots + 1), np.float32)
+        mask[:, 0, 0, :slots] = self._mask
         ids = np.asarray(tokens, np.int64).reshape(-1, 1)
         self._check(ids)
-        logits: Logits = self._run(ids, self._distance, self._mask)[:, 0]
+        logits: Logits = self._run(ids, self._distance, mask)[:, 0]
         return logits
 
     def prefill(self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
@@ -112,25 +138,23 @@ class Batch:
         Returns:
             float32 [B, n, V]: row i for the token after token i.
         """
-        m = self._mem_len
-        chunk = max(1, min(chunk, m))
+        chunk = max(1, min(chunk, self._mem_len))
         self._check(tokens)
         rows = [np.zeros((len(tokens), 0, self._n_token), np.float32)]
         for start in range(0, tokens.shape[1], chunk):
             part = tokens[:, start : start + chunk]
-            n = part.shape[1]
+            n, slots = part.shape[1], self._slots
             query = np.arange(n)[:, None]
-            memory = (self._place - 1 - np.arange(m)) % m + 1 + query  # [T, M] distances of the slots
-            distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, M+T]
-            near = np.where((distance >= 0) & (distance <= m), np.float32(0), MASKED)
-            unused = np.pad(self._mask[..., :m], ((0, 0), (0, 0), (0, 0), (0, n)))  # [B, 1, 1, M+T]
-            rows.append(self._run(part, np.clip(distance, 0, m), np.minimum(near, unused)))
+            memory = (self._place - 1 - np.arange(slots)) % slots + 1 + query  # [T, S] distances of the slots
+            distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, S+T]
+            near = np.where((distance >= 0) & (distance <= self._mem_len), np.float32(0), MASKED)
+            unused = np.pad(self._mask, ((0, 0), (0, n)))[:, None, None]  # [B, 1, 1, S+T]
+            rows.append(self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused)))
         return np.concatenate(rows, 1)
 
     def snapshot(self, stream: int = 0) -> Snapshot:
         """A copy of one stream's memory."""
-        mask = self._mask[stream, 0, 0, : self._mem_len].copy()
-        return Snapshot(self._keys[:, stream].copy(), self._values[:, stream].copy(), self._place, mask)
+        return Snapshot(self._memory[:, :, stream].copy(), self._mask[stream].copy(), self._place, self._used)
 
     def spread(self, snapshot: Snapshot) -> None:
         """Lets every stream go on from one snapshot.
@@ -138,7 +162,9 @@ class Batch:
         Raises:
             OptionError: if it is of another model.
         """
-        self._place = snapshot.place
+        self._belongs(snapshot)
+        self._resize(len(snapshot.mask))
+        self._place, self._used = snapshot.place, snapshot.used
         for stream in range(len(self._mask)):
             self.begin(stream, snapshot)
 
@@ -148,12 +174,31 @@ class Batch:
         Raises:
             OptionError: if the snapshot is of another model.
         """
-        if snapshot.keys.shape != self._keys[:, stream].shape:
+        self._belongs(snapshot)
+        count = len(snapshot.mask)
+        if count > self._slots:
+            self._resize(count)
+        self._used = max(self._used, snapshot.used)
+        slots = (self._place - count + np.arange(count)) % self._slots
+        self._memory[:, :, stream, :, slots] = np.moveaxis(np.roll(snapshot.memory, -snapshot.place, 3), 3, 0)
+        self._mask[stream] = MASKED
+        self._mask[stream, slots] = np.roll(snapshot.mask, -snapshot.place)
+
+    def _belongs(self, snapshot: Snapshot) -> None:
+        layers, two, heads, slots, width = snapshot.memory.shape
+        rows = (*self._memory.shape[:2], *self._memory.shape[3:4], *self._memory.shape[5:])
+        if (layers, two, heads, width) != rows or slots > self._mem_len:
             raise OptionError("The snapshot is of another model; take a new one.")
-        turn = self._place - snapshot.place
-        self._keys[:, stream] = np.roll(snapshot.keys, turn, 2)
-        self._values[:, stream] = np.roll(snapshot.values, turn, 2)
-        self._mask[stream, 0, 0, : self._mem_len] = np.roll(snapshot.mask, turn)
+
+    def try_out(self) -> Logits:
+        """Logits [4, V] of a chunk, a step and a look at the farthest distance."""
+        n = len(self._mask)
+        chunk = self.prefill(np.zeros((n, 2), np.int64))[0]
+        step = self.step([0] * n)
+        everything = np.zeros((n, 1, 1, self._slots + 1), np.float32)
+        far = self._run(np.zeros((n, 1), np.int64), np.full((1, self._slots + 1), self._mem_len), everything)
+        self.reset()
+        return np.concatenate([chunk, step[:1], far[0]])
 
     def _check(self, tokens: NDArray[np.int64]) -> None:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._n_token:
@@ -164,18 +209,30 @@ class Batch:
     ) -> Logits:
         """Runs the graph on tokens [B, T] and writes the new rows into the ring; returns logits [B, T, V]."""
         self._feeds.update(token=tokens, distance=distance, mask=mask)
-        logits, keys, values = self._session.run(("logits", "k_new", "v_new"), self._feeds)
+        logits, new = self._session.run(("logits", "new"), self._feeds)
         size, n = tokens.shape
-        if logits.shape != (size, n, self._n_token) or keys.shape[1:4:2] != (size, n):
+        layers, two, _, heads, _, width = self._memory.shape
+        if logits.shape != (size, n, self._n_token) or new.shape != (size, layers * two * heads, n, width):
             raise ModelError(f"The model gives tensors of other sizes ({logits.shape}); export it again.")
-        slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self._mem_len
-        if self._place + n <= self._mem_len:
+        self._make_room(n)
+        slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self._slots
+        if self._place + n <= self._slots:
             slots = slice(self._place, self._place + n)
-        self._keys[:, :, :, slots] = keys
-        self._values[:, :, :, slots] = values
-        self._mask[..., slots] = 0
-        self._place = (self._place + n) % self._mem_len
+        rows = new.reshape(size, layers, two, heads, n, width)
+        self._memory[..., slots, :] = rows.transpose(1, 2, 0, 3, 4, 5)
+        self._mask[:, slots] = 0
+        self._place = (self._place + n) % self._slots
         return np.asarray(logits, np.float32)
+
+    def _make_room(self, n: int) -> None:
+        """More slots where n rows would overwrite rows that a full memory still has."""
+        needed = min(self._used + n, self._mem_len)
+        slots = self._slots
+        while slots < needed:
+            slots *= 2
+        if slots > self._slots:
+            self._resize(min(slots, self._mem_len))
+        self._used = needed
 
 
 class Model:
@@ -223,23 +280,36 @@ class Model:
         info = read_info(session, source)
         _check_contract(session, info, source)
         model = cls(session, info)
-        model._probe(source)
+        step = model._probe(source)
+        if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
+            widened = cls(open_session(graph, source, threads, widen=True), info)
+            if widened._probe(source) < step:
+                return widened
         return model
 
-    def _probe(self, source: Path | str) -> None:
-        """Runs a chunk and a step, so that what does not work is refused when it is loaded.
+    def _probe(self, source: Path | str) -> float:
+        """Tries the graph, so that what does not work is refused when it is loaded.
+
+        Returns:
+            Seconds of a step.
 
         Raises:
             ModelError: if the graph fails, or gives no numbers.
         """
+        batch = self.batch(1)
         try:
-            logits = np.concatenate([self.prefill([0, 1]), self.step(2)[None]])
+            logits = batch.try_out()
         except Exception as error:  # onnxruntime raises classes of its own that share no root
             reason = type(error).__name__
             raise ModelError(f"{source} does not run ({reason}); export it again.") from None
         if not np.isfinite(logits).all():
             raise ModelError(f"{source} gives no numbers, so its weights are broken; export it again.")
-        self.reset()
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            batch.step([0])
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
 
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
@@ -291,13 +361,16 @@ class Model:
         self._stream.spread(snapshot)
 
 
-def open_session(graph: Path | bytes, source: Path | str, threads: int = 1) -> ort.InferenceSession:
+def open_session(
+    graph: Path | bytes, source: Path | str, threads: int = 1, *, widen: bool = False
+) -> ort.InferenceSession:
     """Opens an ONNX file or its content on the CPU.
 
     Args:
         graph: the file or the content.
         source: its name in errors.
         threads: threads of one step.
+        widen: turns weights of 8 bits into floats once, rather than use operators made for them.
 
     Raises:
         ModelError: if it cannot be read.
@@ -307,6 +380,7 @@ def open_session(graph: Path | bytes, source: Path | str, threads: int = 1) -> o
     options.inter_op_num_threads = 1
     # A thread that waits for others must spin, or waking it costs more than it brings; one alone must not.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads > 1 else "0")
+    options.add_session_config_entry("session.disable_quant_qdq", "1" if widen else "0")
     options.log_severity_level = 4
     try:
         return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -339,11 +413,11 @@ def _check_contract(session: ort.InferenceSession, info: ModelInfo, source: Path
         "mask": ("tensor(float)", 4),
         **memory,
     }
-    outputs = {"logits": ("tensor(float)", 3), "k_new": ("tensor(float)", 5), "v_new": ("tensor(float)", 5)}
+    outputs = {"logits": ("tensor(float)", 3), "new": ("tensor(float)", 4)}
     found_inputs = {i.name: (i.type, len(i.shape)) for i in session.get_inputs()}
     found_outputs = {o.name: (o.type, len(o.shape)) for o in session.get_outputs()}
     sizes = {
-        i.name: tuple(i.shape[1:]) == (info.n_head, info.mem_len, info.d_head)
+        i.name: (i.shape[1], i.shape[3]) == (info.n_head, info.d_head)
         for i in session.get_inputs()
         if i.name in memory
     }
