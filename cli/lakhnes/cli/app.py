@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(generate.generate)
 app.command("continue")(arrange.continue_)
 app.command()(arrange.accompany)
+app.command()(convert.render)
 app.command()(convert.convert)
 app.command()(models.models)
 app.command()(export.export)

@@ -12,6 +12,7 @@ import typer
 from lakhnes.cli.options import (
     THREADS,
     DensityOption,
+    InstrumentOption,
     JsonFlag,
     MaxNote,
     MidiStyleOption,
@@ -21,18 +22,16 @@ from lakhnes.cli.options import (
     Range,
     ScaleOption,
     SeedOption,
+    Source,
     Temperature,
     TopK,
     TopP,
 )
 
 if TYPE_CHECKING:
+    from lakhnes.cli.music_files import Forms
     from lakhnes.runtime import Score
     from lakhnes.runtime.arrange import Arrangement
-
-Source = Annotated[
-    Path, typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt or .tx2.txt.")
-]
 
 
 def continue_(
@@ -49,6 +48,7 @@ def continue_(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
     top_p: TopP = None,
@@ -80,7 +80,7 @@ def continue_(
         if not only_new:
             whole = _after(score, whole)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
-    _finish(whole, output, midi, remarks, seed, player.info.name, facts, as_json=as_json)
+    _finish(whole, output, _forms(midi, instrument), remarks, seed, player.info.name, facts, as_json=as_json)
 
 
 def accompany(
@@ -97,6 +97,7 @@ def accompany(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
     top_p: TopP = None,
@@ -128,7 +129,16 @@ def accompany(
     else:
         arrangement = accompany_voices(player, score, kept, settings)
     _run(arrangement, score.seconds, quiet=as_json)
-    _finish(arrangement.score(), output, midi, remarks, seed, player.info.name, {}, as_json=as_json)
+    _finish(
+        arrangement.score(),
+        output,
+        _forms(midi, instrument),
+        remarks,
+        seed,
+        player.info.name,
+        {},
+        as_json=as_json,
+    )
 
 
 def _read(source: Path) -> tuple[Score, list[str]]:
@@ -168,10 +178,17 @@ def _run(arrangement: Arrangement, seconds: float, *, quiet: bool) -> None:
             report(samples / (seconds * SAMPLE_RATE), samples, composer.n_tokens)
 
 
+def _forms(midi: str, instrument: str | None) -> Forms:
+    from lakhnes.bridge import MidiStyle
+    from lakhnes.cli.music_files import Forms
+
+    return Forms(midi=MidiStyle(midi), instruments=instrument)
+
+
 def _finish(
     score: Score,
     output: list[Path],
-    midi: str,
+    forms: Forms,
     remarks: list[str],
     seed: int,
     model: str,
@@ -180,11 +197,9 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Writes the files and says what was done."""
-    from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import print_summary, score_bytes, summary
-    from lakhnes.runtime.files import write_all
+    from lakhnes.cli.music_files import Music, print_summary, summary, write_music
 
-    write_all({path: score_bytes(score, path, MidiStyle(midi)) for path in output})
+    write_music(dict.fromkeys(output, Music(score)), forms)
     row = summary(score, output)
     if as_json:
         typer.echo(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))

@@ -1,43 +1,128 @@
-"""`lakhnes convert`: between the formats of a score."""
+"""`lakhnes convert` and `lakhnes render`: between the formats of music, and into sound."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lakhnes.cli.options import MidiStyleOption
+from lakhnes.cli.options import InstrumentOption, MidiStyleOption, Outputs, RegistersOption, Source
+
+_SOUND = "Sound"
 
 
 def convert(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt or .tx2.txt.")
-    ],
-    output: Annotated[
-        list[Path],
-        typer.Option("-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."),
-    ],
+    source: Source,
+    output: Outputs,
     midi: MidiStyleOption = "daw",
     timing: Annotated[
         Literal["samples", "frames"],
         typer.Option(help="Keep every sample, or clean the song onto the console's 60 frames a second."),
     ] = "samples",
+    registers: RegistersOption = "improved",
+    instrument: InstrumentOption = None,
 ) -> None:
-    """Converts between .mid, .tx1.txt and .tx2.txt."""
-    from rich.console import Console
-
+    """Converts between MIDI, texts, VGM and sound."""
+    from lakhnes.apu.registers import RegisterMode
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import check_outputs, read_score, score_bytes
+    from lakhnes.cli.music_files import Forms, Music, check_outputs, read_music, write_music
+    from lakhnes.cli.progress import rendering
     from lakhnes.runtime import clean_frames
-    from lakhnes.runtime.files import write_all
 
     check_outputs(output, source)
-    with Console(stderr=True).status("converting"):
-        score, remarks = read_score(source)
+    forms = Forms(midi=MidiStyle(midi), registers=RegisterMode(registers), instruments=instrument)
+    with rendering("converting") as progress:
+        music = read_music(source)
+        remarks = list(music.remarks)
         if timing == "frames":
-            score = clean_frames(score)
-        write_all({path: score_bytes(score, path, MidiStyle(midi)) for path in output})
-    for remark in remarks:
+            score, left_out = music.score()
+            remarks += left_out
+            music = Music(clean_frames(score))
+        files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
+    for remark in dict.fromkeys((*remarks, *left_out)):
         typer.echo(remark, err=True)
-    typer.echo(f"wrote {', '.join(map(str, output))}: {score.seconds:.1f} s, {score.n_notes} notes")
+    typer.echo(f"wrote {', '.join(map(str, files))}: {music.origin.seconds:.1f} s")
+
+
+def render(
+    source: Source,
+    output: Outputs,
+    instrument: InstrumentOption = None,
+    registers: RegistersOption = "improved",
+    rate: Annotated[
+        int, typer.Option(help="Sample rate in Hz: 44100, 48000 or 96000.", rich_help_panel=_SOUND)
+    ] = 44_100,
+    bits: Annotated[int, typer.Option(help="16 or 24 bits a sample.", rich_help_panel=_SOUND)] = 16,
+    stereo: Annotated[
+        bool,
+        typer.Option(
+            "--stereo", help="Two channels, with the voices spread a little.", rich_help_panel=_SOUND
+        ),
+    ] = False,
+    pan: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Place of a voice, -1 (left) to 1 (right): 'P1:-0.5'. May be given again.",
+            rich_help_panel=_SOUND,
+        ),
+    ] = None,
+    stems: Annotated[
+        bool,
+        typer.Option(
+            "--stems",
+            help="A file for each voice, as it sounds alone: NAME-P1 and so on.",
+            rich_help_panel=_SOUND,
+        ),
+    ] = False,
+    mixer: Annotated[
+        Literal["hardware", "seed"],
+        typer.Option(
+            help="As the console mixes, or triangle and noise softer as LakhNES had them.",
+            rich_help_panel=_SOUND,
+        ),
+    ] = "hardware",
+    filters: Annotated[
+        Literal["nes", "famicom", "flat"],
+        typer.Option(
+            help="The console's filters; fewer; or none, with the steady part.", rich_help_panel=_SOUND
+        ),
+    ] = "nes",
+    loops: Annotated[
+        int,
+        typer.Option(help="How often the loop of a VGM is played.", min=1, max=1000, rich_help_panel=_SOUND),
+    ] = 1,
+    fade: Annotated[
+        float, typer.Option(help="Seconds in which the end fades out.", min=0, rich_help_panel=_SOUND)
+    ] = 0.0,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Bring the loudest sample to -1 dBFS.", rich_help_panel=_SOUND)
+    ] = False,
+) -> None:
+    """Plays music on the 2A03, into a WAV or FLAC file."""
+    from lakhnes.apu.registers import RegisterMode
+    from lakhnes.apu.render import Filters, Mixer
+    from lakhnes.apu.sound_files import SPREAD, SoundSettings
+    from lakhnes.cli.music_files import Forms, check_outputs, read_music, write_music
+    from lakhnes.cli.progress import rendering
+    from lakhnes.cli.steering import parse_pan
+
+    places = parse_pan(pan)
+    sound = SoundSettings(
+        sample_rate=rate,
+        bits=bits,
+        mixer=Mixer(mixer),
+        filters=Filters(filters),
+        pan={**(SPREAD if stereo else {}), **places} if stereo or pan else None,
+        normalize=normalize,
+        fade_seconds=fade,
+    )
+    forms = Forms(
+        registers=RegisterMode(registers), instruments=instrument, sound=sound, stems=stems, passes=loops
+    )
+    check_outputs(output, source, stems=stems)
+    with rendering("rendering") as progress:
+        music = read_music(source)
+        files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
+    for remark in (*music.remarks, *left_out):
+        typer.echo(remark, err=True)
+    typer.echo(f"wrote {', '.join(map(str, files))}: {music.origin.seconds:.1f} s")

@@ -13,6 +13,7 @@ import typer
 from lakhnes.cli.options import (
     THREADS,
     DensityOption,
+    InstrumentOption,
     JsonFlag,
     MaxNote,
     MaybeOutputs,
@@ -58,6 +59,7 @@ def generate(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
     top_p: TopP = None,
@@ -73,17 +75,25 @@ def generate(
         raise typer.BadParameter("give --seconds or --tokens, not both", param_hint="--tokens")
 
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import check_outputs, numbered, print_summary, score_bytes, summary
+    from lakhnes.cli.music_files import (
+        Forms,
+        Music,
+        check_outputs,
+        numbered,
+        print_summary,
+        summary,
+        write_music,
+    )
     from lakhnes.cli.steering import Steering
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
-    from lakhnes.runtime.files import write_all
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     seeds = range(seed, seed + count)
     paths = output or [Path(f"lakhnes-{seed}.mid")]
     files = {s: [numbered(path, s - seed + 1, count) for path in paths] for s in seeds}
     check_outputs([file for each in files.values() for file in each])
+    forms = Forms(midi=MidiStyle(midi), instruments=instrument)
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
 
@@ -105,13 +115,10 @@ def generate(
     started = time.perf_counter()
     _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
     took = time.perf_counter() - started
-    write_all(
-        {
-            path: score_bytes(composed.score(), path, MidiStyle(midi))
-            for its_seed, composed in songs.items()
-            for path in files[its_seed]
-        }
-    )
+    pieces = {
+        path: Music(composed.score()) for its_seed, composed in songs.items() for path in files[its_seed]
+    }
+    write_music(pieces, forms)
     rows = [
         {"seed": its_seed, "tokens": composed.n_tokens, **summary(composed.score(), files[its_seed])}
         for its_seed, composed in songs.items()

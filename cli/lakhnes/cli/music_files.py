@@ -1,28 +1,77 @@
-"""Scores in and out of files; the ending of a name decides the format."""
+"""Music in and out of files; the ending of a name decides the format."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from lakhnes.apu.instruments import instrument_set
+from lakhnes.apu.register_log import RegisterLog
+from lakhnes.apu.registers import RegisterMode, registers_of
+from lakhnes.apu.sound_files import SOUND_FORMATS, SoundSettings, stems, write_sound
+from lakhnes.apu.transcribe import score_of_registers
+from lakhnes.apu.vgm import read_vgm, vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.events import Voice
+from lakhnes.runtime.files import Content, write_all
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
 
 _MIDI = (".mid", ".midi")
 _TX1 = (".tx1.txt", ".tx1")
 _TX2 = (".tx2.txt", ".tx2")
-_READABLE = "a MIDI (.mid) or a text (.tx1.txt, .tx2.txt)"
-_WRITABLE = ".mid, .tx1.txt or .tx2.txt"
+_VGM = (".vgm", ".vgz")
+_SOUND = tuple(SOUND_FORMATS)
+_ALL = (*_TX1, *_TX2, *_MIDI, *_VGM, *_SOUND)
+_READABLE = "a MIDI (.mid), a text (.tx1.txt, .tx2.txt) or a VGM (.vgm, .vgz)"
+_WRITABLE = ".mid, .tx1.txt, .tx2.txt, .vgm, .vgz, .wav or .flac"
 
 
-def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
-    """Reads a score, and remarks on what was decided on the way.
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """How music becomes files."""
+
+    midi: MidiStyle = MidiStyle.DAW
+    registers: RegisterMode = RegisterMode.IMPROVED
+    instruments: str | None = None
+    """Their name; None for `lead`, and for `plain` with the seed's registers."""
+    sound: SoundSettings = field(default_factory=SoundSettings)
+    stems: bool = False
+    """Whether each voice gets a sound file of its own."""
+    passes: int = 1
+    """How often a loop is played in a sound file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """Music as it was read or composed: notes, or what is written to the sound chip."""
+
+    origin: Score | RegisterLog
+    remarks: tuple[str, ...] = ()
+    """What was decided or left out on the way."""
+
+    def score(self) -> tuple[Score, tuple[str, ...]]:
+        """The notes, and remarks on how they were found."""
+        if isinstance(self.origin, Score):
+            return self.origin, ()
+        return score_of_registers(self.origin)
+
+    def log(self, forms: Forms) -> RegisterLog:
+        """What is written to the chip."""
+        if isinstance(self.origin, RegisterLog):
+            return self.origin
+        usual = "plain" if forms.registers is RegisterMode.SEED else "lead"
+        return registers_of(self.origin, forms.registers, instrument_set(forms.instruments or usual))
+
+
+def read_music(path: Path) -> Music:
+    """Reads music.
 
     Raises:
         FormatError: if the file is broken.
@@ -36,21 +85,34 @@ def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
         raise OptionError(f"{path} is no file; give {_READABLE}.")
     if name.endswith((*_MIDI, ".rmi")):
         imported = import_midi(path)
-        return imported.score, imported.remarks
+        return Music(imported.score, imported.remarks)
     if name.endswith((*_TX1, *_TX2, ".txt")):
-        return read_text(path), ()
+        return Music(read_text(path))
+    if name.endswith(_VGM):
+        file = read_vgm(path)
+        return Music(file.log, file.remarks)
+    if name.endswith(_SOUND):
+        raise OptionError(f"{path} is sound, and notes cannot be read from it; give {_READABLE}.")
     raise OptionError(f"{path} has no known ending; give {_READABLE}.")
 
 
-def check_outputs(paths: list[Path], source: Path | None = None) -> None:
+def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
+    """Reads notes, and remarks on what was decided on the way; raises what `read_music` does."""
+    music = read_music(path)
+    score, remarks = music.score()
+    return score, (*music.remarks, *remarks)
+
+
+def check_outputs(paths: list[Path], source: Path | None = None, *, stems: bool = False) -> None:
     """Refuses files that cannot be written, before any work is done for them.
 
     Args:
         paths: what is to be written.
         source: what is read; it is not to be overwritten.
+        stems: whether sound becomes a file for each voice.
 
     Raises:
-        OptionError: for an ending that says no format.
+        OptionError: for an ending that says no format, or two names for one file.
         OutputError: for a folder that is not there or not ours, or the source itself.
     """
     for path in paths:
@@ -58,7 +120,7 @@ def check_outputs(paths: list[Path], source: Path | None = None) -> None:
             raise OutputError(
                 f"{path} would be overwritten by what is made of it. Give another name with -o."
             )
-        if not path.name.lower().endswith((*_MIDI, *_TX1, *_TX2)):
+        if not path.name.lower().endswith(_ALL):
             raise OptionError(f"{path} has no ending that says a format; use {_WRITABLE}.")
         if not path.parent.is_dir():
             raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
@@ -66,6 +128,63 @@ def check_outputs(paths: list[Path], source: Path | None = None) -> None:
             raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
+    if stems and not any(path.name.lower().endswith(_SOUND) for path in paths):
+        raise OptionError("Stems are sound files; give a name that ends in .wav or .flac.")
+
+
+def write_music(
+    pieces: dict[Path, Music], forms: Forms, *, progress: Callable[[float], None] = lambda part: None
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Writes music into files, all of them or none.
+
+    Args:
+        pieces: what goes into each; names that `check_outputs` takes.
+        forms: how.
+        progress: takes how much of a sound file is done, 0..1.
+
+    Returns:
+        The files, and remarks on what was left out in them.
+
+    Raises:
+        LakhnesError: if something cannot be made or written.
+    """
+    files: dict[Path, Content] = {}
+    remarks: dict[str, None] = {}
+    for path, music in pieces.items():
+        name = path.name.lower()
+        if name.endswith((*_VGM, *_SOUND)):
+            files.update(_chip_contents(path, music.log(forms), forms, progress))
+            continue
+        score, left_out = music.score()
+        remarks.update(dict.fromkeys(left_out))
+        if name.endswith(_TX1):
+            files[path] = tx1_text(score).encode() + b"\n"
+        elif name.endswith(_TX2):
+            files[path] = tx2_text(score).encode() + b"\n"
+        else:
+            files[path] = midi_bytes(score, forms.midi)
+    write_all(files)
+    return list(files), tuple(remarks)
+
+
+def _chip_contents(
+    path: Path, log: RegisterLog, forms: Forms, progress: Callable[[float], None]
+) -> dict[Path, Content]:
+    name = path.name.lower()
+    if name.endswith(_VGM):
+        titled = log if log.title else replace(log, title=path.name[: -len(".vgm")])
+        return {path: vgm_bytes(titled, compressed=name.endswith(".vgz"))}
+    log = log.unrolled(forms.passes)
+    parts: dict[Path, SoundSettings] = {path: forms.sound}
+    if forms.stems:
+        each = stems(log, forms.sound)
+        parts = {path.with_name(f"{path.stem}-{voice}{path.suffix}"): s for voice, s in each.items()}
+    file_format = SOUND_FORMATS[path.suffix.lower()]
+
+    def writer(settings: SoundSettings) -> Content:
+        return lambda file: write_sound(file, log, settings, file_format=file_format, progress=progress)
+
+    return {part: writer(settings) for part, settings in parts.items()}
 
 
 def summary(score: Score, files: list[Path]) -> dict[str, Any]:
@@ -85,22 +204,6 @@ def numbered(path: Path, number: int, count: int) -> Path:
     """The path of one of several songs: NAME-001.mid of NAME.mid; the path itself for a single one."""
     if count == 1:
         return path
-    ending = next((e for e in (*_TX1, *_TX2, *_MIDI) if path.name.lower().endswith(e)), "")
+    ending = next((e for e in _ALL if path.name.lower().endswith(e)), "")
     name = path.name[: len(path.name) - len(ending)]
     return path.with_name(f"{name}-{number:03d}{path.name[len(name) :]}")
-
-
-def score_bytes(score: Score, path: Path, style: MidiStyle) -> bytes:
-    """The content of a file.
-
-    Args:
-        score: what it holds.
-        path: its name, one that `check_outputs` takes.
-        style: of MIDI files.
-    """
-    name = path.name.lower()
-    if name.endswith(_TX1):
-        return tx1_text(score).encode() + b"\n"
-    if name.endswith(_TX2):
-        return tx2_text(score).encode() + b"\n"
-    return midi_bytes(score, style)

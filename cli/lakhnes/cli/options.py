@@ -11,8 +11,15 @@ import typer
 THREADS = min(2, os.cpu_count() or 1)
 """Of whatever composes into files: nothing else waits for these cores meanwhile."""
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt, .tx2.txt, .vgm or .vgz."),
+]
+
 _OUTPUT = typer.Option(
-    "-o", "--output", help="File to write: .mid, .tx1.txt or .tx2.txt. May be given again."
+    "-o",
+    "--output",
+    help="File to write: .mid, .tx1.txt, .tx2.txt, .vgm, .wav or .flac. May be given again.",
 )
 Outputs = Annotated[list[Path], _OUTPUT]
 MaybeOutputs = Annotated[list[Path] | None, _OUTPUT]
@@ -22,6 +29,19 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON
 MidiStyleOption = Annotated[
     Literal["daw", "nes"],
     typer.Option("--midi", help="MIDI for a DAW, or exact to the sample as in NES-MDB."),
+]
+
+InstrumentOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How sound and VGM play notes without dynamics: plain (held, as LakhNES did), soft, pluck, lead "
+        "or arcade. Without it, lead."
+    ),
+]
+
+RegistersOption = Annotated[
+    Literal["improved", "seed"],
+    typer.Option(help="How sound and VGM are made of notes: mended, or to the byte as LakhNES did."),
 ]
 
 ModelOption = Annotated[str | None, typer.Option(help="A model's name or folder; see `lakhnes models`.")]

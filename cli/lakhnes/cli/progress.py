@@ -1,4 +1,4 @@
-"""The progress bar of whatever composes."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def composing(*, quiet: bool) -> Iterator[Report]:
             progress.update(task, completed=part, music=samples / SAMPLE_RATE, events=events)
 
         yield report
+
+
+@contextmanager
+def rendering(doing: str) -> Iterator[Callable[[float], None]]:
+    """Shows a bar on the terminal while sound is made; nothing where there is none."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda part: None
+        return
+    columns = (TextColumn(doing), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda part: progress.update(task, completed=part)

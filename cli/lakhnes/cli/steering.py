@@ -73,3 +73,19 @@ def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
     if not low.strip().isdecimal() or not high.strip().isdecimal() or len(parse_voices(name)) != 1:
         raise OptionError(f"{text!r} is no range; give a voice and two MIDI pitches, such as 'P1:60-84'.")
     return parse_voices(name)[0], (int(low), int(high))
+
+
+def parse_pan(texts: list[str] | None) -> dict[str, float]:
+    """Reads places of voices such as `P1:-0.5`.
+
+    Raises:
+        OptionError: for what is none.
+    """
+    places = {}
+    for text in texts or []:
+        name, _, place = text.partition(":")
+        try:
+            places[parse_voices(name)[0].name] = float(place)
+        except ValueError:
+            raise OptionError(f"{text!r} is no place; give a voice and -1 to 1, such as 'P1:-0.5'.") from None
+    return places

@@ -6,10 +6,14 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from lakhnes.runtime.errors import OutputError
+
+Content = bytes | Callable[[BinaryIO], None]
+"""What a file holds, or a function that writes it."""
 
 _NEXT_STEPS = {
     errno.ENOSPC: "Free some space, or give another place.",
@@ -20,12 +24,12 @@ _NEXT_STEPS = {
 }
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: Content) -> None:
     """Writes a file so that it is there whole or not at all; see `write_all`."""
     write_all({path: data})
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, Content]) -> None:
     """Writes files so that all of them are there whole, or none is touched.
 
     A file that is there is replaced and keeps its permissions; a link is followed.
@@ -43,7 +47,10 @@ def write_all(files: Mapping[Path, bytes]) -> None:
             target = path.resolve()
             temporary[target] = target.with_name(f".lakhnes-{secrets.token_hex(8)}")
             with temporary[target].open("xb") as file:
-                file.write(data)
+                if isinstance(data, bytes):
+                    file.write(data)
+                else:
+                    data(file)
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists():

@@ -1,0 +1,247 @@
+"""From register writes to sound, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.apu.register_log import NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE
+
+CHANNELS = ("P1", "P2", "TR", "NO", "DM")
+"""Pulse 1, pulse 2, triangle, noise, DMC."""
+
+SAMPLE_RATES = range(8_000, 384_001)
+"""Sample rates that the renderer takes, in Hz."""
+
+Samples = NDArray[np.float32]
+
+
+class Mixer(StrEnum):
+    """How the channels come together."""
+
+    HARDWARE = "hardware"
+    """As the console's resistors mix them."""
+    SEED = "seed"
+    """Triangle, noise and DMC at three quarters, as the original LakhNES's renderer has them."""
+
+
+class Filters(StrEnum):
+    """What comes after the mixer."""
+
+    NES = "nes"
+    """High passes at 90 and 440 Hz, low pass at 14 kHz."""
+    FAMICOM = "famicom"
+    """High pass at 37 Hz."""
+    FLAT = "flat"
+    """None: the output of the chip itself, from 0 to 1."""
+
+
+_GAINS = {Mixer.HARDWARE: 1.0, Mixer.SEED: 0.75}
+_CORNERS: dict[Filters, tuple[tuple[float, ...], float | None]] = {
+    Filters.NES: ((90.0, 440.0), 14_000.0),
+    Filters.FAMICOM: ((37.0,), None),
+    Filters.FLAT: ((), None),
+}
+
+
+_STATUS, _ALL_ON = np.uint8(0x15), np.uint8(0x0F)
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Register writes for one block."""
+
+    clocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[n] CPU clocks since the renderer's start, never decreasing; see `Renderer.clock_of`."""
+    registers: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """[n] 0x00..0x17, which stand for $4000..$4017."""
+    values: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """[n]"""
+
+
+class Renderer:
+    """A 2A03 that is switched on and gives sound as long as it is asked for.
+
+    Blocks of any sizes give the same samples as one long block.
+
+    Attributes:
+        frame: samples that were rendered so far, at `sample_rate`.
+        clock: CPU clocks that have passed.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock_hz: int = NTSC_CLOCK_HZ,
+        sample_rate: int = 44_100,
+        mixer: Mixer = Mixer.HARDWARE,
+        filters: Filters = Filters.NES,
+        separate: bool = False,
+    ) -> None:
+        """Switches the chip on.
+
+        Args:
+            clock_hz: CPU clock; near PAL's it is a PAL machine.
+            sample_rate: of the sound, in Hz.
+            mixer: how the channels come together.
+            filters: what comes after.
+            separate: whether each channel is mixed and filtered alone, rather than all together.
+
+        Raises:
+            OptionError: for a sample rate or clock out of range.
+        """
+        from lakhnes.apu import bandlimit, chip, tables
+
+        if sample_rate not in SAMPLE_RATES:
+            low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+            raise OptionError(f"A sample rate of {sample_rate} Hz is out of range; give {low} to {high}.")
+        if not 100_000 <= clock_hz <= 10_000_000:
+            raise OptionError(f"A CPU clock of {clock_hz} Hz is out of range; give {NTSC_CLOCK_HZ}.")
+        self._chip, self._bandlimit = chip, bandlimit
+        self._clock_hz, self._sample_rate = clock_hz, sample_rate
+        self._tables = tables.tables(clock_hz)
+        self._state = chip.power_on(self._tables)
+        self._memory = np.zeros(65_536, np.uint8)
+        self._gain = _GAINS[mixer]
+        self._coefficients = bandlimit.coefficients(*_CORNERS[filters], sample_rate)
+        self._heard = np.eye(5, dtype=np.int64) if separate else np.ones((1, 5), np.int64)
+        self._separate = separate
+        buses = len(self._heard)
+        self._levels = np.tile(chip.levels_of(self._state), (buses, 1)) * self._heard
+        self._tails = np.zeros((buses, bandlimit.TAPS))
+        self._filters = np.zeros((buses, 5))
+        if filters is Filters.FLAT:
+            self._filters[:] = bandlimit.outputs(self._levels, self._gain)[:, None]
+        self._trains = np.zeros((5, 0, chip.TRAIN), np.int64)
+        self.frame = self.clock = 0
+
+    @property
+    def status(self) -> int:
+        """What the console would read from $4015: which channels still sound."""
+        return self._chip.status(self._state)
+
+    def clock_of(self, frame: int) -> int:
+        """First CPU clock of a frame of sound."""
+        return -(-frame * self._clock_hz // self._sample_rate)
+
+    def load(self, block: MemoryBlock) -> None:
+        """Puts a DMC sample where the chip can read it; what lies beyond $FFFF is cut off."""
+        data = np.frombuffer(block.data, np.uint8)[: 65_536 - block.address]
+        self._memory[block.address : block.address + len(data)] = data
+
+    def render_block(self, writes: Writes, frames: int) -> Samples:
+        """Renders what follows.
+
+        Args:
+            writes: those that happen before the block's end; one that is late happens at its start.
+            frames: length of the block, in samples at `sample_rate`.
+
+        Returns:
+            float32 [frames], or [5, frames] where channels are separate. Of the chip's range 0..1, without
+            its steady part unless the filters are flat; `bandlimit.LATENCY` frames late.
+        """
+        chip, bandlimit = self._chip, self._bandlimit
+        until = self.clock_of(self.frame + frames)
+        most = chip.most_trains(until - self.clock, len(writes.clocks), self._tables)
+        if most > self._trains.shape[1]:
+            self._trains = np.empty((5, most, chip.TRAIN), np.int64)
+        clocks = np.clip(writes.clocks, self.clock, until - 1)
+        counts = chip.advance(
+            self._state,
+            until,
+            clocks,
+            writes.registers.astype(np.int64),
+            writes.values.astype(np.int64),
+            self._memory,
+            self._tables,
+            self._trains,
+        )
+        out = np.zeros((len(self._heard), frames), np.float32)
+        for bus, heard in enumerate(self._heard):
+            buffer = np.zeros(frames + bandlimit.TAPS)
+            buffer[: bandlimit.TAPS] = self._tails[bus]
+            n_steps = bandlimit.add_steps(
+                self._trains,
+                counts,
+                heard,
+                self._tables.patterns,
+                self._levels[bus],
+                self._gain,
+                self.frame,
+                self._sample_rate,
+                self._clock_hz,
+                *bandlimit.kernels(),
+                buffer,
+            )
+            if not (n_steps or self._tails[bus].any() or self._filters[bus].any()):
+                continue  # nothing sounds, and nothing rings on
+            bandlimit.finish(buffer, self._coefficients, self._filters[bus], out[bus])
+            self._tails[bus] = buffer[frames:]
+        self.frame += frames
+        self.clock = until
+        return out if self._separate else out[0]
+
+
+def writes_of(log: RegisterLog) -> Writes:
+    """A log's writes in CPU clocks: sample k happens at floor(k * clock / 44100).
+
+    Before all others the four voices are switched on, as players of VGM and NSF files do.
+    """
+    clocks = log.samples * log.clock_hz // SAMPLE_RATE
+    return Writes(np.append(0, clocks), np.append(_STATUS, log.registers), np.append(_ALL_ON, log.values))
+
+
+def render(
+    log: RegisterLog,
+    *,
+    sample_rate: int = 44_100,
+    mixer: Mixer = Mixer.HARDWARE,
+    filters: Filters = Filters.NES,
+    separate: bool = False,
+    block: int = 1 << 16,
+) -> Iterator[Samples]:
+    """Renders a log once, without its latency.
+
+    Args:
+        log: what is played; one pass of it, see `RegisterLog.unrolled`.
+        sample_rate: of the sound, in Hz.
+        mixer: how the channels come together.
+        filters: what comes after.
+        separate: whether each channel is mixed and filtered alone.
+        block: longest block, in frames.
+
+    Yields:
+        float32 [frames] or [5, frames], as `Renderer.render_block`.
+
+    Raises:
+        OptionError: for a setting out of range.
+    """
+    from lakhnes.apu.bandlimit import LATENCY
+
+    renderer = Renderer(
+        clock_hz=log.clock_hz, sample_rate=sample_rate, mixer=mixer, filters=filters, separate=separate
+    )
+    writes = writes_of(log)
+    clocks = [part.sample * log.clock_hz // SAMPLE_RATE for part in log.memory]
+    loads = [
+        (clock * sample_rate // log.clock_hz, part) for clock, part in zip(clocks, log.memory, strict=True)
+    ]
+    end = -(-log.length * sample_rate // SAMPLE_RATE) + LATENCY
+    skip = LATENCY
+    while renderer.frame < end:
+        while loads and loads[0][0] <= renderer.frame:
+            renderer.load(loads.pop(0)[1])
+        frames = min(block, end - renderer.frame, *(frame - renderer.frame for frame, _ in loads[:1]))
+        first, last = np.searchsorted(
+            writes.clocks, [renderer.clock, renderer.clock_of(renderer.frame + frames)]
+        )
+        part = Writes(writes.clocks[first:last], writes.registers[first:last], writes.values[first:last])
+        sound = renderer.render_block(part, frames)
+        yield sound[..., skip:]
+        skip = max(0, skip - frames)

@@ -1,0 +1,200 @@
+"""Sound in files: WAV and FLAC, mono, stereo or a file for each voice.
+
+Level: the chip's whole output, 0 to 1, lies 2.3 dB below full scale, so every song comes out as loud as the
+console plays it beside the others, and nothing clips whatever the filters do to it.
+
+The console's mixer is not linear: voices that sound together are a little softer than the sum of each alone.
+A stem is a voice alone, as the console would play it if the others were silent; so stems added up are a
+little louder than the mono file. Stereo is made of the voices alone as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.apu.register_log import RegisterLog
+from lakhnes.apu.render import CHANNELS, Filters, Mixer, Samples, render
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE
+
+SOUND_RATES = (44_100, 48_000, 96_000)
+"""Sample rates of sound files, in Hz."""
+
+BIT_DEPTHS = (16, 24)
+
+SOUND_FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+"""Endings of file names, and what they mean."""
+
+SPREAD = {"P1": -0.3, "P2": 0.3}
+"""Places of channels that make a song wide and leave its bass and drums in the middle."""
+
+_WAV_LIMIT = 0xFFFF_0000  # bytes; what is longer needs 64-bit sizes
+_CEILING = 10 ** (-1 / 20)  # -1 dBFS
+_BEYOND = 1.3  # what filters and band limiting add to a signal's range at most
+REFERENCE_GAIN = 1 / _BEYOND
+"""What the chip's output is multiplied by."""
+
+_RANGES = (0.1494, 0.1494, 0.2471, 0.1756, 0.5718)  # of each channel alone, on the chip's scale
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSettings:
+    """How a sound file is made.
+
+    Raises:
+        OptionError: for a setting out of range.
+    """
+
+    sample_rate: int = 44_100
+    """One of `SOUND_RATES`."""
+    bits: int = 16
+    """One of `BIT_DEPTHS`."""
+    mixer: Mixer = Mixer.HARDWARE
+    filters: Filters = Filters.NES
+    pan: Mapping[str, float] | None = None
+    """Place of each channel from -1 (left) to 1 (right), 0 for those not named; None for a mono file."""
+    stem: str | None = None
+    """A channel that is heard alone."""
+    normalize: bool = False
+    """Whether the loudest sample comes to -1 dBFS."""
+    fade_seconds: float = 0.0
+    """How long the end fades out."""
+
+    def __post_init__(self) -> None:
+        if self.sample_rate not in SOUND_RATES:
+            rates = ", ".join(map(str, SOUND_RATES))
+            raise OptionError(f"A sound file of {self.sample_rate} Hz is not made; give one of {rates}.")
+        if self.bits not in BIT_DEPTHS:
+            raise OptionError(f"A sound file of {self.bits} bits is not made; give 16 or 24.")
+        for channel, place in (self.pan or {}).items():
+            if channel not in CHANNELS:
+                raise OptionError(f"There is no channel {channel!r} to pan; give {', '.join(CHANNELS)}.")
+            if not -1 <= place <= 1:
+                raise OptionError(f"{channel} cannot be panned to {place}; give -1 (left) to 1 (right).")
+        if self.stem is not None and self.stem not in CHANNELS:
+            raise OptionError(f"There is no channel {self.stem!r}; give {', '.join(CHANNELS)}.")
+        if not 0 <= self.fade_seconds < math.inf:
+            raise OptionError(f"The end cannot fade for {self.fade_seconds} s; give 0 or more.")
+
+    @property
+    def channels(self) -> int:
+        """1 for mono, 2 for stereo."""
+        return 1 if self.pan is None or self.stem is not None else 2
+
+
+def used_channels(log: RegisterLog) -> tuple[str, ...]:
+    """The channels that a log writes to."""
+    owners = set((log.registers[log.registers < 0x14] // 4).tolist())
+    return tuple(name for i, name in enumerate(CHANNELS) if i in owners)
+
+
+def write_sound(
+    file: BinaryIO,
+    log: RegisterLog,
+    settings: SoundSettings,
+    *,
+    file_format: str = "WAV",
+    progress: Callable[[float], None] = lambda part: None,
+) -> None:
+    """Renders a log into a file, block by block, in as much memory as a block takes.
+
+    Args:
+        file: to write to, from its start; seekable.
+        log: what is played.
+        settings: how.
+        file_format: `WAV` or `FLAC`.
+        progress: takes how much is done, 0..1.
+
+    Raises:
+        OptionError: for a log that is too long for its format.
+    """
+    import soundfile
+
+    frames = -(-log.length * settings.sample_rate // SAMPLE_RATE)
+    n_bytes = frames * settings.channels * settings.bits // 8
+    if file_format == "WAV" and n_bytes > _WAV_LIMIT:
+        file_format = "RF64"
+    gain = _gain(log, settings, progress)
+    with soundfile.SoundFile(
+        file,
+        "w",
+        samplerate=settings.sample_rate,
+        channels=settings.channels,
+        format=file_format,
+        subtype=f"PCM_{settings.bits}",
+    ) as sound:
+        done = 0
+        for block in _blocks(log, settings):
+            count = block.shape[0]
+            sound.write(_whole(block * (gain * _fade(settings, frames, done, count))[:, None], settings.bits))
+            done += count
+            progress(done / max(1, frames))
+
+
+def _gain(log: RegisterLog, settings: SoundSettings, progress: Callable[[float], None]) -> float:
+    """What samples are multiplied by."""
+    if not settings.normalize:
+        alone = settings.channels == 2  # voices on their own are louder together than the mixer lets them be
+        together = sum(_RANGES[CHANNELS.index(name)] for name in used_channels(log)) if alone else 1.0
+        return REFERENCE_GAIN / max(1.0, together)
+    peak, done, frames = 0.0, 0, -(-log.length * settings.sample_rate // SAMPLE_RATE)
+    for block in _blocks(log, settings):
+        faded = block * _fade(settings, frames, done, len(block))[:, None]
+        peak = max(peak, float(np.abs(faded).max(initial=0)))
+        done += len(block)
+        progress(done / max(1, frames) / 2)
+    return _CEILING / peak if peak else 1.0
+
+
+def _whole(block: Samples, bits: int) -> NDArray[np.int16] | NDArray[np.int32]:
+    """Samples as whole numbers, those of 24 bits in the upper part of 32."""
+    if bits == 16:
+        return np.clip(np.rint(block * 32_767), -32_768, 32_767).astype(np.int16)
+    steps = np.clip(np.rint(block.astype(np.float64) * 8_388_607), -8_388_608, 8_388_607)
+    return steps.astype(np.int32) << 8
+
+
+def _fade(settings: SoundSettings, frames: int, start: int, count: int) -> NDArray[np.float32]:
+    """The fade of a block, float32 [count] or [1]."""
+    length = min(frames, round(settings.fade_seconds * settings.sample_rate))
+    if start + count <= frames - length or not length:
+        return np.ones(1, np.float32)
+    left = (frames - start - np.arange(count)) / length
+    return np.clip(left, 0, 1).astype(np.float32)
+
+
+def _blocks(log: RegisterLog, settings: SoundSettings) -> Iterator[Samples]:
+    """Blocks float32 [frames, channels]."""
+    alone = settings.pan is not None or settings.stem is not None
+    sound = render(
+        log,
+        sample_rate=settings.sample_rate,
+        mixer=settings.mixer,
+        filters=settings.filters,
+        separate=alone,
+    )
+    if not alone:
+        yield from (block[:, None] for block in sound)
+        return
+    weights = _weights(settings)  # [5, channels]
+    yield from (np.asarray(block.T @ weights) for block in sound)
+
+
+def _weights(settings: SoundSettings) -> NDArray[np.float32]:
+    """How loud each channel is on each side, float32 [5, channels]: full in the middle."""
+    if settings.stem is not None:
+        return np.array([[name == settings.stem] for name in CHANNELS], np.float32)
+    places = np.array([(settings.pan or {}).get(name, 0.0) for name in CHANNELS])
+    return np.stack([np.minimum(1, 1 - places), np.minimum(1, 1 + places)], 1).astype(np.float32)
+
+
+def stems(log: RegisterLog, settings: SoundSettings) -> dict[str, SoundSettings]:
+    """The settings of a file for each voice, and for the DMC where it is used."""
+    names = [name for name in CHANNELS if name != "DM" or name in used_channels(log)]
+    return {name: replace(settings, stem=name) for name in names}
