@@ -46,7 +46,7 @@ def test_the_version_is_the_packages() -> None:
     )
 
 
-@pytest.mark.parametrize("portion", ["runtime", "bridge"])
+@pytest.mark.parametrize("portion", ["runtime", "bridge", "apu"])
 def test_public_names_are_there_and_documented(portion: str) -> None:
     module = __import__(f"lakhnes.{portion}", fromlist=["*"])
     assert module.__all__ == sorted(
@@ -55,3 +55,8 @@ def test_public_names_are_there_and_documented(portion: str) -> None:
     for name in module.__all__:
         member = getattr(module, name)
         assert isinstance(member, int | str) or member.__doc__, name
+
+
+def test_the_sound_chip_compiles_nothing_before_the_first_sound() -> None:
+    code = "import sys, lakhnes.apu; assert not {'numba', 'soundfile'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -23,9 +23,8 @@ from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.registers import RegisterMode, VoiceState, registers_of, timer_of, voice_states
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.bridge import read_midi
-from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice, parse_text, read_text
+from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice, read_text
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.score import rank, score_from_events
 
 Row = tuple[int, int, int]
 SEED, IMPROVED = RegisterMode.SEED, RegisterMode.IMPROVED
@@ -68,34 +67,9 @@ def test_the_originals_midi_gives_the_originals_writes(shared: Path, name: str) 
 
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_the_originals_text_gives_the_originals_writes(shared: Path, name: str) -> None:
-    """Read in the seed's order: at one sample volumes and timbres come after a voice's notes."""
     folder = shared / "fixtures/apu/tx"
-    moments: list[list] = [[]]
-    for event in parse_text((folder / f"{name}.txt").read_text()):
-        if event.kind is Kind.WAIT:
-            moments += [[event], []]
-        else:
-            moments[-1].append(event)
-    score = score_from_events(event for moment in moments for event in sorted(moment, key=rank))
-    log = registers_of(score, SEED)
+    log = registers_of(read_text(folder / f"{name}.txt"), SEED)
     assert (rows(log), log.length) == original(folder, name)
-
-
-@pytest.mark.parametrize("name", ORIGINALS)
-def test_a_text_as_it_is_read_lacks_only_volumes_of_silent_voices(shared: Path, name: str) -> None:
-    folder = shared / "fixtures/apu/tx"
-    expected, _ = original(folder, name)
-    found = rows(registers_of(read_text(folder / f"{name}.txt"), SEED))
-    assert set(found) <= set(expected)
-    channels = dict.fromkeys(range(4), False)
-    sounding: dict[int, dict[int, bool]] = {}
-    for sample, register, value in expected:
-        if register == 0x15:
-            channels = {voice: bool(value >> voice & 1) for voice in range(4)}
-        sounding[sample] = channels
-    for sample, register, _ in set(expected) - set(found):
-        assert register in (0x00, 0x04, 0x0C)
-        assert not sounding[sample][register // 4]
 
 
 def test_pitches_have_the_originals_timers(shared: Path) -> None:
@@ -160,6 +134,11 @@ def test_a_pulse_changes_what_differs_only() -> None:
 def test_a_volume_is_written_anew_with_each_note_after_silence() -> None:
     score = one_voice(Voice.P1, Note(10, 10, 69, 9), Note(30, 10, 69, 9), length=40)
     assert (30, 0x00, 0x39) in later(score, SEED)
+
+
+def test_a_volume_at_a_notes_end_outlasts_it() -> None:
+    score = one_voice(Voice.P1, Note(10, 10, 69, 9), changes=(Change(20, Kind.VELOCITY, 5),), length=40)
+    assert later(score, SEED)[4:] == [(20, 0x15, 0), (20, 0x00, 0x35), (20, 0x02, 0)]
 
 
 def test_a_noise_after_silence_is_written_anew() -> None:

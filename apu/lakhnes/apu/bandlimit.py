@@ -361,22 +361,23 @@ def coefficients(high_pass_hz: tuple[float, ...], low_pass_hz: float | None, sam
     """Coefficients of `finish`, float64 [7]: pole and gain of two high passes; zero and pole of the low pass.
 
     The high passes are bilinear; the first one's difference undoes the running sum, so without it the sum
-    remains. The low pass meets the analogue one at 0 and at half the sample rate.
+    remains. The low pass meets the analogue one at 0, at its corner and at half the sample rate.
 
     Args:
         high_pass_hz: none to two corner frequencies.
-        low_pass_hz: corner frequency, or None.
+        low_pass_hz: corner frequency, or None; left out from half the sample rate on.
         sample_rate: in Hz.
 
-    Source: Vicanek 2019, "Matched one-pole digital shelving filters", for the idea of the low pass.
+    Source: Vicanek 2016, "Matched second order digital filters", for the way to the low pass.
     """
     c = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
     for i, corner in enumerate(high_pass_hz):
         t = np.tan(np.pi * corner / sample_rate)
         pole = (1 - t) / (1 + t)
         c[2 * i : 2 * i + 2] = pole, (1 + pole) / 2
-    if low_pass_hz is not None:
-        pole = float(np.exp(-2 * np.pi * low_pass_hz / sample_rate))
+    if low_pass_hz is not None and low_pass_hz < sample_rate / 2:
         at_nyquist = 1 / np.sqrt(1 + (sample_rate / 2 / low_pass_hz) ** 2)
+        t = np.tan(np.pi * low_pass_hz / sample_rate) * np.sqrt(1 - 2 * at_nyquist**2)
+        pole = (1 - t) / (1 + t)
         c[4:] = ((1 - pole) + at_nyquist * (1 + pole)) / 2, ((1 - pole) - at_nyquist * (1 + pole)) / 2, pole
     return np.array(c)

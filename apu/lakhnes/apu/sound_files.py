@@ -129,12 +129,12 @@ def write_sound(
         format=file_format,
         subtype=f"PCM_{settings.bits}",
     ) as sound:
-        done = 0
+        done, measured = 0, 0.5 if settings.normalize else 0.0
         for block in _blocks(log, settings):
             count = block.shape[0]
             sound.write(_whole(block * (gain * _fade(settings, frames, done, count))[:, None], settings.bits))
             done += count
-            progress(done / max(1, frames))
+            progress(measured + (1 - measured) * done / max(1, frames))
 
 
 def _gain(log: RegisterLog, settings: SoundSettings, progress: Callable[[float], None]) -> float:

@@ -40,7 +40,7 @@ class Forms:
     midi: MidiStyle = MidiStyle.DAW
     registers: RegisterMode = RegisterMode.IMPROVED
     instruments: str | None = None
-    """Their name; None for `lead`, and for `plain` with the seed's registers."""
+    """Their name; None for `lead`, or for `plain` where notes have dynamics or registers are the seed's."""
     sound: SoundSettings = field(default_factory=SoundSettings)
     stems: bool = False
     """Whether each voice gets a sound file of its own."""
@@ -66,7 +66,8 @@ class Music:
         """What is written to the chip."""
         if isinstance(self.origin, RegisterLog):
             return self.origin
-        usual = "plain" if forms.registers is RegisterMode.SEED else "lead"
+        own_dynamics = forms.registers is RegisterMode.SEED or self.origin.has_expression
+        usual = "plain" if own_dynamics else "lead"
         return registers_of(self.origin, forms.registers, instrument_set(forms.instruments or usual))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.events import MAX_SAMPLES, Event, Kind, parse_event
-from lakhnes.runtime.score import Score, events_of_score, score_from_events
+from lakhnes.runtime.score import Score, events_of_score, rank, score_from_events
 
 
 def parse_text(text: str, source: str | Path = "text") -> list[Event]:
@@ -52,7 +54,13 @@ def read_text(path: str | Path) -> Score:
     events = parse_text(text, path)
     if not events:
         raise FormatError(path, "empty; a TX1 or TX2 file has one event a line")
-    return score_from_events(events)
+    return score_from_events(_settled(events))
+
+
+def _settled(events: list[Event]) -> Iterator[Event]:
+    """Events with those at one sample in the seed's order, in which volumes and timbres come after notes."""
+    for _, moment in groupby(events, lambda event: event.kind is Kind.WAIT):
+        yield from sorted(moment, key=rank)
 
 
 def tx1_text(score: Score) -> str:

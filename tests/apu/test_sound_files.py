@@ -1,0 +1,131 @@
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support import tune
+
+from lakhnes.apu import RegisterLog, SoundSettings, registers_of, render, stems, write_sound
+from lakhnes.apu.sound_files import REFERENCE_GAIN, used_channels
+from lakhnes.runtime import OptionError
+
+LOG = registers_of(tune())
+
+
+def written(
+    log: RegisterLog, settings: SoundSettings, **options: str
+) -> tuple[np.ndarray, soundfile.SoundFile]:
+    file = BytesIO()
+    write_sound(file, log, settings, **options)
+    file.seek(0)
+    sound = soundfile.SoundFile(file)
+    return sound.read(always_2d=True), sound
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "FLAC"])
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("bits", [16, 24])
+def test_files_say_what_was_asked_and_hold_the_sound(file_format: str, rate: int, bits: int) -> None:
+    sound, info = written(LOG, SoundSettings(sample_rate=rate, bits=bits), file_format=file_format)
+    assert (info.format, info.samplerate, info.subtype, info.channels) == (
+        file_format,
+        rate,
+        f"PCM_{bits}",
+        1,
+    )
+    expected = np.concatenate(list(render(LOG, sample_rate=rate))) * REFERENCE_GAIN
+    assert len(sound) == len(expected) == -(-LOG.length * rate // 44_100)
+    np.testing.assert_allclose(sound[:, 0], expected, atol=2.0 ** (1 - bits))
+
+
+def test_stereo_puts_voices_where_they_are_panned() -> None:
+    sound, _ = written(LOG, SoundSettings(pan={"P1": -1.0, "P2": 1.0}))
+    voices = np.concatenate(list(render(LOG, separate=True)), 1) * REFERENCE_GAIN
+    np.testing.assert_allclose(sound[:, 0], voices[[0, 2, 3]].sum(0), atol=1e-4)
+    np.testing.assert_allclose(sound[:, 1], voices[[1, 2, 3]].sum(0), atol=1e-4)
+
+
+def test_stems_are_the_voices_alone() -> None:
+    each = stems(LOG, SoundSettings())
+    assert list(each) == ["P1", "P2", "TR", "NO"]
+    voices = np.concatenate(list(render(LOG, separate=True)), 1) * REFERENCE_GAIN
+    for voice, settings in zip(voices, each.values(), strict=False):
+        np.testing.assert_allclose(written(LOG, settings)[0][:, 0], voice, atol=1e-4)
+
+
+def loud(seconds: int) -> RegisterLog:
+    """The DMC's level thrown from end to end, and both pulses at full volume."""
+    rows = [
+        (0, r, v)
+        for r, v in ((0x15, 15), (0, 0xBF), (1, 8), (2, 200), (3, 0), (4, 0xBF), (5, 8), (6, 201), (7, 0))
+    ]
+    rows += [(i * 150, 0x11, 127 * (i % 2)) for i in range(1, seconds * 294)]
+    samples, registers, values = np.array(rows).T
+    return RegisterLog(samples, registers.astype(np.uint8), values.astype(np.uint8), seconds * 44_100)
+
+
+@pytest.mark.parametrize("pan", [None, {"P1": 0.0}])
+def test_nothing_clips(pan: dict[str, float] | None) -> None:
+    sound, _ = written(loud(2), SoundSettings(pan=pan))
+    assert 0.3 < np.abs(sound).max() < 0.999
+    assert used_channels(loud(1)) == ("P1", "P2", "DM")
+
+
+@pytest.mark.parametrize("fade", [0.0, 1.0])
+def test_normalizing_brings_the_loudest_sample_to_minus_1_db(fade: float) -> None:
+    sound, _ = written(LOG, SoundSettings(normalize=True, fade_seconds=fade))
+    assert np.abs(sound).max() == pytest.approx(10 ** (-1 / 20), rel=1e-3)
+
+
+def test_the_end_fades() -> None:
+    plain, _ = written(LOG, SoundSettings())
+    faded, _ = written(LOG, SoundSettings(fade_seconds=1))
+    np.testing.assert_array_equal(plain[:-44_100], faded[:-44_100])
+    ramp = np.arange(44_100, 0, -1) / 44_100
+    np.testing.assert_allclose(faded[-44_100:, 0], plain[-44_100:, 0] * ramp, atol=1e-4)
+    assert not written(RegisterLog(*silence(), 0), SoundSettings(fade_seconds=1))[0].any()
+
+
+def silence() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (lambda: SoundSettings(sample_rate=7), "7 Hz is not made; give one of 44100"),
+        (lambda: SoundSettings(bits=8), "give 16 or 24"),
+        (lambda: SoundSettings(pan={"P1": float("nan")}), "P1 cannot be panned to nan; give -1"),
+        (lambda: SoundSettings(pan={"P3": 0.0}), "no channel 'P3'"),
+        (lambda: SoundSettings(stem="BASS"), "no channel 'BASS'"),
+        (lambda: SoundSettings(fade_seconds=float("inf")), "cannot fade"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: Callable[[], SoundSettings], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        settings()
+
+
+def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
+    import tracemalloc
+
+    def peak(minutes: int) -> int:
+        log = RegisterLog(*silence(), minutes * 60 * 44_100)
+        tracemalloc.start()
+        with (tmp_path / "a.wav").open("wb") as file:
+            write_sound(file, log, SoundSettings())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)
+    assert peak(60) < 1.05 * peak(1)
+
+
+def test_progress_goes_to_its_end() -> None:
+    told: list[float] = []
+    write_sound(BytesIO(), LOG, SoundSettings(normalize=True), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
