@@ -1,53 +1,70 @@
 """MIDI files for DAWs: four named tracks, playable channels, velocities that can be heard.
 
-480 ticks a beat at 120 BPM; tracks and channels as `gm` has them; noise on General MIDI drums. The chip's
-volume 1..15 is spread over velocity 1..127. Where a voice changes its volume within notes (TX2), CC11 carries
-the volume, 1..127, at every onset and change, and the velocity is the note's loudest moment; CC12 carries the
-timbre over 0..127.
+480 ticks a beat, on the song's own grid where there is one, else at 120 BPM; tracks and channels as `gm` has
+them; noise on General MIDI drums. The chip's volume 1..15 is spread over velocity 1..127. Where a voice
+changes its volume within notes (TX2), CC11 carries the volume, 1..127, at every onset and change, and the
+velocity is the note's loudest moment; CC12 carries the timbre over 0..127.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from operator import itemgetter
 
 import mido
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.smf import to_bytes, to_track
-from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.events import Kind, Voice
+from lakhnes.runtime.grid import PPQ, BeatGrid
 from lakhnes.runtime.score import Part, Score
 
-TICKS_PER_BEAT = 480
 TEMPO_BPM = 120
+"""Of files without a grid."""
+
+GAP_TICKS = 12
+"""What a note on a grid is shorter where the next one strikes the same pitch, so that two are heard."""
 
 VOLUME_CONTROL = 11
 TIMBRE_CONTROL = 12
 
 
-def ticks_of_samples(samples: int) -> int:
-    """Samples at 44.1 kHz as ticks, to the nearest (one tick is 46 samples)."""
-    return round(samples * TICKS_PER_BEAT * TEMPO_BPM / (60 * SAMPLE_RATE))
+def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
+    """A score as a type 1 file for a DAW.
 
+    Args:
+        score: any score.
+        grid: where its beats lie; what comes before tick 0 is a pick-up, and gets whole bars in front of it.
+            Without one the file is at 120 BPM, and the bars mean nothing.
+    """
+    gap = GAP_TICKS if grid is not None else 0
+    grid = grid or BeatGrid.steady(TEMPO_BPM)
+    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
 
-def daw_midi_bytes(score: Score) -> bytes:
-    """A score as a type 1 file for a DAW."""
-    end = ticks_of_samples(score.length)
-    conductor = [
-        (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(TEMPO_BPM))),
-        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
+    def ticks(sample: int) -> int:
+        return lead + grid.tick(sample)
+
+    end = ticks(score.length)
+    conductor: list[tuple[int, mido.MetaMessage]] = [
+        (0, mido.MetaMessage("time_signature", numerator=grid.beats_per_bar, denominator=4)),
     ]
+    for place, (tick, bpm) in enumerate(grid.tempi):
+        tempo = mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))
+        conductor.append((max(0, lead + tick) if place else 0, tempo))
     tracks = [to_track(conductor, end)]
     for voice in Voice:
         head = [(0, mido.MetaMessage("track_name", name=gm.TRACK_NAMES[voice]))]
         if voice in gm.PROGRAMS:
             program = mido.Message("program_change", channel=gm.CHANNELS[voice], program=gm.PROGRAMS[voice])
             head.append((0, program))
-        tracks.append(to_track(head + _messages(voice, score.parts[voice]), end))
-    return to_bytes(tracks, TICKS_PER_BEAT)
+        tracks.append(to_track(head + _messages(voice, score.parts[voice], ticks, gap), end))
+    return to_bytes(tracks, PPQ)
 
 
-def _messages(voice: Voice, part: Part) -> list[tuple[int, mido.Message]]:
+def _messages(
+    voice: Voice, part: Part, ticks: Callable[[int], int], gap: int
+) -> list[tuple[int, mido.Message]]:
     channel = gm.CHANNELS[voice]
     volumes = [change for change in part.changes if change.kind is Kind.VELOCITY]
     moments = [change.sample for change in volumes]
@@ -55,15 +72,18 @@ def _messages(voice: Voice, part: Part) -> list[tuple[int, mido.Message]]:
 
     def control(sample: int, number: int, value: int) -> None:
         message = mido.Message("control_change", channel=channel, control=number, value=value)
-        timed.append((ticks_of_samples(sample), 1, message))
+        timed.append((ticks(sample), 1, message))
 
-    onsets = [ticks_of_samples(note.onset) for note in part.notes]
+    onsets = [ticks(note.onset) for note in part.notes]
     for index, note in enumerate(part.notes):
         on = onsets[index]
         after = onsets[index + 1] if index + 1 < len(onsets) else None
         if on == after:
             continue  # gone within a millisecond
-        off = max(on + 1, ticks_of_samples(note.end))
+        off = ticks(note.end)
+        if index + 1 < len(onsets) and part.notes[index + 1].pitch == note.pitch:
+            off = min(off, onsets[index + 1] - gap)
+        off = max(on + 1, off)
         inside = volumes[bisect_left(moments, note.onset) : bisect_left(moments, note.end)]
         loudest = max([note.velocity, *(change.value for change in inside)])
         pitch = gm.DRUM_OF_NOISE[note.pitch] if voice is Voice.NO else note.pitch

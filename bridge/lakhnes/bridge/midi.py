@@ -12,6 +12,7 @@ from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
 from lakhnes.bridge.smf import load
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.score import Score
 
 
@@ -59,15 +60,17 @@ def read_midi(path: str | Path) -> Score:
     return import_midi(path).score
 
 
-def midi_bytes(score: Score, style: MidiStyle = MidiStyle.DAW) -> bytes:
-    """A score as the content of a MIDI file."""
-    return nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score)
+def midi_bytes(score: Score, style: MidiStyle = MidiStyle.DAW, grid: BeatGrid | None = None) -> bytes:
+    """A score as the content of a MIDI file, on a grid where style and score have one."""
+    return nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score, grid)
 
 
-def write_midi(score: Score, path: str | Path, style: MidiStyle = MidiStyle.DAW) -> None:
-    """Writes a score as a MIDI file.
+def write_midi(
+    score: Score, path: str | Path, style: MidiStyle = MidiStyle.DAW, grid: BeatGrid | None = None
+) -> None:
+    """Writes a score as a MIDI file, on a grid where style and score have one.
 
     Raises:
         OutputError: if it cannot be written; nothing is left behind.
     """
-    write_whole(Path(path), midi_bytes(score, style))
+    write_whole(Path(path), midi_bytes(score, style, grid))

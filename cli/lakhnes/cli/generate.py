@@ -12,11 +12,14 @@ import typer
 
 from lakhnes.cli.options import (
     THREADS,
+    TIME,
+    BpmOption,
     DensityOption,
     InstrumentOption,
     JsonFlag,
     MaxNote,
     MaybeOutputs,
+    MeterOption,
     MidiStyleOption,
     ModelOption,
     Mute,
@@ -68,11 +71,19 @@ def generate(
     pitch_range: Range = None,
     density: DensityOption = 0.0,
     max_note: MaxNote = None,
+    bpm: BpmOption = None,
+    bars: Annotated[
+        int | None,
+        typer.Option(help="Length in bars, with --bpm.", min=1, max=10_000, rich_help_panel=TIME),
+    ] = None,
+    meter: MeterOption = 4,
     as_json: JsonFlag = False,
 ) -> None:
     """Composes songs from nothing."""
-    if seconds is not None and tokens is not None:
-        raise typer.BadParameter("give --seconds or --tokens, not both", param_hint="--tokens")
+    if sum(length is not None for length in (seconds, tokens, bars)) > 1:
+        raise typer.BadParameter("give one of --seconds, --tokens and --bars", param_hint="--bars")
+    if bars is not None and bpm is None:
+        raise typer.BadParameter("bars have a length only with --bpm", param_hint="--bars")
 
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.music_files import (
@@ -87,36 +98,45 @@ def generate(
     from lakhnes.cli.steering import Steering
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
+    from lakhnes.runtime.grid import BeatGrid
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     seeds = range(seed, seed + count)
     paths = output or [Path(f"lakhnes-{seed}.mid")]
     files = {s: [numbered(path, s - seed + 1, count) for path in paths] for s in seeds}
     check_outputs([file for each in files.values() for file in each])
+    grid = None if bpm is None else BeatGrid.steady(bpm, meter)
+    if grid is not None and seconds is not None:
+        bars = max(1, round(grid.tick(seconds * SAMPLE_RATE) / grid.bar_ticks))
+    length = None if seconds is None else round(seconds * SAMPLE_RATE)
+    if grid is not None and bars is not None:
+        length = grid.sample(bars * grid.bar_ticks)
     forms = Forms(midi=MidiStyle(midi), instruments=instrument)
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
 
     def song(its_seed: int) -> Song:
-        settings = steering.settings(player.codec, its_seed)
+        settings = steering.settings(player.codec, its_seed, grid)
         return Song(
             player.codec,
             settings.rng,
             sampling=settings.sampling,
-            length_samples=None if seconds is None else round(seconds * SAMPLE_RATE),
-            max_samples=None if tokens or seconds else MODEL_ENDS_SECONDS * SAMPLE_RATE,
+            length_samples=length,
+            max_samples=None if tokens or length else MODEL_ENDS_SECONDS * SAMPLE_RATE,
             min_samples=SHORTEST_SECONDS * SAMPLE_RATE,
             max_tokens=tokens,
             constraints=settings.constraints,
         )
 
     songs = {its_seed: song(its_seed) for its_seed in seeds}
-    total = (seconds or MODEL_ENDS_SECONDS) * SAMPLE_RATE
+    total = length or MODEL_ENDS_SECONDS * SAMPLE_RATE
     started = time.perf_counter()
     _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
     took = time.perf_counter() - started
     pieces = {
-        path: Music(composed.score()) for its_seed, composed in songs.items() for path in files[its_seed]
+        path: Music(composed.score(), grid=grid)
+        for its_seed, composed in songs.items()
+        for path in files[its_seed]
     }
     write_music(pieces, forms)
     rows = [

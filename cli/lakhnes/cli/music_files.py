@@ -20,6 +20,7 @@ from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.events import Voice
 from lakhnes.runtime.files import Content, write_all
+from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
 
@@ -55,6 +56,8 @@ class Music:
     origin: Score | RegisterLog
     remarks: tuple[str, ...] = ()
     """What was decided or left out on the way."""
+    grid: BeatGrid | None = None
+    """Where its beats lie, if that is known."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""
@@ -163,7 +166,7 @@ def write_music(
         elif name.endswith(_TX2):
             files[path] = tx2_text(score).encode() + b"\n"
         else:
-            files[path] = midi_bytes(score, forms.midi)
+            files[path] = midi_bytes(score, forms.midi, music.grid)
     write_all(files)
     return list(files), tuple(remarks)
 

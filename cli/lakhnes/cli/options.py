@@ -50,6 +50,19 @@ SeedOption = Annotated[
     int | None, typer.Option(help="The same seed gives the same music. Without it, a new one.", min=0)
 ]
 
+TIME = "Tempo"
+"""Heading of the options on tempo and bars."""
+
+BpmOption = Annotated[
+    float | None,
+    typer.Option(
+        "--bpm", help="Compose to a tempo: every note falls on its sixteenths.", rich_help_panel=TIME
+    ),
+]
+MeterOption = Annotated[
+    int, typer.Option("--meter", help="Beats of a bar, with --bpm.", min=1, max=16, rich_help_panel=TIME)
+]
+
 _DRAWING = "Drawing events"
 _STEERING = "Steering"
 

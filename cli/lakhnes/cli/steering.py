@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakhnes.runtime.arrange import Settings
-from lakhnes.runtime.constraints import Constraint, Density, MaxLength, Muted, PitchRange, Scale
+from lakhnes.runtime.constraints import Constraint, Density, Grid, MaxLength, Muted, PitchRange, Scale
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.scales import parse_scale
 from lakhnes.runtime.timing import Codec
@@ -30,14 +31,23 @@ class Steering:
     max_note: float | None
     """Seconds."""
 
-    def settings(self, codec: Codec, seed: int) -> Settings:
+    def settings(self, codec: Codec, seed: int, grid: BeatGrid | None = None) -> Settings:
         """How one song is composed.
+
+        Args:
+            codec: of the model.
+            seed: of the song.
+            grid: on whose rows every event falls; None for free time.
 
         Raises:
             OptionError: if an option says nothing that can be done.
         """
         sampling = Sampling(self.temperature, self.top_k or None, self.top_p)
-        return Settings(np.random.default_rng(seed), sampling, self._constraints(codec))
+        constraints = self._constraints(codec)
+        if grid is not None:
+            start, row = grid.sample(0), grid.sample(grid.row_ticks * 1000) - grid.sample(0)
+            constraints.append(Grid(codec, row / 1000, start))
+        return Settings(np.random.default_rng(seed), sampling, constraints)
 
     def _constraints(self, codec: Codec) -> list[Constraint]:
         vocabulary = codec.vocabulary
