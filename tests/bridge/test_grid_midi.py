@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.daw_midi import GAP_TICKS
+from lakhnes.bridge.midi_grid import grid_of_midi
+from lakhnes.bridge.smf import parse
 from lakhnes.runtime import Note, Part, Score, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
 
@@ -69,3 +71,24 @@ def test_tempi_change_where_the_grid_says() -> None:
     assert [(t.time, round(t.qpm)) for t in read.tempos] == [(0, 120), (1920, 240)]
     assert [note.time for note in next(t for t in read.tracks if t.notes).notes] == list(range(0, 3840, 480))
     assert len(read.tracks) >= len(Voice) - 3
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(40, 300), st.integers(2, 7), st.lists(st.integers(0, 200), min_size=1, unique=True).map(sorted)
+)
+def test_a_file_on_a_grid_gives_its_grid_back(bpm: float, beats: int, rows: list[int]) -> None:
+    grid = BeatGrid.steady(bpm, beats)
+    found = grid_of_midi(parse(midi_bytes(on_rows(grid, rows), MidiStyle.DAW, grid)))
+    assert found is not None
+    assert found.bpm == pytest.approx(bpm, rel=1e-5)
+    assert (found.beats_per_bar, found.row_ticks) == (beats, ROW)
+    assert [found.tick(grid.sample(row * ROW)) for row in rows] == [row * ROW for row in rows]
+
+
+def test_a_tempo_that_the_notes_do_not_keep_is_none() -> None:
+    rng = np.random.default_rng(0)
+    onsets = np.cumsum(rng.integers(3_000, 9_000, 60)).tolist()
+    score = Score((Part(tuple(Note(onset, 1_000, 60) for onset in onsets)), Part(), Part(), Part()), 10**6)
+    assert grid_of_midi(parse(midi_bytes(score))) is None
+    assert grid_of_midi(parse(midi_bytes(Score(length=44_100)))) is None

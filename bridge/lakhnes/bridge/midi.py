@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lakhnes.bridge.any_midi import score_from_midi
 from lakhnes.bridge.daw_midi import daw_midi_bytes
+from lakhnes.bridge.midi_grid import grid_of_midi
 from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
 from lakhnes.bridge.smf import load
 from lakhnes.runtime.errors import FormatError
@@ -32,6 +33,8 @@ class MidiImport:
     score: Score
     remarks: tuple[str, ...]
     """What became of the file's tracks, a sentence each; empty if it was a score of this kind already."""
+    grid: BeatGrid | None = None
+    """The file's own tempo and bars, where its notes keep them."""
 
 
 def import_midi(path: str | Path) -> MidiImport:
@@ -50,7 +53,7 @@ def import_midi(path: str | Path) -> MidiImport:
     if score is not None:
         return MidiImport(score, ())
     try:
-        return MidiImport(*score_from_midi(midi))
+        return MidiImport(*score_from_midi(midi), grid_of_midi(midi))
     except ValueError as error:
         raise FormatError(path, str(error)) from None
 

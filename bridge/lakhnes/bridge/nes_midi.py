@@ -39,7 +39,7 @@ def score_from_nes_midi(midi: MidiFile) -> Score | None:
         return None
     timed.sort(key=itemgetter(0))
     builder = ScoreBuilder()
-    for sample, _, event in [*timed, (conductor.signatures[-1], Voice.NO, END)]:
+    for sample, _, event in [*timed, (conductor.signatures[-1][0], Voice.NO, END)]:
         if sample > builder.time:
             builder.add(Event(Kind.WAIT, None, sample - builder.time))
         builder.add(event)

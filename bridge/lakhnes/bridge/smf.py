@@ -49,8 +49,8 @@ class Track:
     controls: list[Control] = field(default_factory=list)
     tempi: list[tuple[int, int]] = field(default_factory=list)
     """Ticks and microseconds a beat."""
-    signatures: list[int] = field(default_factory=list)
-    """Where time signatures are."""
+    signatures: list[tuple[int, int, int]] = field(default_factory=list)
+    """Ticks, numerator and denominator of time signatures."""
     end: int = 0
 
 
@@ -170,7 +170,8 @@ def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
     elif meta == 0x51 and int.from_bytes(content) > 0:
         track.tempi.append((ticks, int.from_bytes(content)))
     elif meta == 0x58:
-        track.signatures.append(ticks)
+        numerator, power = content[:2] if len(content) >= 2 else (4, 2)
+        track.signatures.append((ticks, numerator, 1 << min(power, 7)))
 
 
 class TickNote(NamedTuple):

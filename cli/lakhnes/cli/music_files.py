@@ -89,7 +89,7 @@ def read_music(path: Path) -> Music:
         raise OptionError(f"{path} is no file; give {_READABLE}.")
     if name.endswith((*_MIDI, ".rmi")):
         imported = import_midi(path)
-        return Music(imported.score, imported.remarks)
+        return Music(imported.score, imported.remarks, imported.grid)
     if name.endswith((*_TX1, *_TX2, ".txt")):
         return Music(read_text(path))
     if name.endswith(_VGM):
