@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lakhnes.apu import vgm
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
-from lakhnes.apu.vgm import MAX_BYTES, parse_vgm, read_vgm, vgm_bytes
+from lakhnes.apu.vgm import MAX_BYTES, parse_vgm, read_vgm
+from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.runtime.errors import FormatError, OptionError
 from lakhnes.runtime.events import MAX_SAMPLES
 

@@ -11,7 +11,8 @@ from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.render import Filters, Mixer, Renderer, Writes, render
 from lakhnes.apu.sound_files import SoundSettings, stems, write_sound
 from lakhnes.apu.transcribe import score_of_registers
-from lakhnes.apu.vgm import VgmFile, parse_vgm, read_vgm, vgm_bytes
+from lakhnes.apu.vgm import VgmFile, parse_vgm, read_vgm
+from lakhnes.apu.vgm_writer import vgm_bytes
 
 __all__ = [
     "NTSC_CLOCK_HZ",

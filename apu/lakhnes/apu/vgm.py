@@ -1,24 +1,22 @@
 """VGM files: the registers of a sound chip as a console's program wrote them, with waits between.
 
 Versions 1.00 to 1.72 are read, plain or compressed (.vgz); of what is in a file only the NES APU counts.
-Version 1.61 is written. What would cost the music is an error; what costs a title or a loop is a remark.
+What would cost the music is an error; what costs a title or a loop is a remark.
 Source: VGM specification 1.71 and GD3 specification 1.00 (vgmrips).
 """
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
-from lakhnes.runtime.errors import FormatError, OptionError
+from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -30,10 +28,10 @@ MAX_BLOCKS = 65_536
 CLOCKS_HZ = range(1_000_000, 2_500_001)
 """Clocks that an NES, its clones and its prototypes may have; any other is taken for a mistake."""
 
-_MAGIC = b"Vgm "
-_TAG_MAGIC = b"Gd3 "
-_CLOCK_AT = 0x84
-_NES_RAM = 0xC2  # type of a data block
+MAGIC = b"Vgm "
+TAG_MAGIC = b"Gd3 "
+CLOCK_AT = 0x84
+NES_RAM = 0xC2  # type of a data block
 _REGISTERS = 0x18
 
 _CHIPS = {
@@ -97,11 +95,9 @@ def _command_sizes() -> list[int]:
     return [operands.get(command, -1) + 1 for command in range(256)]
 
 
-_WAITS = {0x62: 735, 0x63: 882, **{0x70 + n: n + 1 for n in range(16)}, **{0x80 + n: n for n in range(16)}}
+WAITS = {0x62: 735, 0x63: 882, **{0x70 + n: n + 1 for n in range(16)}, **{0x80 + n: n for n in range(16)}}
 _SIZES = _command_sizes()
-_WAIT_OF = [_WAITS.get(command, 0) for command in range(256)]
-_ONE_BYTE = {wait: bytes([command]) for command, wait in _WAITS.items() if command < 0x80}
-_SHORT_WAITS = {a + b: _ONE_BYTE[a] + _ONE_BYTE[b] for a in _ONE_BYTE for b in _ONE_BYTE} | _ONE_BYTE
+_WAIT_OF = [WAITS.get(command, 0) for command in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +210,14 @@ class _Header:
         """
         if not data:
             raise _BrokenFileError("empty; give a VGM file")
-        if data[:4] != _MAGIC:
+        if data[:4] != MAGIC:
             raise _BrokenFileError("not a VGM file (it does not begin with 'Vgm'); give a .vgm or .vgz file")
         if len(data) < 0x40:
             raise _BrokenFileError("cut off in its header; get the file again")
         start, end = _places(data)
         header = data[:end].ljust(0x100, b"\0")
         chips = tuple(chip for at, chip in _CHIPS.items() if _number(header, at))
-        clock = _number(header, _CLOCK_AT)
+        clock = _number(header, CLOCK_AT)
         if not clock:
             named = f"it is for the {_listed(chips)}" if chips else "its header names no chip"
             raise _BrokenFileError(f"no music for the NES APU ({named}); give a VGM of an NES game")
@@ -256,7 +252,7 @@ def _number(data: bytes, place: int) -> int:
 
 def _tag(data: bytes, place: int) -> tuple[str, str, str] | None:
     """Title, game and author, in English where there is such, else in Japanese; None if there is no tag."""
-    if not place or data[place : place + 4] != _TAG_MAGIC:
+    if not place or data[place : place + 4] != TAG_MAGIC:
         return None
     content = data[place + 12 : place + 12 + _number(data, place + 8)]
     texts = content.decode("utf-16-le", "replace").split("\0", 8)
@@ -357,93 +353,12 @@ class _Stream:
         begin, end = place + 7, place + 7 + size
         if end > len(data):
             raise _BrokenFileError(f"cut off in the data block at byte {place}; get the file again")
-        if kind == _NES_RAM and second:
+        if kind == NES_RAM and second:
             self._second_chip = True
-        elif kind == _NES_RAM and size >= 2:
+        elif kind == NES_RAM and size >= 2:
             if len(self.memory) == MAX_BLOCKS:
                 raise _BrokenFileError(f"more than {MAX_BLOCKS} blocks of samples; give a shorter song")
             address = int.from_bytes(data[begin : begin + 2], "little")
             content = data[begin + 2 : min(end, begin + 2 + 0x1_0000 - address)]
             self.memory.append(MemoryBlock(time, address, content))
         return end
-
-
-def vgm_bytes(log: RegisterLog, *, compressed: bool = False) -> bytes:
-    """A song as a VGM file of version 1.61; reading it back gives the same song.
-
-    Args:
-        log: any song; what lies in its memory after its end is left out.
-        compressed: as a .vgz holds it.
-
-    Raises:
-        OptionError: if the song is longer than a file may be.
-    """
-    if log.length > MAX_SAMPLES:
-        raise OptionError(
-            f"A song of {log.seconds / 3600:.1f} hours is too long for a VGM file;"
-            f" {MAX_SAMPLES // SAMPLE_RATE // 3600} hours at most."
-        )
-    header = bytearray(0xC0)
-    commands, loop_at = _commands(log)
-    tag = _tag_bytes(log)
-    end = len(header) + len(commands)
-    fields = {
-        0x04: end + len(tag) - 0x04,
-        0x08: 0x161,
-        0x14: end - 0x14 if tag else 0,
-        0x18: log.length,
-        0x1C: 0 if log.loop is None else len(header) + loop_at - 0x1C,
-        0x20: 0 if log.loop is None else log.length - log.loop,
-        0x34: len(header) - 0x34,
-        _CLOCK_AT: log.clock_hz,
-    }
-    header[:4] = _MAGIC
-    for place, value in fields.items():
-        header[place : place + 4] = value.to_bytes(4, "little")
-    data = bytes(header) + commands + tag
-    return gzip.compress(data, mtime=0) if compressed else data
-
-
-def _commands(log: RegisterLog) -> tuple[bytes, int]:
-    """All commands with their end mark, and the byte among them at which the loop begins (0 without one)."""
-    happens: list[tuple[int, int, bytes]] = [
-        (sample, 2, bytes((0xB4, register, value)))
-        for sample, register, value in zip(
-            log.samples.tolist(), log.registers.tolist(), log.values.tolist(), strict=True
-        )
-    ]
-    for block in log.memory:
-        if block.sample <= log.length:
-            size = (2 + len(block.data)).to_bytes(4, "little")
-            content = size + block.address.to_bytes(2, "little") + block.data
-            happens.append((block.sample, 1, bytes((0x67, 0x66, _NES_RAM)) + content))
-    if log.loop is not None:
-        happens.append((log.loop, 0, b""))
-    happens.sort(key=itemgetter(0, 1))
-    out = bytearray()
-    time = loop_at = 0
-    for sample, order, command in [*happens, (log.length, 3, b"\x66")]:
-        if sample > time:
-            out += _wait(sample - time)
-            time = sample
-        if order == 0:
-            loop_at = len(out)
-        out += command
-    return bytes(out), loop_at
-
-
-def _wait(samples: int) -> bytes:
-    """Commands that wait, 1 sample or more."""
-    long, rest = divmod(samples, 0xFFFF)
-    last = _SHORT_WAITS.get(rest) or b"\x61" + rest.to_bytes(2, "little")
-    return b"\x61\xff\xff" * long + (last if rest else b"")
-
-
-def _tag_bytes(log: RegisterLog) -> bytes:
-    """The GD3 tag; empty where there is nothing to say."""
-    if not (log.title or log.game or log.author):
-        return b""
-    system = "Nintendo Entertainment System"
-    texts = [log.title, "", log.game, "", system, "", log.author, "", "", "", ""]
-    content = "".join(text.replace("\0", "") + "\0" for text in texts).encode("utf-16-le", "replace")
-    return _TAG_MAGIC + (0x100).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content

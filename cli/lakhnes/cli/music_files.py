@@ -15,7 +15,8 @@ from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.sound_files import SOUND_FORMATS, SoundSettings, stems, write_sound
 from lakhnes.apu.transcribe import score_of_registers
-from lakhnes.apu.vgm import read_vgm, vgm_bytes
+from lakhnes.apu.vgm import read_vgm
+from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.events import Voice
