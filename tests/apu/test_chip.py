@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakhnes.apu import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, Filters, MemoryBlock, Renderer, Writes
+from lakhnes.apu import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, Filters, MemoryBlock, Renderer, Writes, chip
 from lakhnes.apu.tables import LENGTHS, tables
 
 RATE = 44_100
@@ -234,6 +234,128 @@ def test_a_looped_sample_goes_on_until_it_is_switched_off() -> None:
     off = Writes(np.array([renderer.clock]), np.array([0x15], np.uint8), np.array([0], np.uint8))
     renderer.render_block(off, RATE)
     assert renderer.status == 0
+
+
+def lowest(sound: np.ndarray, start: float, seconds: float = 0.02) -> float:
+    """Hz of the fundamental of a slice of sound, by its repetition."""
+    part = sound[round(start * RATE) : round((start + seconds) * RATE)]
+    part = part - part.mean()
+    own = np.correlate(part, part, "full")[len(part) - 1 :]
+    first = int(np.flatnonzero(own < 0)[0])
+    return RATE / (first + int(own[first:].argmax()))
+
+
+def test_a_sweep_waits_for_its_period_and_one_without_shift_does_nothing() -> None:
+    before, half_frame = NTSC_CLOCK_HZ / (16 * 0x201), 2 / QUARTER
+    slow = play(
+        (0, pulse(0x200, first=0xBF, sweep=0xF9)), seconds=0.2, channel=0
+    )  # then every eighth half frame
+    assert lowest(slow, 1.5 * half_frame) == pytest.approx(2 * before, rel=0.03)
+    assert lowest(slow, 6 * half_frame) == pytest.approx(2 * before, rel=0.03)
+    assert lowest(slow, 10 * half_frame) == pytest.approx(4 * before, rel=0.05)
+    still = play((0, pulse(0x200, first=0xBF, sweep=0x88)), seconds=0.2, channel=0)
+    assert lowest(still, 0.15) == pytest.approx(before, rel=0.02)
+
+
+def test_writing_a_sweep_starts_its_divider_again() -> None:
+    waiting = [(at, [(0x01, 0xF9)]) for at in np.arange(0.01, 0.3, 0.03)]  # always before it is through
+    held = play((0, pulse(0x200, first=0xBF, sweep=0xF9)), *waiting, seconds=0.3, channel=0)
+    left = play((0, pulse(0x200, first=0xBF, sweep=0xF9)), seconds=0.3, channel=0)
+    assert lowest(held, 0.2) < 0.8 * lowest(left, 0.2)
+
+
+@pytest.mark.parametrize(("value", "clocked"), [(0x80, True), (0x00, False)])
+def test_five_step_mode_clocks_at_once_and_four_step_does_not(value: int, clocked: bool) -> None:
+    short = [ON, (0x00, 0x1F), (0x01, 0x08), (0x02, 200), (0x03, 3 << 3)]  # two half frames
+    sound = play((0, short), *((at, [(0x17, value)]) for at in (1e-4, 2e-4)), seconds=0.2, channel=0)
+    assert (sounding(sound) < 0.001) == clocked
+    envelope = [ON, (0x00, 0x80), (0x01, 0x08), (0x02, 100), (0x03, 1 << 3)]
+    sound = play((0, envelope), *((i * 1e-4, [(0x17, value)]) for i in range(1, 20)), seconds=0.2, channel=0)
+    assert (sounding(sound) < 0.003) == clocked
+
+
+def test_a_write_to_the_frame_counter_starts_its_round_again() -> None:
+    again = [(at, [(0x17, 0x00)]) for at in np.arange(0.001, 0.5, 0.003)]  # never a step gets its time
+    sound = play(
+        (0, [ON, (0x00, 0x1F), (0x01, 0x08), (0x02, 200), (0x03, 3 << 3)]), *again, seconds=0.5, channel=0
+    )
+    assert sounding(sound) > 0.49
+
+
+def test_noise_starts_its_envelope_again() -> None:
+    writes = [ON, (0x0C, 0x21), (0x0E, 4), (0x0F, 0)]
+    sound = play((0, writes), (0.5, [(0x0F, 0)]), seconds=1, channel=3)
+    level = [np.ptp(sound[round(at * RATE) : round((at + 0.004) * RATE)]) for at in (0.49, 0.501)]
+    assert level[1] > level[0]
+
+
+def one(renderer: Renderer, register: int, value: int, frames: int) -> None:
+    """Renders with one write at once."""
+    write = np.array([renderer.clock]), np.array([register], np.uint8), np.array([value], np.uint8)
+    renderer.render_block(Writes(*write), frames)
+
+
+def test_a_mode_of_the_noise_leaves_its_register_as_it_is() -> None:
+    t, renderer = tables(NTSC_CLOCK_HZ), Renderer()
+    one(renderer, 0x0E, 15, 4_000)
+
+    def register() -> int:
+        base, index = renderer._state[chip.NO, [chip._BASE, chip._INDEX]]
+        return int(t.noise_state[base - 65 + index])
+
+    before = register()
+    one(renderer, 0x0E, 0x8F, 1)
+    assert before != 1
+    assert register() in (before, before >> 1 | ((before ^ before >> 6) & 1) << 14)
+
+
+def test_a_triangle_goes_on_from_its_step_after_it_was_too_high_to_hear() -> None:
+    renderer = Renderer()
+    for register, value in (ON, (0x08, 0xFF), (0x0A, 0xFF), (0x0B, 0x0F)):
+        one(renderer, register, value, 1_000)
+    step = int(renderer._state[chip.TR, chip._INDEX])
+    one(renderer, 0x0B, 0x08, 1)
+    one(renderer, 0x0A, 0, 1_000)
+    assert renderer._state[chip.TR, chip._SIZE] == 1
+    one(renderer, 0x0A, 0xFF, 1)
+    assert step > 0
+    assert (int(renderer._state[chip.TR, chip._INDEX]) - step) % 32 <= 1
+
+
+def dmc(sample: bytes, address: int, writes: list[tuple[int, int]], seconds: float = 0.05) -> np.ndarray:
+    """Level of the DMC, 0..127, after writes at the start."""
+    renderer = Renderer(filters=Filters.FLAT, separate=True)
+    renderer.load(MemoryBlock(0, address, sample))
+    registers, values = (np.array(column, np.uint8) for column in zip(*writes, strict=True))
+    clocks = np.arange(len(writes))
+    sound = renderer.render_block(Writes(clocks, registers, values), round(seconds * RATE))[4].astype(
+        np.float64
+    )
+    return 22638 / (159.79 / np.maximum(sound, 1e-9) - 100)
+
+
+def test_a_sample_is_16_bytes_and_one_for_each_step_of_its_length() -> None:
+    rising = dmc(b"\xff" * 64, 0xC000, [(0x10, 15), (0x11, 0), (0x12, 0), (0x13, 0), (0x15, 16)])
+    assert rising[-1] == pytest.approx(16, abs=0.5)  # one byte: eight steps of 2
+    address = dmc(b"\xff" * 64, 0xC080, [(0x10, 15), (0x11, 60), (0x12, 2), (0x13, 0), (0x15, 16)])
+    assert address[-1] == pytest.approx(76, abs=0.5)
+
+
+def test_a_sample_goes_on_at_8000_after_ffff() -> None:
+    renderer = Renderer(filters=Filters.FLAT, separate=True)
+    renderer.load(MemoryBlock(0, 0xFFC0, b"\xaa" * 64))
+    renderer.load(MemoryBlock(0, 0x8000, b"\xff" * 8))
+    writes = [(0x10, 15), (0x11, 40), (0x12, 0xFF), (0x13, 4), (0x15, 16)]  # 65 bytes from $FFC0
+    registers, values = (np.array(column, np.uint8) for column in zip(*writes, strict=True))
+    sound = renderer.render_block(Writes(np.arange(5), registers, values), RATE // 10)[4]
+    assert 22638 / (159.79 / sound[-1] - 100) == pytest.approx(40 + 16, abs=0.6)
+
+
+def test_switching_on_again_leaves_a_sample_that_plays() -> None:
+    again = [(0x10, 15), (0x11, 0), (0x12, 0), (0x13, 1), (0x15, 16)]
+    once = dmc(b"\xff" * 8 + b"\x00" * 60, 0xC000, again)
+    twice = dmc(b"\xff" * 8 + b"\x00" * 60, 0xC000, [*again, (0x15, 16), (0x15, 16)])
+    np.testing.assert_allclose(once, twice, atol=0.6)
 
 
 def test_a_pal_machine_has_its_own_periods() -> None:

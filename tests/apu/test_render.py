@@ -145,6 +145,33 @@ def test_the_seeds_mixer_has_triangle_and_noise_at_three_quarters() -> None:
     writes = [(0, 0x15, 4), (0, 0x08, 0xFF), (0, 0x0A, 200), (0, 0x0B, 0)]
     hardware, seed = (whole(log_of(writes, RATE), mixer=mixer) for mixer in Mixer)
     np.testing.assert_allclose(seed, 0.75 * hardware, atol=1e-7)
+    pulses = [whole(pulse_log(200, 1), mixer=mixer) for mixer in Mixer]
+    np.testing.assert_allclose(pulses[0][100:], pulses[1][100:], atol=0.1)
+    assert pulses[0].std() == pytest.approx(pulses[1].std(), rel=0.01)
+
+
+def test_what_is_left_above_the_pass_band_is_little() -> None:
+    """White steps: the DMC's level thrown about at every sample and a half."""
+    rng = np.random.default_rng(0)
+    writes = [(i * 3 // 2, 0x11, int(v)) for i, v in enumerate(rng.integers(0, 128, 60_000))]
+    sound = np.diff(whole(log_of(writes, 90_000), filters=Filters.FLAT))
+    power = np.abs(np.fft.rfft(sound[1_000:89_000] * np.hanning(88_000))) ** 2
+    hz = np.arange(len(power)) * RATE / 88_000
+    middle = power[(hz > 5_000) & (hz < 15_000)].mean()
+    assert 10 * np.log10(power[(hz > 0.475 * RATE) & (hz < 0.485 * RATE)].mean() / middle) < -12
+
+
+@pytest.mark.parametrize("index", [3, 6])
+def test_noise_above_the_shortest_periods_keeps_its_treble(index: int) -> None:
+    writes = [(0, 0x15, 8), (0, 0x0C, 0x3F), (0, 0x0E, index), (0, 0x0F, 0)]
+    sound = whole(log_of(writes, 4 * RATE), filters=Filters.FLAT)
+    power = np.abs(np.fft.rfft(sound[1_000:] * np.hanning(len(sound) - 1_000))) ** 2
+    hz = np.arange(len(power)) * RATE / (len(sound) - 1_000)
+    period = (4, 8, 16, 32, 64, 96, 128)[index] / 1_789_773
+    low, high = (power[(hz > f - 500) & (hz < f + 500)].mean() for f in (2_000, 13_000))
+    held = (np.sinc(13_000 * period) / np.sinc(2_000 * period)) ** 2
+    lost = 10 * np.log10(high / low / held)
+    assert -0.5 < lost < 2, "a shorter impulse would lose 4 dB here"
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])

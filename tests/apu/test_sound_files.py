@@ -8,7 +8,7 @@ import soundfile
 from support import tune
 
 from lakhnes.apu import RegisterLog, SoundSettings, registers_of, render, stems, write_sound
-from lakhnes.apu.sound_files import REFERENCE_GAIN, used_channels
+from lakhnes.apu.sound_files import MAX_SECONDS, REFERENCE_GAIN, plays_samples
 from lakhnes.runtime import OptionError
 
 LOG = registers_of(tune())
@@ -42,7 +42,7 @@ def test_files_say_what_was_asked_and_hold_the_sound(file_format: str, rate: int
 
 def test_stereo_puts_voices_where_they_are_panned() -> None:
     sound, _ = written(LOG, SoundSettings(pan={"P1": -1.0, "P2": 1.0}))
-    voices = np.concatenate(list(render(LOG, separate=True)), 1) * REFERENCE_GAIN
+    voices = np.concatenate(list(render(LOG, separate=True)), 1) * REFERENCE_GAIN / 1.145
     np.testing.assert_allclose(sound[:, 0], voices[[0, 2, 3]].sum(0), atol=1e-4)
     np.testing.assert_allclose(sound[:, 1], voices[[1, 2, 3]].sum(0), atol=1e-4)
 
@@ -62,15 +62,66 @@ def loud(seconds: int) -> RegisterLog:
         for r, v in ((0x15, 15), (0, 0xBF), (1, 8), (2, 200), (3, 0), (4, 0xBF), (5, 8), (6, 201), (7, 0))
     ]
     rows += [(i * 150, 0x11, 127 * (i % 2)) for i in range(1, seconds * 294)]
-    samples, registers, values = np.array(rows).T
-    return RegisterLog(samples, registers.astype(np.uint8), values.astype(np.uint8), seconds * 44_100)
+    return log_of(rows, seconds * 44_100)
+
+
+def log_of(rows: list[tuple[int, int, int]], length: int) -> RegisterLog:
+    samples, registers, values = np.array(rows, np.int64).T
+    return RegisterLog(samples, registers.astype(np.uint8), values.astype(np.uint8), length)
 
 
 @pytest.mark.parametrize("pan", [None, {"P1": 0.0}])
 def test_nothing_clips(pan: dict[str, float] | None) -> None:
     sound, _ = written(loud(2), SoundSettings(pan=pan))
-    assert 0.3 < np.abs(sound).max() < 0.999
-    assert used_channels(loud(1)) == ("P1", "P2", "DM")
+    assert 0.8 < np.abs(sound).max() < 10 ** (-1 / 20) + 1e-3
+    assert plays_samples(loud(1))
+
+
+def test_four_voices_at_full_volume_keep_the_level_and_do_not_clip() -> None:
+    rows = [
+        (0, r, v) for r, v in ((0x15, 15), (0, 0xBF), (1, 8), (2, 200), (3, 0), (4, 0xBF), (5, 8), (6, 254))
+    ]
+    rows += [
+        (0, r, v) for r, v in ((7, 0), (8, 0xFF), (10, 255), (11, 0), (12, 0x3F), (14, 8), (15, 0), (0x10, 0))
+    ]
+    log = log_of(rows, 3 * 44_100)
+    assert not plays_samples(log)
+    sound, _ = written(log, SoundSettings())
+    assert 0.5 < np.abs(sound).max() < 1
+    np.testing.assert_allclose(sound[:, 0], np.concatenate(list(render(log))) * REFERENCE_GAIN, atol=1e-4)
+    stereo, _ = written(log, SoundSettings(pan={}))
+    assert np.abs(stereo).max() < 1
+    assert stereo.std() == pytest.approx(sound.std(), rel=0.1)
+
+
+def test_normalized_stems_keep_their_balance() -> None:
+    plain = [written(LOG, s)[0] for s in stems(LOG, SoundSettings()).values()]
+    loud_ones = [written(LOG, s)[0] for s in stems(LOG, SoundSettings(normalize=True)).values()]
+    assert max(np.abs(stem).max() for stem in loud_ones) == pytest.approx(10 ** (-1 / 20), rel=1e-3)
+    ratios = [a.std() / b.std() for a, b in zip(loud_ones, plain, strict=True)]
+    assert ratios == [pytest.approx(ratios[0], rel=1e-2)] * 4
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "FLAC"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_stops_the_writing_comes_out(error: BaseException, file_format: str) -> None:
+    class Stops(BytesIO):
+        left = 3
+
+        def write(self, data: object) -> int:
+            self.left -= 1
+            if self.left < 0:
+                raise error
+            return super().write(data)  # type: ignore[arg-type]
+
+    with pytest.raises(type(error)):
+        write_sound(Stops(), LOG, SoundSettings(), file_format=file_format)
+
+
+def test_a_song_of_many_hours_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"13\.5 hours are too long for a sound file"):
+        write_sound(BytesIO(), RegisterLog(*silence(), 2**31), SoundSettings())
+    assert MAX_SECONDS < 2**31 / 44_100
 
 
 @pytest.mark.parametrize("fade", [0.0, 1.0])

@@ -1,7 +1,10 @@
 """`lakhnes render`, and VGM and sound from the other commands, as a user runs them."""
 
 import gzip
+import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +18,25 @@ from lakhnes.apu import RegisterMode, read_vgm, registers_of, vgm_bytes
 from lakhnes.runtime.texts import tx1_text, tx2_text
 
 
-def lakhnes(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def lakhnes(
+    *arguments: str | Path, folder: Path, limit: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command, with a limit on the size of files in bytes."""
     command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit or 0, limit or 0))
+
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        preexec_fn=limited if limit else None,
+    )
 
 
 @pytest.fixture
@@ -60,6 +78,14 @@ def test_stems_are_four_files(folder: Path) -> None:
     assert done.returncode == 0
     assert sorted(path.name for path in folder.glob("b*")) == ["b-NO.wav", "b-P1.wav", "b-P2.wav", "b-TR.wav"]
     assert all(soundfile.read(path)[0].any() for path in folder.glob("b-*.wav"))
+
+
+def test_a_render_says_what_it_did_as_json(folder: Path) -> None:
+    done = lakhnes("render", "a.vgm", "-o", "b.wav", "--json", "--loops", "2", folder=folder)
+    result = json.loads(done.stdout)
+    assert result["files"] == ["b.wav"]
+    assert result["seconds"] == tune().seconds
+    assert result["remarks"] == ["a.vgm has no loop; it is played once."]
 
 
 def test_a_loop_is_played_as_often_as_asked(folder: Path) -> None:
@@ -105,6 +131,34 @@ def test_notes_without_dynamics_get_them_from_instruments(folder: Path) -> None:
     assert (folder / "b.wav").read_bytes() == sounds["lead"]
 
 
+def test_convert_plays_plainly_so_that_notes_come_back(folder: Path) -> None:
+    assert lakhnes("convert", "a.tx1.txt", "-o", "b.vgm", folder=folder).returncode == 0
+    assert lakhnes("convert", "b.vgm", "-o", "c.tx1.txt", folder=folder).returncode == 0
+    assert (folder / "c.tx1.txt").read_text() == (folder / "a.tx1.txt").read_text() + "\n"
+
+
+def test_nothing_is_written_over_what_is_no_file(folder: Path) -> None:
+    (folder / "b-NO.wav").mkdir()
+    done = lakhnes("render", "a.tx2.txt", "-o", "b.wav", "--stems", folder=folder)
+    assert done.returncode == 1
+    assert "b-NO.wav cannot be written" in done.stderr
+    assert not list(folder.glob("b-P*"))
+    os.mkfifo(folder / "pipe.wav")
+    done = lakhnes("render", "a.tx2.txt", "-o", "pipe.wav", folder=folder)
+    assert "there is something of that name" in done.stderr
+    assert (folder / "pipe.wav").is_fifo()
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_disk_that_takes_no_more_is_said_in_a_sentence(folder: Path, ending: str) -> None:
+    done = lakhnes("render", "a.tx2.txt", "-o", f"b.{ending}", folder=folder, limit=100_000)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"lakhnes: b.{ending} cannot be written: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(folder.glob("*b.*"))
+    assert not list(folder.glob(".lakhnes*"))
+
+
 def test_generate_writes_sound_beside_notes(folder: Path) -> None:
     done = lakhnes(
         "generate",
@@ -135,9 +189,13 @@ def test_generate_writes_sound_beside_notes(folder: Path) -> None:
             "P1 cannot be panned to nan; give -1 (left) to 1 (right)",
         ),
         (["a.tx2.txt", "-o", "b.wav", "--pan", "P1:left"], "'P1:left' is no place"),
-        (["a.tx2.txt", "-o", "b.wav", "--pan", "P9:0"], "names no voices"),
+        (["a.tx2.txt", "-o", "b.wav", "--pan", "P9:0"], "no channel 'P9'"),
+        (["a.tx2.txt", "-o", "b.wav", "--stems", "--stereo"], "A stem is mono"),
+        (["a.tx2.txt", "-o", ".wav"], "an ending without a name"),
+        (["a.tx2.txt", "-o", "b.wav", "-o", "here/b.wav"], "are one file"),
+        (["long.vgm", "-o", "b.wav"], "13.5 hours are too long for a sound file"),
         (["a.tx2.txt", "-o", "b.wav", "--instrument", "kazoo"], "kazoo"),
-        (["a.tx2.txt", "-o", "b.mid", "--stems"], "give a name that ends in .wav or .flac"),
+        (["a.tx2.txt", "-o", "b.mid"], "b.mid is no sound; end it in .wav or .flac"),
         (["a.tx2.txt", "-o", "b.mp3"], "no ending that says a format; use .mid"),
         (["a.tx2.txt", "-o", "nowhere/b.wav"], "there is no folder nowhere"),
         (["no.vgm", "-o", "b.wav"], "no.vgm is not there"),
@@ -158,6 +216,9 @@ def test_what_cannot_be_rendered_is_said_in_one_sentence(
     (folder / "other.vgm").write_bytes(other)
     (folder / "bomb.vgz").write_bytes(gzip.compress(bytes(1 << 28), 9))
     (folder / "b.flac").touch()
+    (folder / "here").symlink_to(folder)
+    waits = b"\x61\xff\xff" * 32_769 + b"\x66"
+    (folder / "long.vgm").write_bytes(whole[:0xC0] + waits)
     before = sorted(folder.iterdir())
     done = lakhnes("render", *arguments, folder=folder)
     assert done.returncode == 1

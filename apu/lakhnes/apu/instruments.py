@@ -344,5 +344,5 @@ def instrument_set(name: str) -> InstrumentSet:
         OptionError: if there is no such name; it tells the names there are.
     """
     if name not in _PRESETS:
-        raise OptionError(f"there are no instruments {name!r}; choose {', '.join(_PRESETS)}")
+        raise OptionError(f"There are no instruments {name!r}; choose {', '.join(_PRESETS)}.")
     return _PRESETS[name]

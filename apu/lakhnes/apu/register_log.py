@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
+
+MAX_WRITES = 1 << 22
+"""Most writes of a song: half an hour of samples that a program writes to the DMC one by one."""
 
 NTSC_CLOCK_HZ = 1_789_773
 """CPU clock of the consoles of America and Japan."""
@@ -25,6 +29,10 @@ class MemoryBlock:
     address: int
     """0..65535, of the first byte."""
     data: bytes
+
+    def __post_init__(self) -> None:
+        if self.sample < 0 or not 0 <= self.address < 0x1_0000:
+            raise ValueError("the block lies outside the song or the address space")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +82,29 @@ class RegisterLog:
 
         Raises:
             ValueError: if `passes` is below 1.
+            OptionError: if that is longer than a day, or has more than `MAX_WRITES` writes.
         """
         if passes < 1:
             raise ValueError("a song is played once at least")
         if self.loop is None or passes == 1:
             return replace(self, loop=None)
         inside = (self.samples >= self.loop) & (self.samples < self.length)
+        length = self.length + (passes - 1) * (self.length - self.loop)
+        if length > MAX_SAMPLES or len(self.samples) + inside.sum() * (passes - 1) > MAX_WRITES:
+            raise OptionError(f"The loop cannot be played {passes} times; that is too long. Ask for less.")
         turns = np.repeat(np.arange(1, passes), inside.sum()) * (self.length - self.loop)
+        again = [
+            replace(block, sample=block.sample + turn * (self.length - self.loop))
+            for turn in range(1, passes)
+            for block in self.memory
+            if self.loop <= block.sample < self.length
+        ]
         return replace(
             self,
             samples=np.concatenate([self.samples, np.tile(self.samples[inside], passes - 1) + turns]),
             registers=np.concatenate([self.registers, np.tile(self.registers[inside], passes - 1)]),
             values=np.concatenate([self.values, np.tile(self.values[inside], passes - 1)]),
-            length=self.length + (passes - 1) * (self.length - self.loop),
+            length=length,
             loop=None,
+            memory=(*self.memory, *again),
         )

@@ -76,7 +76,7 @@ def registers_of(
         OptionError: if instruments are asked for in the seed's way, which has none.
     """
     if mode is RegisterMode.SEED and instruments not in (None, InstrumentSet()):
-        raise OptionError("the seed's way has no instruments; choose the improved one, or plain instruments")
+        raise OptionError("The seed's way has no instruments; choose the improved one, or plain instruments.")
     states = voice_states(score, mode, instruments or InstrumentSet())
     if mode is RegisterMode.SEED:
         states = [state for state in states if state.sample < score.length]

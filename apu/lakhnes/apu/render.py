@@ -145,7 +145,12 @@ class Renderer:
         Returns:
             float32 [frames], or [5, frames] where channels are separate. Of the chip's range 0..1, without
             its steady part unless the filters are flat; `bandlimit.LATENCY` frames late.
+
+        Raises:
+            OptionError: for writes in a block without frames.
         """
+        if frames < 0 or (frames == 0 and len(writes.clocks)):
+            raise OptionError("A block without frames has no time for writes; give it some.")
         chip, bandlimit = self._chip, self._bandlimit
         until = self.clock_of(self.frame + frames)
         most = chip.most_trains(until - self.clock, len(writes.clocks), self._tables)

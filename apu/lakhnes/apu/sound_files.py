@@ -1,7 +1,8 @@
 """Sound in files: WAV and FLAC, mono, stereo or a file for each voice.
 
-Level: the chip's whole output, 0 to 1, lies 2.3 dB below full scale, so every song comes out as loud as the
-console plays it beside the others, and nothing clips whatever the filters do to it.
+Level: the chip's output, 0 to 1, is multiplied by a fixed gain at which all four voices at full volume just
+do not clip; so every song comes out as loud as the console plays it beside the others. A song that plays
+samples on the DMC is measured first, and turned down as a whole if it would clip.
 
 The console's mixer is not linear: voices that sound together are a little softer than the sum of each alone.
 A stem is a voice alone, as the console would play it if the others were silent; so stems added up are a
@@ -10,10 +11,10 @@ little louder than the mono file. Stereo is made of the voices alone as well.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.render import CHANNELS, Filters, Mixer, Samples, render
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE
+
+_Result = TypeVar("_Result")
 
 SOUND_RATES = (44_100, 48_000, 96_000)
 """Sample rates of sound files, in Hz."""
@@ -36,11 +39,16 @@ SPREAD = {"P1": -0.3, "P2": 0.3}
 
 _WAV_LIMIT = 0xFFFF_0000  # bytes; what is longer needs 64-bit sizes
 _CEILING = 10 ** (-1 / 20)  # -1 dBFS
-_BEYOND = 1.3  # what filters and band limiting add to a signal's range at most
-REFERENCE_GAIN = 1 / _BEYOND
-"""What the chip's output is multiplied by."""
 
-_RANGES = (0.1494, 0.1494, 0.2471, 0.1756, 0.5718)  # of each channel alone, on the chip's scale
+REFERENCE_GAIN = 1.35
+"""What the chip's output is multiplied by: its four voices reach 0.632, and filters add 16 % at most."""
+
+_LOUDER_ALONE = (
+    1.145  # how much the four voices alone add up to, beside what the mixer makes of them together
+)
+
+MAX_SECONDS = 4 * 3600
+"""Longest song that becomes a sound file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +87,13 @@ class SoundSettings:
                 raise OptionError(f"{channel} cannot be panned to {place}; give -1 (left) to 1 (right).")
         if self.stem is not None and self.stem not in CHANNELS:
             raise OptionError(f"There is no channel {self.stem!r}; give {', '.join(CHANNELS)}.")
-        if not 0 <= self.fade_seconds < math.inf:
-            raise OptionError(f"The end cannot fade for {self.fade_seconds} s; give 0 or more.")
+        if not 0 <= self.fade_seconds <= 3600:
+            raise OptionError(f"The end cannot fade for {self.fade_seconds:g} s; give 0 to 3600.")
 
     @property
     def channels(self) -> int:
         """1 for mono, 2 for stereo."""
         return 1 if self.pan is None or self.stem is not None else 2
-
-
-def used_channels(log: RegisterLog) -> tuple[str, ...]:
-    """The channels that a log writes to."""
-    owners = set((log.registers[log.registers < 0x14] // 4).tolist())
-    return tuple(name for i, name in enumerate(CHANNELS) if i in owners)
 
 
 def write_sound(
@@ -112,44 +114,115 @@ def write_sound(
         progress: takes how much is done, 0..1.
 
     Raises:
-        OptionError: for a log that is too long for its format.
+        OptionError: for a song of more than `MAX_SECONDS`.
+        OSError: if the file takes no more.
     """
     import soundfile
 
+    if log.seconds > MAX_SECONDS:
+        hours = MAX_SECONDS // 3600
+        raise OptionError(
+            f"{log.seconds / 3600:.1f} hours are too long for a sound file ({hours} at most). Cut the song."
+        )
     frames = -(-log.length * settings.sample_rate // SAMPLE_RATE)
-    n_bytes = frames * settings.channels * settings.bits // 8
-    if file_format == "WAV" and n_bytes > _WAV_LIMIT:
+    if file_format == "WAV" and frames * settings.channels * settings.bits // 8 > _WAV_LIMIT:
         file_format = "RF64"
     gain = _gain(log, settings, progress)
-    with soundfile.SoundFile(
-        file,
-        "w",
-        samplerate=settings.sample_rate,
-        channels=settings.channels,
-        format=file_format,
-        subtype=f"PCM_{settings.bits}",
-    ) as sound:
+    sink = _Sink(file)
+    with (
+        sink.trouble(),
+        soundfile.SoundFile(
+            sink,
+            "w",
+            samplerate=settings.sample_rate,
+            channels=settings.channels,
+            format=file_format,
+            subtype=f"PCM_{settings.bits}",
+        ) as sound,
+    ):
         done, measured = 0, 0.5 if settings.normalize else 0.0
         for block in _blocks(log, settings):
             count = block.shape[0]
             sound.write(_whole(block * (gain * _fade(settings, frames, done, count))[:, None], settings.bits))
+            sink.check()
             done += count
             progress(measured + (1 - measured) * done / max(1, frames))
 
 
+class _Sink:
+    """A file that libsndfile writes to; it keeps what goes wrong, as nothing can be raised through C."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: BaseException | None = None
+
+    def check(self) -> None:
+        """Raises what went wrong."""
+        if self._error is not None:
+            raise self._error
+
+    @contextmanager
+    def trouble(self) -> Iterator[None]:
+        """Raises what went wrong, rather than what libsndfile makes of it."""
+        try:
+            yield
+        except Exception:
+            self.check()
+            raise
+        self.check()
+
+    def write(self, data: bytes) -> int:
+        """Writes, or says that it did."""
+        self._do(lambda: self._file.write(data))
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads."""
+        return self._do(lambda: self._file.read(size)) or b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Moves."""
+        return self._do(lambda: self._file.seek(offset, whence)) or 0
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._do(self._file.tell) or 0
+
+    def _do(self, action: Callable[[], _Result]) -> _Result | None:
+        if self._error is None:
+            try:
+                return action()
+            except BaseException as error:  # also an interruption
+                self._error = error
+        return None
+
+
 def _gain(log: RegisterLog, settings: SoundSettings, progress: Callable[[float], None]) -> float:
     """What samples are multiplied by."""
-    if not settings.normalize:
-        alone = settings.channels == 2  # voices on their own are louder together than the mixer lets them be
-        together = sum(_RANGES[CHANNELS.index(name)] for name in used_channels(log)) if alone else 1.0
-        return REFERENCE_GAIN / max(1.0, together)
+    gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.channels == 2 else 1.0)
+    if not settings.normalize and not plays_samples(log):
+        return gain
+    if settings.stem is not None:  # all stems get the gain that the loudest of them takes
+        settings = replace(settings, pan=None, stem=None)
+        blocks: Iterator[Samples] = (block.T for block in _rendered(log, settings, separate=True))
+    else:
+        blocks = _blocks(log, settings)
     peak, done, frames = 0.0, 0, -(-log.length * settings.sample_rate // SAMPLE_RATE)
-    for block in _blocks(log, settings):
+    for block in blocks:
         faded = block * _fade(settings, frames, done, len(block))[:, None]
         peak = max(peak, float(np.abs(faded).max(initial=0)))
         done += len(block)
-        progress(done / max(1, frames) / 2)
-    return _CEILING / peak if peak else 1.0
+        if settings.normalize:
+            progress(done / max(1, frames) / 2)
+    if not peak:
+        return gain
+    return _CEILING / peak if settings.normalize else min(gain, _CEILING / peak)
+
+
+def plays_samples(log: RegisterLog) -> bool:
+    """Whether the DMC's level ever changes."""
+    starts = (log.values[log.registers == 0x15] & 0x10).any()
+    return bool(starts) or len(np.unique(log.values[log.registers == 0x11] & 0x7F)) > 1
 
 
 def _whole(block: Samples, bits: int) -> NDArray[np.int16] | NDArray[np.int32]:
@@ -172,18 +245,21 @@ def _fade(settings: SoundSettings, frames: int, start: int, count: int) -> NDArr
 def _blocks(log: RegisterLog, settings: SoundSettings) -> Iterator[Samples]:
     """Blocks float32 [frames, channels]."""
     alone = settings.pan is not None or settings.stem is not None
-    sound = render(
+    if not alone:
+        yield from (block[:, None] for block in _rendered(log, settings, separate=False))
+        return
+    weights = _weights(settings)  # [5, channels]
+    yield from (np.asarray(block.T @ weights) for block in _rendered(log, settings, separate=True))
+
+
+def _rendered(log: RegisterLog, settings: SoundSettings, *, separate: bool) -> Iterator[Samples]:
+    return render(
         log,
         sample_rate=settings.sample_rate,
         mixer=settings.mixer,
         filters=settings.filters,
-        separate=alone,
+        separate=separate,
     )
-    if not alone:
-        yield from (block[:, None] for block in sound)
-        return
-    weights = _weights(settings)  # [5, channels]
-    yield from (np.asarray(block.T @ weights) for block in sound)
 
 
 def _weights(settings: SoundSettings) -> NDArray[np.float32]:
@@ -196,5 +272,5 @@ def _weights(settings: SoundSettings) -> NDArray[np.float32]:
 
 def stems(log: RegisterLog, settings: SoundSettings) -> dict[str, SoundSettings]:
     """The settings of a file for each voice, and for the DMC where it is used."""
-    names = [name for name in CHANNELS if name != "DM" or name in used_channels(log)]
+    names = [name for name in CHANNELS if name != "DM" or plays_samples(log)]
     return {name: replace(settings, stem=name) for name in names}

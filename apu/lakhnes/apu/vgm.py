@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lakhnes.apu.register_log import NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
+from lakhnes.apu.register_log import MAX_WRITES, NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
 
@@ -172,6 +172,8 @@ def _parse(data: bytes) -> VgmFile:
     if header.loop_at and loop is None:
         remarks.append("The loop does not begin at a command of the song and is skipped.")
     title, game, author = tag or ("", "", "")
+    if len(stream.samples) > MAX_WRITES:
+        raise _BrokenFileError(f"more than {MAX_WRITES} writes; give a shorter song")
     log = RegisterLog(
         np.frombuffer(stream.samples, np.int64),
         np.frombuffer(stream.registers, np.uint8),
@@ -281,6 +283,7 @@ class _Stream:
         self._ended = False
         self._disk_system = False
         self._second_chip = False
+        self._streams = False
 
     def read(self, start: int, loop_at: int) -> int | None:
         """Reads all commands.
@@ -302,6 +305,8 @@ class _Stream:
         """What was not as it should be."""
         if self._second_chip:
             yield "The second NES APU in the file is skipped."
+        if self._streams:
+            yield "Its sample streams are skipped."
         if self._disk_system:
             yield "The Famicom Disk System's channel is skipped."
         if not self._ended:
@@ -324,6 +329,7 @@ class _Stream:
                         self._disk_system |= 0x20 <= register < 0x40
                     place += 3
                 elif size := _SIZES[command]:
+                    self._streams |= 0x93 <= command <= 0x95
                     time += _WAIT_OF[command]
                     place += size
                 elif command == 0x61:

@@ -11,13 +11,15 @@ from typing import NoReturn
 __all__ = ["main"]
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)  # so that half-written files are cleaned up
+    for name in ("SIGTERM", "SIGHUP"):  # so that half-written files are cleaned up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminate)
     try:
         from lakhnes.cli.app import run
     except KeyboardInterrupt:

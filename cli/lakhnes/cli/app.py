@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lakhnes.cli import arrange, convert, export, generate, models
+from lakhnes.cli import arrange, convert, export, generate, models, show
 
 app = typer.Typer(
     name="lakhnes",
@@ -28,6 +28,7 @@ app.command("continue")(arrange.continue_)
 app.command()(arrange.accompany)
 app.command()(convert.render)
 app.command()(convert.convert)
+app.command()(show.show)
 app.command()(models.models)
 app.command()(export.export)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lakhnes.cli.options import InstrumentOption, MidiStyleOption, Outputs, RegistersOption, Source
+from lakhnes.cli.options import InstrumentOption, JsonFlag, MidiStyleOption, Outputs, RegistersOption, Source
 
 _SOUND = "Sound"
 
@@ -20,7 +22,8 @@ def convert(
         typer.Option(help="Keep every sample, or clean the song onto the console's 60 frames a second."),
     ] = "samples",
     registers: RegistersOption = "improved",
-    instrument: InstrumentOption = None,
+    instrument: InstrumentOption = "plain",
+    as_json: JsonFlag = False,
 ) -> None:
     """Converts between MIDI, texts, VGM and sound."""
     from lakhnes.apu.registers import RegisterMode
@@ -39,9 +42,7 @@ def convert(
             remarks += left_out
             music = Music(clean_frames(score))
         files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
-    for remark in dict.fromkeys((*remarks, *left_out)):
-        typer.echo(remark, err=True)
-    typer.echo(f"wrote {', '.join(map(str, files))}: {music.origin.seconds:.1f} s")
+    _say(files, music.origin.seconds, [*remarks, *left_out], as_json=as_json)
 
 
 def render(
@@ -97,14 +98,17 @@ def render(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Bring the loudest sample to -1 dBFS.", rich_help_panel=_SOUND)
     ] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Plays music on the 2A03, into a WAV or FLAC file."""
+    from lakhnes.apu.register_log import RegisterLog
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.apu.render import Filters, Mixer
-    from lakhnes.apu.sound_files import SPREAD, SoundSettings
+    from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
     from lakhnes.cli.music_files import Forms, check_outputs, read_music, write_music
     from lakhnes.cli.progress import rendering
     from lakhnes.cli.steering import parse_pan
+    from lakhnes.runtime.errors import OptionError
 
     places = parse_pan(pan)
     sound = SoundSettings(
@@ -119,10 +123,30 @@ def render(
     forms = Forms(
         registers=RegisterMode(registers), instruments=instrument, sound=sound, stems=stems, passes=loops
     )
-    check_outputs(output, source, stems=stems)
+    check_outputs(output, source)
+    for path in output:
+        if not path.name.lower().endswith(tuple(SOUND_FORMATS)):
+            raise OptionError(f"{path} is no sound; end it in .wav or .flac, or use `lakhnes convert`.")
     with rendering("rendering") as progress:
         music = read_music(source)
         files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
-    for remark in (*music.remarks, *left_out):
+    remarks = [*music.remarks, *left_out]
+    seconds = music.origin.seconds
+    if isinstance(music.origin, RegisterLog):
+        seconds = music.origin.unrolled(loops).seconds
+        if loops > 1 and music.origin.loop is None:
+            remarks.append(f"{source} has no loop; it is played once.")
+        if instrument is not None:
+            remarks.append(f"{source} has its own instruments; --instrument changes nothing.")
+    _say(files, seconds, remarks, as_json=as_json)
+
+
+def _say(files: list[Path], seconds: float, remarks: list[str], *, as_json: bool) -> None:
+    """Says what was done."""
+    remarks = list(dict.fromkeys(remarks))
+    if as_json:
+        typer.echo(json.dumps({"files": list(map(str, files)), "seconds": seconds, "remarks": remarks}))
+        return
+    for remark in remarks:
         typer.echo(remark, err=True)
-    typer.echo(f"wrote {', '.join(map(str, files))}: {music.origin.seconds:.1f} s")
+    typer.echo(f"wrote {', '.join(map(str, files))}: {seconds:.1f} s")

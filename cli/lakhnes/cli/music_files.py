@@ -42,12 +42,22 @@ class Forms:
     midi: MidiStyle = MidiStyle.DAW
     registers: RegisterMode = RegisterMode.IMPROVED
     instruments: str | None = None
-    """Their name; None for `lead`, or for `plain` where notes have dynamics or registers are the seed's."""
+    """Their name; None for `lead`, or for `plain` where notes have dynamics or registers are the seed's.
+
+    Raises:
+        OptionError: if there are none of that name.
+    """
     sound: SoundSettings = field(default_factory=SoundSettings)
     stems: bool = False
     """Whether each voice gets a sound file of its own."""
     passes: int = 1
     """How often a loop is played in a sound file."""
+
+    def __post_init__(self) -> None:
+        if self.instruments is not None:
+            instrument_set(self.instruments)
+        if self.stems and self.sound.pan is not None:
+            raise OptionError("A stem is mono; leave out --stereo and --pan, or --stems.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +118,15 @@ def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
     return score, (*music.remarks, *remarks)
 
 
-def check_outputs(paths: list[Path], source: Path | None = None, *, stems: bool = False) -> None:
+def check_outputs(paths: list[Path], source: Path | None = None) -> None:
     """Refuses files that cannot be written, before any work is done for them.
 
     Args:
         paths: what is to be written.
         source: what is read; it is not to be overwritten.
-        stems: whether sound becomes a file for each voice.
 
     Raises:
-        OptionError: for an ending that says no format, or two names for one file.
+        OptionError: for a name that says no format.
         OutputError: for a folder that is not there or not ours, or the source itself.
     """
     for path in paths:
@@ -127,14 +136,14 @@ def check_outputs(paths: list[Path], source: Path | None = None, *, stems: bool 
             )
         if not path.name.lower().endswith(_ALL):
             raise OptionError(f"{path} has no ending that says a format; use {_WRITABLE}.")
+        if path.name.lower() in _ALL:
+            raise OptionError(f"{path} is an ending without a name; put one before it.")
         if not path.parent.is_dir():
             raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
         if path.is_dir():
             raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
-    if stems and not any(path.name.lower().endswith(_SOUND) for path in paths):
-        raise OptionError("Stems are sound files; give a name that ends in .wav or .flac.")
 
 
 def write_music(
@@ -177,14 +186,15 @@ def _chip_contents(
 ) -> dict[Path, Content]:
     name = path.name.lower()
     if name.endswith(_VGM):
-        titled = log if log.title else replace(log, title=path.name[: -len(".vgm")])
-        return {path: vgm_bytes(titled, compressed=name.endswith(".vgz"))}
+        if not log.title and forms.registers is not RegisterMode.SEED:
+            log = replace(log, title=path.name[: -len(".vgm")])
+        return {path: vgm_bytes(log, compressed=name.endswith(".vgz"))}
     log = log.unrolled(forms.passes)
     parts: dict[Path, SoundSettings] = {path: forms.sound}
     if forms.stems:
         each = stems(log, forms.sound)
         parts = {path.with_name(f"{path.stem}-{voice}{path.suffix}"): s for voice, s in each.items()}
-    file_format = SOUND_FORMATS[path.suffix.lower()]
+    file_format = SOUND_FORMATS[next(ending for ending in _SOUND if name.endswith(ending))]
 
     def writer(settings: SoundSettings) -> Content:
         return lambda file: write_sound(file, log, settings, file_format=file_format, progress=progress)

@@ -34,8 +34,8 @@ MidiStyleOption = Annotated[
 InstrumentOption = Annotated[
     str | None,
     typer.Option(
-        help="How sound and VGM play notes without dynamics: plain (held, as LakhNES did), soft, pluck, lead "
-        "or arcade. Without it, lead."
+        help="How sound and VGM play notes: plain (held, as LakhNES did), soft, pluck, lead or arcade. "
+        "Usually lead; plain for notes that have dynamics, and in `convert`."
     ),
 ]
 

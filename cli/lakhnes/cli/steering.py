@@ -86,16 +86,16 @@ def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
 
 
 def parse_pan(texts: list[str] | None) -> dict[str, float]:
-    """Reads places of voices such as `P1:-0.5`.
+    """Reads places of channels such as `P1:-0.5`.
 
     Raises:
         OptionError: for what is none.
     """
-    places = {}
+    places: dict[str, float] = {}
     for text in texts or []:
-        name, _, place = text.partition(":")
+        names, _, place = text.partition(":")
         try:
-            places[parse_voices(name)[0].name] = float(place)
+            places |= dict.fromkeys(names.upper().replace(",", " ").split(), float(place))
         except ValueError:
             raise OptionError(f"{text!r} is no place; give a voice and -1 to 1, such as 'P1:-0.5'.") from None
     return places

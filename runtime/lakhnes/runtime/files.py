@@ -42,9 +42,19 @@ def write_all(files: Mapping[Path, Content]) -> None:
     """
     temporary: dict[Path, Path] = {}
     path = Path()
+    named: dict[Path, Path] = {}
+    for path in files:
+        target = path.resolve()
+        if target in named:
+            raise OutputError(f"{named[target]} and {path} are one file. Give them different names.")
+        if target.exists() and not target.is_file():
+            raise OutputError(
+                f"{path} cannot be written: there is something of that name. Give another name."
+            )
+        named[target] = path
     try:
-        for path, data in files.items():
-            target = path.resolve()
+        for target, path in named.items():
+            data = files[path]
             temporary[target] = target.with_name(f".lakhnes-{secrets.token_hex(8)}")
             with temporary[target].open("xb") as file:
                 if isinstance(data, bytes):
@@ -56,6 +66,7 @@ def write_all(files: Mapping[Path, Content]) -> None:
             if target.exists():
                 temporary[target].chmod(target.stat().st_mode & 0o7777)
         for target, part in temporary.items():
+            path = named[target]
             part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)

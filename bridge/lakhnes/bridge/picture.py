@@ -1,0 +1,570 @@
+"""A song as a picture: a piano roll of four lanes, as SVG or PNG.
+
+`picture` lays everything out once, as boxes, lines and texts; `svg_bytes` and `png_bytes` only draw them.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+from xml.sax.saxutils import escape, quoteattr
+
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.grid import PPQ, BeatGrid
+from lakhnes.runtime.score import Note, Part, Score
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw, ImageFont
+
+UNITS = 1600
+"""Width of every picture in its own units; the width in pixels only scales it."""
+
+WIDTHS = (400, 4000)
+"""Narrowest and widest picture in pixels."""
+
+MAX_HEIGHT = 20_000
+"""Highest picture in pixels."""
+
+LEFT, RIGHT = 172, UNITS - 32
+"""Where time begins and ends in a row, in units."""
+
+_MARGIN, _HEAD, _RULER, _LANE_GAP, _ROW_GAP = 32, 108, 32, 12, 36
+_LANE, _SILENT_LANE = 144.0, 46.0
+_PITCH_STEP = (2.0, 9.0)  # least and most units a semitone
+_NOISE_STEP = 6.0
+_LEAST_NOTE = (1.5, 9.0)  # width and height in units
+_ROW_SECONDS = 20.0
+_LEAST_SCALE = 0.5  # seconds a row, for songs of a blink
+_STRIP = 512  # pixels of a PNG that are drawn at a time, at twice the size
+_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
+_SECOND_STEPS = ((0.1, 0.05), (0.2, 0.1), (0.5, 0.25), (1.0, 0.5), (2.0, 1.0), (5.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A filled rectangle."""
+
+    x: float
+    """Left side, in units."""
+    y: float
+    """Upper side, in units."""
+    width: float
+    height: float
+    fill: str
+    """Colour, #rrggbb."""
+    role: str
+    """What it shows: a voice's name for a note, `level`, `edge`, `core`, `lane`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    colour: str
+    """#rrggbb."""
+    thickness: float
+    """Units."""
+    role: str
+    """What it shows: `bar`, `beat`, `second`, `part`, `octave`, `hatch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text."""
+
+    x: float
+    """Of its start, middle or end, in units."""
+    y: float
+    """Of its baseline, in units."""
+    content: str
+    size: float
+    """Units."""
+    colour: str
+    """#rrggbb."""
+    anchor: Literal["start", "middle", "end"] = "start"
+    bold: bool = False
+
+
+Shape = Box | Line | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is to be drawn, from the back to the front."""
+
+    title: str
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    background: str
+    """Colour, #rrggbb."""
+    shapes: tuple[Shape, ...]
+    """In units: 1600 to the width."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """How a song is shown."""
+
+    title: str = ""
+    width: int = UNITS
+    """Pixels, 400 to 4000."""
+    start_seconds: float = 0.0
+    """What is shown begins here."""
+    end_seconds: float | None = None
+    """What is shown ends here; None, or later than the song, for its end."""
+    dark: bool = False
+    """Light on dark."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Theme:
+    background: str
+    lane: str
+    ink: str
+    muted: str
+    strong_line: str
+    faint_line: str
+    voices: tuple[str, str, str, str]
+
+
+_LIGHT = _Theme(
+    "#ffffff", "#f5f6f8", "#1c2128", "#5b6572", "#a9b1bc", "#e0e4e9",
+    ("#0b6bb5", "#cf5200", "#00875f", "#7a4fa3"),
+)  # fmt: skip
+_DARK = _Theme(
+    "#12151a", "#1b2027", "#eef1f5", "#9aa5b3", "#56616f", "#2b323c",
+    ("#58b4f5", "#ff9a4d", "#3fd6a0", "#c49bf0"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One voice's place in every row."""
+
+    voice: Voice
+    top: float
+    """Units below the top of the row."""
+    height: float
+    low: int
+    """Lowest pitch that has a place."""
+    high: int
+    step: float
+    """Units a pitch; 0 in the lane of a voice that is silent throughout."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A stretch of time and its place."""
+
+    start: float
+    """Samples."""
+    end: float
+    top: float
+    """Units."""
+    units_per_sample: float
+
+    def x(self, sample: float) -> float:
+        return LEFT + (sample - self.start) * self.units_per_sample
+
+
+def picture(
+    score: Score, grid: BeatGrid | None = None, settings: PictureSettings = PictureSettings()
+) -> Picture:
+    """Lays out a song.
+
+    Each voice has a lane, the same in every row; a long song takes rows of equal length. A note's shade
+    follows its volume. Colour and pattern tell the voices apart.
+
+    Args:
+        score: any score.
+        grid: its bars and beats; without one the ruler counts seconds.
+        settings: title, size, part of the song and colours.
+
+    Raises:
+        OptionError: for a width out of range, a part that is not in the song, or a picture that is too high.
+    """
+    if not WIDTHS[0] <= settings.width <= WIDTHS[1]:
+        raise OptionError(
+            f"A picture {settings.width} pixels wide is not made; give {WIDTHS[0]} to {WIDTHS[1]}."
+        )
+    start, end = _view(score, settings)
+    lanes = _lanes(score)
+    rows = _rows(start, end, grid, lanes)
+    lanes_end = lanes[-1].top + lanes[-1].height
+    height = math.ceil((rows[-1].top + lanes_end + _MARGIN) * settings.width / UNITS)
+    if height > MAX_HEIGHT:
+        raise OptionError(
+            f"{_clock((end - start) / SAMPLE_RATE)} of music would be a picture {height} pixels high, and "
+            f"{MAX_HEIGHT} is the most; show a part of it (from, to) or make it narrower (width)."
+        )
+    theme = _DARK if settings.dark else _LIGHT
+    shapes: list[Shape] = list(_heading(score, grid, settings.title, (start, end), theme))
+    for row in rows:
+        shapes += _back(row, lanes, theme)
+        shapes += _seconds(row, lanes_end, theme) if grid is None else _bars(row, lanes_end, grid, theme)
+        shapes += _labels(lanes, row.top, theme)
+        for lane in lanes:
+            shapes += _notes(score.parts[lane.voice], lane, row, theme)
+    return Picture(settings.title, settings.width, height, theme.background, tuple(shapes))
+
+
+def _view(score: Score, settings: PictureSettings) -> tuple[float, float]:
+    """The first and the last sample that are shown."""
+    start = settings.start_seconds * SAMPLE_RATE
+    end = math.inf if settings.end_seconds is None else settings.end_seconds * SAMPLE_RATE
+    if not 0 <= start < end:
+        until = "the end" if settings.end_seconds is None else f"{settings.end_seconds:g} s"
+        raise OptionError(
+            f"No music lies from {settings.start_seconds:g} s to {until}; "
+            "give a start of 0 or more, and an end after it."
+        )
+    if start > 0 and start >= score.length:
+        raise OptionError(f"The song ends at {score.seconds:.1f} s; give a start before that.")
+    return start, min(end, max(score.length, 1))
+
+
+def _lanes(score: Score) -> list[_Lane]:
+    lanes: list[_Lane] = []
+    top = float(_RULER)
+    for voice in Voice:
+        pitches = [note.pitch for note in score.parts[voice].notes]
+        low, high, step, height = 1, 16, _NOISE_STEP, 16 * _NOISE_STEP
+        if not pitches:
+            step, height = 0.0, _SILENT_LANE
+        elif voice is not Voice.NO:
+            spare = max(2, (15 - (max(pitches) - min(pitches))) // 2)
+            low, high = min(pitches) - spare, max(pitches) + spare
+            least, most = _PITCH_STEP
+            step = min(most, max(least, _LANE / (high - low + 1)))
+            height = step * (high - low + 1)
+        lanes.append(_Lane(voice, top, height, low, high, step))
+        top += height + _LANE_GAP
+    return lanes
+
+
+def _rows(start: float, end: float, grid: BeatGrid | None, lanes: list[_Lane]) -> list[_Row]:
+    most = _ROW_SECONDS * SAMPLE_RATE
+    edges = [start]
+    if end - start > 1.1 * most:
+        if grid is None:
+            seconds = math.ceil((end - start) / SAMPLE_RATE / math.ceil((end - start) / most))
+            edges += [
+                start + i * seconds * SAMPLE_RATE for i in range(1, math.ceil((end - start) / most) + 1)
+            ]
+        else:
+            edges += _bar_edges(start, end, grid, most)
+        short = 0.05 * most  # no row of its own for a rest like this
+        edges = [edge for edge in edges if edge < end - short]
+    edges.append(end)
+    longest = max(after - before for before, after in pairwise(edges))
+    scale = (RIGHT - LEFT) / max(longest, _LEAST_SCALE * SAMPLE_RATE)
+    pitch = lanes[-1].top + lanes[-1].height + _ROW_GAP
+    return [_Row(a, b, _HEAD + i * pitch, scale) for i, (a, b) in enumerate(pairwise(edges))]
+
+
+def _bar_edges(start: float, end: float, grid: BeatGrid, most: float) -> list[float]:
+    """Samples of the bar lines on which rows end, each 1, 2, 4 and so on bars after the one before."""
+    first, last = (grid.exact_tick(sample) / grid.bar_ticks for sample in (start, end))
+    bars = 2 ** max(0, math.floor(math.log2(most * (last - first) / (end - start))))
+    begin = math.floor(first + 0.01)
+    return [float(grid.sample(bar * grid.bar_ticks)) for bar in range(begin + bars, math.ceil(last), bars)]
+
+
+def _heading(
+    score: Score, grid: BeatGrid | None, title: str, view: tuple[float, float], theme: _Theme
+) -> Iterator[Shape]:
+    facts = [_clock(score.seconds)]
+    if view[0] > 0 or view[1] < score.length:
+        facts = [f"{_clock(view[0] / SAMPLE_RATE)} to {_clock(view[1] / SAMPLE_RATE)} of {facts[0]}"]
+    if grid is not None:
+        bars = max(1, math.ceil(grid.exact_tick(score.length) / grid.bar_ticks - 0.05))
+        tempo = f" at {grid.bpm:.4g} BPM" if len(grid.tempi) == 1 else ""
+        facts.append(f"{bars} bar{'s' * (bars > 1)}{tempo}")
+    facts.append(f"{score.n_notes} note{'s' * (score.n_notes != 1)}")
+    yield Text(_MARGIN, 54, _shortened(title, 80), 30, theme.ink, bold=True)
+    yield Text(_MARGIN, 84, "   ·   ".join(facts), 19, theme.muted)
+
+
+def _shortened(text: str, room: int) -> str:
+    """A text that takes the room of so many Latin letters, without what cannot be printed."""
+    kept, taken = "", 0
+    for letter in text:
+        taken += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if taken > room:
+            return kept + "…"
+        kept += letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+    return kept
+
+
+def _clock(seconds: float, decimals: int = 1) -> str:
+    minutes, rest = divmod(round(seconds, decimals), 60)
+    return f"{minutes:.0f}:{rest:0{3 + decimals if decimals else 2}.{decimals}f}"
+
+
+def _back(row: _Row, lanes: list[_Lane], theme: _Theme) -> Iterator[Shape]:
+    """The lanes of a row and the lines of its pitches."""
+    width = row.x(row.end) - LEFT
+    for lane in lanes:
+        yield Box(LEFT, row.top + lane.top, width, lane.height, theme.lane, "lane")
+        for pitch in _lined(lane):
+            y = _pitch_line(row.top, lane, pitch)
+            colour = theme.faint_line if lane.voice is Voice.NO else theme.strong_line
+            yield Line(LEFT, y, LEFT + width, y, colour, 1, "octave")
+
+
+def _lined(lane: _Lane) -> range:
+    """Pitches that have a line at their lower side: each C, each noise; none at the foot of the lane."""
+    if not lane.step:
+        return range(0)
+    if lane.voice is Voice.NO:
+        return range(2, 17)
+    return range(12 * max(0, lane.low // 12 + 1), lane.high + 1, 12)
+
+
+def _pitch_line(top: float, lane: _Lane, pitch: int) -> float:
+    """The lower side of a pitch."""
+    return top + lane.top + (lane.high + 1 - pitch) * lane.step
+
+
+def _labels(lanes: list[_Lane], top: float, theme: _Theme) -> Iterator[Shape]:
+    """The names at the left of a row."""
+    for lane in lanes:
+        y = top + lane.top
+        yield Text(_MARGIN, y + 20, _NAMES[lane.voice], 20, theme.ink, bold=True)
+        yield from _bar_of_note((_MARGIN, y + 28, 56, 9), lane.voice, [(_MARGIN, 15)], True, theme)
+        if not lane.step:
+            yield Text(LEFT + 14, y + lane.height / 2 + 6, "silent", 17, theme.muted)
+        names = {p: f"C{p // 12 - 1}" for p in _lined(lane)}
+        shift = 5.5
+        if lane.voice is Voice.NO and lane.step:
+            names, shift = {p: str(p) for p in (1, 6, 11, 16)}, 5.5 - lane.step / 2
+        for pitch, name in names.items():
+            yield Text(LEFT - 10, _pitch_line(top, lane, pitch) + shift, name, 15, theme.muted, "end")
+
+
+def _bars(row: _Row, height: float, grid: BeatGrid, theme: _Theme) -> Iterator[Shape]:
+    """The ruler of a row in bars and beats."""
+    first, last = (grid.exact_tick(sample) for sample in (row.start, row.end))
+    beat = (row.x(row.end) - LEFT) * PPQ / max(last - first, 1)
+    every = next(n for n in (2**i for i in range(64)) if n * beat * grid.beats_per_bar >= 48)
+    for number in range(math.ceil(first / PPQ - 0.01), math.floor(last / PPQ + 0.01) + 1):
+        x = min(max(row.x(grid.sample(number * PPQ)), LEFT), row.x(row.end))
+        bar, inside = divmod(number, grid.beats_per_bar)
+        if inside:
+            if beat >= 7:
+                yield _upright(x, row.top + _RULER, row.top + height, theme.faint_line, "beat")
+        elif bar % every == 0 and x < row.x(row.end) - 20:
+            yield _upright(x, row.top + 8, row.top + height, theme.strong_line, "bar")
+            if bar >= 0:
+                yield Text(x + 6, row.top + 24, str(bar + 1), 17, theme.muted)
+        else:
+            yield _upright(x, row.top + _RULER, row.top + height, theme.strong_line, "bar")
+    yield Text(_MARGIN, row.top + 19, _clock(row.start / SAMPLE_RATE), 15, theme.muted)
+
+
+def _seconds(row: _Row, height: float, theme: _Theme) -> Iterator[Shape]:
+    """The ruler of a row in seconds."""
+    steps = [s for s in _SECOND_STEPS if s[0] * SAMPLE_RATE * row.units_per_sample >= 76]
+    step, part = steps[0] if steps else _SECOND_STEPS[-1]
+    many = round(step / part)
+    first, last = (sample / SAMPLE_RATE / part for sample in (row.start, row.end))
+    for number in range(math.ceil(first - 0.001), math.floor(last + 0.001) + 1):
+        x = row.x(number * part * SAMPLE_RATE)
+        if number % many:
+            yield _upright(x, row.top + _RULER, row.top + height, theme.faint_line, "part")
+            continue
+        yield _upright(x, row.top + _RULER - 5, row.top + height, theme.strong_line, "second")
+        yield Text(
+            x, row.top + 20, _clock(number * part, 0 if step >= 1 else 1), 16, theme.muted, anchor="middle"
+        )
+
+
+def _upright(x: float, top: float, bottom: float, colour: str, role: str) -> Line:
+    return Line(x, top, x, bottom, colour, 1, role)
+
+
+def _notes(part: Part, lane: _Lane, row: _Row, theme: _Theme) -> Iterator[Shape]:
+    """A voice's notes in a row, and what of them reaches into it."""
+    volumes = [change for change in part.changes if change.kind is Kind.VELOCITY]
+    moments = [change.sample for change in volumes]
+    first = bisect_right(part.notes, row.start, key=lambda note: note.end)
+    last = bisect_left(part.notes, row.end, key=lambda note: note.onset)
+    for note in part.notes[first:last]:
+        inside = volumes[bisect_left(moments, note.onset) : bisect_left(moments, note.end)]
+        start, end = max(note.onset, row.start), min(note.end, row.end)
+        levels = [(note.onset, note.velocity), *((change.sample, change.value) for change in inside)]
+        here = [(row.x(max(sample, start)), volume) for sample, volume in levels if sample < end]
+        width = max(row.x(end) - row.x(start), _LEAST_NOTE[0])
+        height = max(lane.step, _LEAST_NOTE[1])
+        y = row.top + _middle(note, lane) - height / 2
+        yield from _bar_of_note(
+            (row.x(start), y, width, height), lane.voice, here, start == note.onset, theme
+        )
+
+
+def _middle(note: Note, lane: _Lane) -> float:
+    return lane.top + (lane.high - note.pitch + 0.5) * lane.step
+
+
+def _bar_of_note(
+    place: tuple[float, float, float, float],
+    voice: Voice,
+    levels: list[tuple[float, int]],
+    begins: bool,
+    theme: _Theme,
+) -> Iterator[Shape]:
+    """One note: its shades, its voice's pattern, and a dark edge where it begins.
+
+    Args:
+        place: left, top, width and height in units.
+        voice: whose colour and pattern it gets.
+        levels: where each volume begins, in units; those at or before the left count from there.
+        begins: whether its onset is here, and not in the row before.
+        theme: the colours.
+    """
+    x, y, width, height = place
+    shades = [_mixed(theme.lane, theme.voices[voice], 0.3 + 0.7 * volume / 15) for volume in range(16)]
+    first = [volume for at, volume in levels if at <= x][-1]
+    yield Box(x, y, width, height, shades[first], voice.name)
+    later = [(at, volume) for at, volume in levels if at > x]
+    for (at, volume), (until, _) in pairwise([*later, (x + width, 0)]):
+        yield Box(at, y, until - at, height, shades[volume], "level")
+    if width >= 9:
+        yield from _pattern(place, voice, theme)
+    if begins:
+        yield Box(x, y, min(2.5, width / 3), height, _mixed(shades[first], theme.ink, 0.4), "edge")
+
+
+def _pattern(place: tuple[float, float, float, float], voice: Voice, theme: _Theme) -> Iterator[Shape]:
+    """Pulse 1 is plain, pulse 2 hatched, the triangle hollow, the noise striped."""
+    x, y, width, height = place
+    if voice is Voice.P2:
+        for i in range(math.ceil((x + y) / 6), math.ceil((x + y + width + height) / 6)):
+            left, right = max(x, 6 * i - y - height), min(x + width, 6 * i - y)
+            yield Line(left, 6 * i - left, right, 6 * i - right, theme.lane, 1.3, "hatch")
+    elif voice is Voice.TR:
+        yield Box(x, y + height * 0.3, width - 2, height * 0.4, theme.lane, "core")
+    elif voice is Voice.NO:
+        for i in range(1, math.ceil(width / 4)):
+            yield Line(x + 4 * i, y, x + 4 * i, y + height, theme.lane, 1.2, "hatch")
+
+
+@lru_cache(1024)
+def _mixed(one: str, other: str, share: float) -> str:
+    """A colour between two: the first at 0, the other at 1."""
+    pairs = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
+    return "#" + bytes(round(a + (b - a) * share) for a, b in pairs).hex()
+
+
+def svg_bytes(made: Picture) -> bytes:
+    """A picture as the content of an SVG file."""
+    height = made.height * UNITS / made.width
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{made.width}" height="{made.height}" '
+        f'viewBox="0 0 {UNITS} {height:.2f}" font-family="Helvetica, Arial, sans-serif">',
+        f"<title>{escape(_shortened(made.title, 200))}</title>",
+        f'<rect class="background" width="100%" height="100%" fill="{made.background}"/>',
+    )
+    return "\n".join((*head, *map(_svg, made.shapes), "</svg>\n")).encode()
+
+
+def _svg(shape: Shape) -> str:
+    if isinstance(shape, Box):
+        return (
+            f'<rect class="{shape.role}" x="{shape.x:.2f}" y="{shape.y:.2f}" width="{shape.width:.2f}" '
+            f'height="{shape.height:.2f}" fill="{shape.fill}"/>'
+        )
+    if isinstance(shape, Line):
+        return (
+            f'<line class="{shape.role}" x1="{shape.x1:.2f}" y1="{shape.y1:.2f}" x2="{shape.x2:.2f}" '
+            f'y2="{shape.y2:.2f}" stroke="{shape.colour}" stroke-width="{shape.thickness}"/>'
+        )
+    weight = ' font-weight="bold"' if shape.bold else ""
+    return (
+        f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" font-size="{shape.size}" fill="{shape.colour}" '
+        f"text-anchor={quoteattr(shape.anchor)}{weight}>{escape(shape.content)}</text>"
+    )
+
+
+def png_bytes(made: Picture) -> bytes:
+    """A picture as the content of a PNG file."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (made.width, made.height), made.background)
+    scale = 2 * made.width / UNITS
+    for top in range(0, made.height, _STRIP):
+        rows = min(_STRIP, made.height - top)
+        strip = Image.new("RGB", (2 * made.width, 2 * rows), made.background)
+        pen = ImageDraw.Draw(strip)
+        for shape in made.shapes:
+            upper, lower = _extent(shape)
+            if lower * scale >= 2 * top and upper * scale <= 2 * (top + rows):
+                _paint(pen, shape, scale, -2 * top)
+        image.paste(strip.reduce(2), (0, top))
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def _extent(shape: Shape) -> tuple[float, float]:
+    """How far up and down a shape goes, at most."""
+    if isinstance(shape, Box):
+        return shape.y, shape.y + shape.height
+    if isinstance(shape, Line):
+        return min(shape.y1, shape.y2) - shape.thickness, max(shape.y1, shape.y2) + shape.thickness
+    return shape.y - 1.5 * shape.size, shape.y + shape.size
+
+
+@lru_cache(16)
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+def _paint(pen: ImageDraw.ImageDraw, shape: Shape, scale: float, shift: float) -> None:
+    """Draws a shape, enlarged and then moved down."""
+    if isinstance(shape, Box):
+        upper = shape.y * scale + shift
+        _fill(pen, shape.x * scale, upper, shape.width * scale, shape.height * scale, shape.fill)
+    elif isinstance(shape, Line) and (shape.x1 == shape.x2 or shape.y1 == shape.y2):
+        across, half = shape.thickness * scale, shape.thickness * scale / 2
+        wide, high = (shape.x2 - shape.x1) * scale, (shape.y2 - shape.y1) * scale
+        x, y = shape.x1 * scale, shape.y1 * scale + shift
+        if wide:
+            _fill(pen, x, y - half, wide, across, shape.colour)
+        else:
+            _fill(pen, x - half, y, across, high, shape.colour)
+    elif isinstance(shape, Line):
+        ends = (shape.x1 * scale, shape.y1 * scale + shift, shape.x2 * scale, shape.y2 * scale + shift)
+        pen.line(ends, shape.colour, max(1, round(shape.thickness * scale)))
+    else:
+        pen.text(
+            (shape.x * scale, shape.y * scale + shift),
+            shape.content,
+            shape.colour,
+            _font(shape.size * scale),
+            {"start": "ls", "middle": "ms", "end": "rs"}[shape.anchor],
+            stroke_width=shape.size * scale * 0.024 if shape.bold else 0,
+        )
+
+
+def _fill(pen: ImageDraw.ImageDraw, x: float, y: float, width: float, height: float, colour: str) -> None:
+    """Fills a rectangle, at least a pixel of it."""
+    left, top = round(x), round(y)
+    right, bottom = max(left, round(x + width) - 1), max(top, round(y + height) - 1)
+    pen.rectangle((left, top, right, bottom), colour)

@@ -1,0 +1,59 @@
+"""`lakhnes show`: a song as a picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakhnes.cli.options import TIME, Source
+
+
+def show(
+    source: Source,
+    output: Annotated[
+        list[Path], typer.Option("-o", "--output", help="File to write: .png or .svg. May be given again.")
+    ],
+    width: Annotated[int, typer.Option(help="Pixels, 400 to 4000; everything grows with it.")] = 1600,
+    start: Annotated[float, typer.Option("--from", help="Second at which the picture begins.")] = 0.0,
+    end: Annotated[
+        float | None, typer.Option("--to", help="Second at which it ends. Without it, the song's end.")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
+    bpm: Annotated[
+        float | None,
+        typer.Option(
+            "--bpm",
+            help="Draw bars of this tempo from the start on, whatever the file says.",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
+    meter: Annotated[int, typer.Option(help="Beats of a bar, with --bpm.", rich_help_panel=TIME)] = 4,
+) -> None:
+    """Draws a song as a piano roll of its four voices."""
+    from lakhnes.bridge.picture import PictureSettings, picture, png_bytes, svg_bytes
+    from lakhnes.cli.music_files import read_music
+    from lakhnes.runtime import OptionError
+    from lakhnes.runtime.files import write_all
+    from lakhnes.runtime.grid import BeatGrid
+
+    backends = {".png": png_bytes, ".svg": svg_bytes}
+    for path in output:
+        if path.suffix.lower() not in backends:
+            raise OptionError(f"{path} has no ending that says a kind of picture; use .png or .svg.")
+    steady = None if bpm is None else BeatGrid.steady(bpm, meter)
+    music = read_music(source)
+    score, remarks = music.score()
+    settings = PictureSettings(_title(source), width, start, end, dark)
+    drawn = picture(score, music.grid if steady is None else steady, settings)
+    write_all({path: backends[path.suffix.lower()](drawn) for path in output})
+    for remark in dict.fromkeys((*music.remarks, *remarks)):
+        typer.echo(remark, err=True)
+    typer.echo(f"wrote {', '.join(map(str, output))}: {score.seconds:.1f} s")
+
+
+def _title(source: Path) -> str:
+    """The name of a file without what says its format."""
+    return re.sub(r"(\.tx[12])?\.\w+$", "", source.name, flags=re.IGNORECASE) or source.name
