@@ -18,19 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from support import scores, tune
 
-from lakhnes.bridge.picture import (
-    LEFT,
-    MAX_HEIGHT,
-    RIGHT,
-    UNITS,
-    Box,
-    Picture,
-    PictureSettings,
-    Text,
-    picture,
-    png_bytes,
-    svg_bytes,
-)
+from lakhnes.bridge.drawing import UNITS, Box, Picture, Text, png_bytes, svg_bytes
+from lakhnes.bridge.picture import LEFT, MAX_HEIGHT, RIGHT, PictureSettings, picture
 from lakhnes.runtime import SAMPLE_RATE, Change, Kind, Note, OptionError, Part, Score, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
 

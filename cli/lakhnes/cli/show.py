@@ -33,7 +33,8 @@ def show(
     meter: Annotated[int, typer.Option(help="Beats of a bar, with --bpm.", rich_help_panel=TIME)] = 4,
 ) -> None:
     """Draws a song as a piano roll of its four voices."""
-    from lakhnes.bridge.picture import PictureSettings, picture, png_bytes, svg_bytes
+    from lakhnes.bridge.drawing import png_bytes, svg_bytes
+    from lakhnes.bridge.picture import PictureSettings, picture
     from lakhnes.cli.music_files import read_music
     from lakhnes.runtime import OptionError
     from lakhnes.runtime.files import write_all
