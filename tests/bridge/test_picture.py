@@ -124,7 +124,9 @@ def heights_match(
         step, known, middle = lane.height / 16, 1, label[1]
     else:
         label = drawn.label(voice, row, r"C(-?\d)")
-        assert label is not None
+        if label is None:  # at the very top of MIDI there may be no C in the lane
+            assert min(pitches) > 115
+            return
         step = step_of(lane, pitches)
         known, middle = 12 * (label[0] + 1), label[1] - step / 2
     for note, rectangle in zip(notes, found, strict=True):
