@@ -20,6 +20,7 @@ from lakhnes.cli.options import (
     Mute,
     Outputs,
     Range,
+    RawTiming,
     ScaleOption,
     SeedOption,
     Source,
@@ -48,6 +49,7 @@ def continue_(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
@@ -80,7 +82,16 @@ def continue_(
         if not only_new:
             whole = _after(score, whole)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
-    _finish(whole, output, _forms(midi, instrument), remarks, seed, player.info.name, facts, as_json=as_json)
+    _finish(
+        whole,
+        output,
+        _forms(midi, raw_timing, instrument),
+        remarks,
+        seed,
+        player.info.name,
+        facts,
+        as_json=as_json,
+    )
 
 
 def accompany(
@@ -97,6 +108,7 @@ def accompany(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
@@ -132,7 +144,7 @@ def accompany(
     _finish(
         arrangement.score(),
         output,
-        _forms(midi, instrument),
+        _forms(midi, raw_timing, instrument),
         remarks,
         seed,
         player.info.name,
@@ -178,11 +190,11 @@ def _run(arrangement: Arrangement, seconds: float, *, quiet: bool) -> None:
             report(samples / (seconds * SAMPLE_RATE), samples, composer.n_tokens)
 
 
-def _forms(midi: str, instrument: str | None) -> Forms:
+def _forms(midi: str, raw_timing: bool, instrument: str | None) -> Forms:
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.music_files import Forms
 
-    return Forms(midi=MidiStyle(midi), instruments=instrument)
+    return Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
 
 
 def _finish(

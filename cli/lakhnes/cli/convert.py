@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from lakhnes.cli.options import InstrumentOption, JsonFlag, MidiStyleOption, Outputs, RegistersOption, Source
+from lakhnes.cli.options import (
+    InstrumentOption,
+    JsonFlag,
+    MidiStyleOption,
+    Outputs,
+    RawTiming,
+    RegistersOption,
+    Source,
+)
 
 _SOUND = "Sound"
 
@@ -17,6 +25,7 @@ def convert(
     source: Source,
     output: Outputs,
     midi: MidiStyleOption = "daw",
+    raw_timing: RawTiming = False,
     timing: Annotated[
         Literal["samples", "frames"],
         typer.Option(help="Keep every sample, or clean the song onto the console's 60 frames a second."),
@@ -33,7 +42,9 @@ def convert(
     from lakhnes.runtime import clean_frames
 
     check_outputs(output, source)
-    forms = Forms(midi=MidiStyle(midi), registers=RegisterMode(registers), instruments=instrument)
+    forms = Forms(
+        midi=MidiStyle(midi), raw_timing=raw_timing, registers=RegisterMode(registers), instruments=instrument
+    )
     with rendering("converting") as progress:
         music = read_music(source)
         remarks = list(music.remarks)

@@ -24,6 +24,7 @@ from lakhnes.cli.options import (
     ModelOption,
     Mute,
     Range,
+    RawTiming,
     ScaleOption,
     SeedOption,
     Temperature,
@@ -62,6 +63,7 @@ def generate(
     seed: SeedOption = None,
     model: ModelOption = None,
     midi: MidiStyleOption = "daw",
+    raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
     temperature: Temperature = 0.95,
     top_k: TopK = 32,
@@ -111,7 +113,7 @@ def generate(
     length = None if seconds is None else round(seconds * SAMPLE_RATE)
     if grid is not None and bars is not None:
         length = grid.sample(bars * grid.bar_ticks)
-    forms = Forms(midi=MidiStyle(midi), instruments=instrument)
+    forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
 

@@ -21,8 +21,10 @@ from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.events import Voice
 from lakhnes.runtime.files import Content, write_all
-from lakhnes.runtime.grid import BeatGrid
+from lakhnes.runtime.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.quantise import quantised
 from lakhnes.runtime.score import Score
+from lakhnes.runtime.tempo import SURE, track_beats
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
 
 _MIDI = (".mid", ".midi")
@@ -40,6 +42,8 @@ class Forms:
     """How music becomes files."""
 
     midi: MidiStyle = MidiStyle.DAW
+    raw_timing: bool = False
+    """Whether MIDI for DAWs keeps every sample, rather than bars and beats."""
     registers: RegisterMode = RegisterMode.IMPROVED
     instruments: str | None = None
     """Their name; None for `lead`, or for `plain` where notes have dynamics or registers are the seed's.
@@ -75,6 +79,16 @@ class Music:
         if isinstance(self.origin, Score):
             return self.origin, ()
         return score_of_registers(self.origin)
+
+    def on_grid(self) -> Music:
+        """The music with its bars and beats, where they are known or can be found; else itself."""
+        score, _ = self.score()
+        if self.grid is not None or not score.n_notes:
+            return self
+        beats = track_beats(score)
+        if beats.confidence < SURE:
+            return replace(self, remarks=(*self.remarks, "No steady beat was found; its timing stays raw."))
+        return Music(quantised(score, beats), self.remarks, grid_of_beats(beats))
 
     def log(self, forms: Forms) -> RegisterLog:
         """What is written to the chip."""
@@ -169,8 +183,11 @@ def write_music(
         if name.endswith((*_VGM, *_SOUND)):
             files.update(_chip_contents(path, music.log(forms), forms, progress))
             continue
-        score, left_out = music.score()
-        remarks.update(dict.fromkeys(left_out))
+        _, left_out = music.score()
+        if name.endswith(_MIDI) and forms.midi is MidiStyle.DAW:
+            music = replace(music, grid=None) if forms.raw_timing else music.on_grid()
+        score, _ = music.score()
+        remarks.update(dict.fromkeys((*left_out, *music.remarks)))
         if name.endswith(_TX1):
             files[path] = tx1_text(score).encode() + b"\n"
         elif name.endswith(_TX2):

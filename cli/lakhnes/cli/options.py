@@ -63,6 +63,13 @@ MeterOption = Annotated[
     int, typer.Option("--meter", help="Beats of a bar, with --bpm.", min=1, max=16, rich_help_panel=TIME)
 ]
 
+RawTiming = Annotated[
+    bool,
+    typer.Option(
+        "--raw-timing", help="MIDI at 120 BPM with every note at its own moment.", rich_help_panel=TIME
+    ),
+]
+
 _DRAWING = "Drawing events"
 _STEERING = "Steering"
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.tempo import Beats
 
 PPQ = 480
 """Ticks of a beat."""
@@ -99,6 +100,21 @@ class BeatGrid:
     def tick_of(self, position: Position) -> int:
         """The tick of a place in bars."""
         return (position.bar - 1) * self.bar_ticks + (position.beat - 1) * PPQ + position.tick
+
+
+def grid_of_beats(beats: Beats) -> BeatGrid:
+    """The grid of tracked beats: a point for each row, the first bar line at tick 0, swing kept."""
+    row_ticks = PPQ / beats.rows_per_beat
+    rows = np.arange(len(beats.rows)) - beats.downbeat
+    later = (rows % 2) * (2 * beats.swing - 1) * row_ticks  # the second row of a pair
+    tempi = [(round((row - beats.downbeat) * row_ticks), bpm) for row, bpm in beats.sections]
+    return BeatGrid(
+        beats.rows.astype(np.float64),
+        rows * row_ticks + later,
+        beats.beats_per_bar,
+        tuple(tempi) or ((0, beats.bpm),),
+        round(row_ticks),
+    )
 
 
 def _along(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:

@@ -1,0 +1,67 @@
+"""Notes onto the rows of a song."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from operator import attrgetter
+
+import numpy as np
+
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import SAMPLE_RATE, Kind
+from lakhnes.runtime.score import Change, Note, Part, Score
+from lakhnes.runtime.tempo import Beats
+
+NEAR_SECONDS = 0.012
+"""What lies within this of a row is meant to be on it; ornaments between rows stay where they are."""
+
+
+def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
+    """A score with its notes on the rows of its beats.
+
+    Onsets, ends and changes that lie near a row move onto it; no note is lost, and none overlaps the next.
+
+    Args:
+        score: any score.
+        beats: of this score.
+        strength: 0 (nothing moves) to 1 (onto the row).
+
+    Raises:
+        OptionError: for a strength out of range.
+    """
+    if not 0 <= strength <= 1:
+        raise OptionError(f"A strength of {strength:g} is out of range; give 0 to 1.")
+    near = np.minimum(NEAR_SECONDS * SAMPLE_RATE, np.diff(beats.rows).min() / 3)
+
+    def moved(sample: int) -> int:
+        right = int(np.searchsorted(beats.rows, sample))
+        rows = beats.rows[max(0, right - 1) : right + 1]
+        row = int(rows[np.abs(rows - sample).argmin()])
+        return round(sample + strength * (row - sample)) if abs(row - sample) <= near else sample
+
+    parts = [_moved_part(part, moved) for part in score.parts]
+    ends = [part.notes[-1].end for part in parts if part.notes]
+    changes = [part.changes[-1].sample for part in parts if part.changes]
+    length = max(moved(score.length), *ends, *changes, 0)
+    return Score((parts[0], parts[1], parts[2], parts[3]), length)
+
+
+def _moved_part(part: Part, moved: Callable[[int], int]) -> Part:
+    notes: list[Note] = []
+    for note in part.notes:
+        onset = max(0, moved(note.onset))
+        if notes and onset <= notes[-1].onset:  # both belong to one row: the second keeps behind the first
+            onset = max(note.onset, notes[-1].onset + 1)
+        if notes and notes[-1].end > onset:
+            notes[-1] = replace(notes[-1], length=onset - notes[-1].onset)
+        notes.append(replace(note, onset=onset, length=max(1, moved(note.end) - onset)))
+    onsets = {note.onset for note in notes}
+    changes: dict[tuple[int, Kind], Change] = {}
+    for change in part.changes:
+        sample = max(0, moved(change.sample))
+        if change.kind is Kind.VELOCITY and sample in onsets:
+            sample = change.sample
+        if not (change.kind is Kind.VELOCITY and sample in onsets):
+            changes[sample, change.kind] = replace(change, sample=sample)
+    return Part(tuple(notes), tuple(sorted(changes.values(), key=attrgetter("order"))))
