@@ -7,7 +7,7 @@ from support import scores
 
 from lakhnes.runtime import Kind, OptionError, Score
 from lakhnes.runtime.grid import PPQ, grid_of_beats
-from lakhnes.runtime.quantise import NEAR_SECONDS, quantised
+from lakhnes.runtime.quantise import NEAR_SECONDS, quantised, retimed
 from lakhnes.runtime.tempo import track_beats
 
 
@@ -60,3 +60,17 @@ def test_changes_stay_with_their_notes() -> None:
     for part in moved.parts:
         onsets = {note.onset for note in part.notes}
         assert not any(c.kind is Kind.VELOCITY and c.sample in onsets for c in part.changes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(60, 200), st.sampled_from([0.5, 1.0, 2.0]))
+def test_at_another_tempo_everything_stays_on_its_beat(seed: int, bpm: float, beats: float) -> None:
+    kinds = list(KINDS.values())
+    song = simulate(kinds[seed % len(kinds)], seed).score
+    grid = grid_of_beats(track_beats(song)).scaled(beats)
+    moved, steady = retimed(song, grid, bpm)
+    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
+    assert steady.bpm == bpm
+    for before, after in zip(song.parts, moved.parts, strict=True):
+        for note, other in zip(before.notes, after.notes, strict=True):
+            assert abs(steady.exact_tick(other.onset) - grid.exact_tick(note.onset) - lead) < 1

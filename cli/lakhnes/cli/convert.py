@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from lakhnes.cli.options import (
+    TIME,
     InstrumentOption,
     JsonFlag,
     MidiStyleOption,
@@ -32,6 +33,24 @@ def convert(
     ] = "samples",
     registers: RegistersOption = "improved",
     instrument: InstrumentOption = "plain",
+    quantise: Annotated[
+        float | None,
+        typer.Option(
+            help="Move notes onto the song's rows, by 0 to 100 %. MIDI for DAWs is by 100.",
+            min=0,
+            max=100,
+            rich_help_panel=TIME,
+        ),
+    ] = None,
+    bpm: Annotated[
+        float | None, typer.Option("--bpm", help="Play the song at this tempo.", rich_help_panel=TIME)
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Count half as many beats.", rich_help_panel=TIME)
+    ] = False,
+    double: Annotated[
+        bool, typer.Option("--double", help="Count twice as many beats.", rich_help_panel=TIME)
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Converts between MIDI, texts, VGM and sound."""
@@ -41,6 +60,8 @@ def convert(
     from lakhnes.cli.progress import rendering
     from lakhnes.runtime import clean_frames
 
+    if half and double:
+        raise typer.BadParameter("give --half or --double, not both", param_hint="--half")
     check_outputs(output, source)
     forms = Forms(
         midi=MidiStyle(midi), raw_timing=raw_timing, registers=RegisterMode(registers), instruments=instrument
@@ -52,6 +73,8 @@ def convert(
             score, left_out = music.score()
             remarks += left_out
             music = Music(clean_frames(score))
+        if quantise is not None or bpm is not None or half or double:
+            music = music.in_time(quantise, bpm, 0.5 if half else 2.0 if double else 1.0)
         files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
     _say(files, music.origin.seconds, [*remarks, *left_out], as_json=as_json)
 

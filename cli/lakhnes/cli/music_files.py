@@ -22,7 +22,7 @@ from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.events import Voice
 from lakhnes.runtime.files import Content, write_all
 from lakhnes.runtime.grid import BeatGrid, grid_of_beats
-from lakhnes.runtime.quantise import quantised
+from lakhnes.runtime.quantise import quantised, retimed
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.tempo import SURE, track_beats
 from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
@@ -89,6 +89,30 @@ class Music:
         if beats.confidence < SURE:
             return replace(self, remarks=(*self.remarks, "No steady beat was found; its timing stays raw."))
         return Music(quantised(score, beats), self.remarks, grid_of_beats(beats))
+
+    def in_time(self, percent: float | None, bpm: float | None, beats: float) -> Music:
+        """The music quantised, at another tempo, or counted in other beats.
+
+        Args:
+            percent: how far notes move onto rows, 0..100; None for not at all.
+            bpm: the tempo; None for its own.
+            beats: 2 counts twice as many beats, 0.5 half as many.
+
+        Raises:
+            OptionError: if it has no steady beat, or the tempo is out of range.
+        """
+        score, remarks = self.score()
+        grid = self.grid
+        if grid is None or percent is not None:
+            found = track_beats(score)
+            if found.confidence < SURE:
+                raise OptionError("No steady beat was found in the song, so its timing cannot be changed.")
+            score = score if percent is None else quantised(score, found, percent / 100)
+            grid = grid or grid_of_beats(found)
+        grid = grid if beats == 1 else grid.scaled(beats)
+        if bpm is not None:
+            score, grid = retimed(score, grid, bpm)
+        return Music(score, (*self.remarks, *remarks), grid)
 
     def log(self, forms: Forms) -> RegisterLog:
         """What is written to the chip."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +78,12 @@ class BeatGrid:
     def bar_ticks(self) -> int:
         """Ticks of a bar."""
         return self.beats_per_bar * PPQ
+
+    def scaled(self, factor: float) -> BeatGrid:
+        """The same time counted in more or fewer beats: 2 for twice the tempo, 0.5 for half of it."""
+        tempi = tuple((round(tick * factor), bpm * factor) for tick, bpm in self.tempi)
+        row_ticks = round(self.row_ticks * factor)
+        return replace(self, ticks=self.ticks * factor, tempi=tempi, row_ticks=row_ticks)
 
     def exact_tick(self, sample: float) -> float:
         """The place of a sample in ticks, with its fraction."""

@@ -1,4 +1,4 @@
-"""Notes onto the rows of a song."""
+"""Notes onto the rows of a song, and songs to another tempo."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Kind
+from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.score import Change, Note, Part, Score
 from lakhnes.runtime.tempo import Beats
 
@@ -40,11 +41,37 @@ def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
         row = int(rows[np.abs(rows - sample).argmin()])
         return round(sample + strength * (row - sample)) if abs(row - sample) <= near else sample
 
+    return _moved_score(score, moved)
+
+
+def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
+    """A score at another tempo: what was on a beat is on that beat.
+
+    Args:
+        score: any score.
+        grid: of this score. Its tempo may change; that of the result does not.
+        bpm: beats a minute.
+
+    Returns:
+        The score, beginning with the bar that its first moment is in, and its grid.
+
+    Raises:
+        OptionError: for a tempo out of range.
+    """
+    steady = BeatGrid.steady(bpm, grid.beats_per_bar)
+    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
+
+    def moved(sample: int) -> int:
+        return steady.sample(grid.exact_tick(sample) + lead)
+
+    return _moved_score(score, moved), steady
+
+
+def _moved_score(score: Score, moved: Callable[[int], int]) -> Score:
     parts = [_moved_part(part, moved) for part in score.parts]
     ends = [part.notes[-1].end for part in parts if part.notes]
     changes = [part.changes[-1].sample for part in parts if part.changes]
-    length = max(moved(score.length), *ends, *changes, 0)
-    return Score((parts[0], parts[1], parts[2], parts[3]), length)
+    return Score((parts[0], parts[1], parts[2], parts[3]), max([moved(score.length), *ends, *changes]))
 
 
 def _moved_part(part: Part, moved: Callable[[int], int]) -> Part:

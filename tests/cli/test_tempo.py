@@ -1,0 +1,105 @@
+"""Tempo and bars from the command line, as another library reads them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulated import KINDS, simulate
+
+from lakhnes.bridge import MidiStyle, write_midi
+from lakhnes.runtime import Score
+
+symusic = pytest.importorskip("symusic")
+
+
+def lakhnes(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A song of 150 BPM or so, exact to the sample and without a grid."""
+    write_midi(simulate(KINDS["straight"], 1, bars=12).score, tmp_path / "a.mid", MidiStyle.NES)
+    return tmp_path
+
+
+def onsets(path: Path) -> list[int]:
+    return sorted(note.time for track in symusic.Score(path).tracks for note in track.notes)
+
+
+@pytest.mark.parametrize(("bpm", "meter"), [(140, 4), (97.5, 3)])
+def test_songs_composed_to_a_tempo_are_on_it(tmp_path: Path, bpm: float, meter: int) -> None:
+    options = ("--bpm", bpm, "--bars", 4, "--meter", meter, "--count", 3, "--seed", 1)
+    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    files = sorted(tmp_path.glob("s-*.mid"))
+    assert len(files) == 3
+    for file in files:
+        read = symusic.Score(file)
+        assert [round(tempo.qpm, 2) for tempo in read.tempos] == [bpm]
+        assert [s.numerator for s in read.time_signatures] == [meter]
+        assert onsets(file)
+        assert all(onset % 120 == 0 for onset in onsets(file))
+        ends = [note.time + note.duration for track in read.tracks for note in track.notes]
+        assert max(ends) <= 4 * meter * 480
+
+
+def test_a_song_without_a_tempo_gets_its_own(folder: Path) -> None:
+    assert lakhnes("convert", "a.mid", "-o", "b.mid", folder=folder).returncode == 0
+    truth = simulate(KINDS["straight"], 1, bars=12)
+    bpm = symusic.Score(folder / "b.mid").tempos[0].qpm
+    assert min(abs(bpm / (truth.bpms[0] * factor) - 1) for factor in (0.25, 0.5, 1, 2, 4)) < 0.005
+    assert sum(onset % 60 == 0 for onset in onsets(folder / "b.mid")) > 0.95 * len(onsets(folder / "b.mid"))
+
+
+def test_raw_timing_keeps_every_moment(folder: Path) -> None:
+    assert lakhnes("convert", "a.mid", "-o", "b.mid", "--raw-timing", folder=folder).returncode == 0
+    assert symusic.Score(folder / "b.mid").tempos[0].qpm == pytest.approx(120)
+    truth: Score = simulate(KINDS["straight"], 1, bars=12).score
+    moments = sorted(note.onset for part in truth.parts for note in part.notes)
+    for onset, sample in zip(onsets(folder / "b.mid"), moments, strict=True):
+        assert abs(onset * 44_100 / 960 - sample) <= 23
+
+
+def test_a_song_can_be_played_at_another_tempo_and_counted_in_other_beats(folder: Path) -> None:
+    for name, options in {"b": (), "c": ("--bpm", "100"), "d": ("--double",), "e": ("--half",)}.items():
+        assert lakhnes("convert", "a.mid", "-o", f"{name}.mid", *options, folder=folder).returncode == 0
+    own, slow, double, half = (symusic.Score(folder / f"{name}.mid") for name in "bcde")
+    assert slow.tempos[0].qpm == pytest.approx(100)
+    assert double.tempos[0].qpm == pytest.approx(2 * own.tempos[0].qpm, rel=1e-4)
+    assert half.tempos[0].qpm == pytest.approx(own.tempos[0].qpm / 2, rel=1e-4)
+    apart = [b - a for a, b in zip(onsets(folder / "b.mid"), onsets(folder / "d.mid"), strict=True)]
+    assert apart[-1] > apart[0]
+
+
+def test_what_has_no_beat_cannot_be_played_at_another_tempo(tmp_path: Path) -> None:
+    (tmp_path / "a.tx1.txt").write_text("P1_NOTEON_60\nWT_9000\nP1_NOTEOFF\nWT_100\n")
+    done = lakhnes("convert", "a.tx1.txt", "-o", "b.mid", "--bpm", "100", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "lakhnes: No steady beat was found in the song, so its timing cannot be changed.\n"
+    )
+    plain = lakhnes("convert", "a.tx1.txt", "-o", "b.mid", folder=tmp_path)
+    assert plain.returncode == 0
+    assert "No steady beat was found; its timing stays raw." in plain.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--bars", "4"), 2, "--bpm"),
+        (("--bpm", "140", "--bars", "4", "--seconds", "9"), 2, "one of"),
+        (("--bpm", "1000", "--bars", "4"), 1, "1000 BPM is out of range; give 20 to 400"),
+    ],
+)
+def test_tempi_that_cannot_be_are_refused(
+    tmp_path: Path, options: tuple[str, ...], code: int, message: str
+) -> None:
+    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
