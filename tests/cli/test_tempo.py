@@ -48,6 +48,18 @@ def test_songs_composed_to_a_tempo_are_on_it(tmp_path: Path, bpm: float, meter: 
         assert max(ends) <= 4 * meter * 480
 
 
+def test_a_loop_goes_on_at_its_start(tmp_path: Path) -> None:
+    from lakhnes.apu import read_vgm
+
+    options = ("--bpm", 140, "--bars", 3, "--loop", "--seed", 1)
+    done = lakhnes("generate", *options, "-o", "s.vgm", "-o", "s.mid", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    log = read_vgm(tmp_path / "s.vgm").log
+    assert log.loop == 0
+    assert log.length == round(3 * 4 * 60 / 140 * 44_100)
+    assert all(onset % 120 == 0 for onset in onsets(tmp_path / "s.mid"))
+
+
 def test_a_song_without_a_tempo_gets_its_own(folder: Path) -> None:
     assert lakhnes("convert", "a.mid", "-o", "b.mid", folder=folder).returncode == 0
     truth = simulate(KINDS["straight"], 1, bars=12)
@@ -92,6 +104,8 @@ def test_what_has_no_beat_cannot_be_played_at_another_tempo(tmp_path: Path) -> N
     ("options", "code", "message"),
     [
         (("--bars", "4"), 2, "--bpm"),
+        (("--bpm", "140", "--loop"), 2, "--bars"),
+        (("--bpm", "140", "--bars", "1", "--loop"), 1, "A loop needs two bars at least"),
         (("--bpm", "140", "--bars", "4", "--seconds", "9"), 2, "one of"),
         (("--bpm", "1000", "--bars", "4"), 1, "1000 BPM is out of range; give 20 to 400"),
     ],

@@ -79,11 +79,17 @@ def generate(
         typer.Option(help="Length in bars, with --bpm.", min=1, max=10_000, rich_help_panel=TIME),
     ] = None,
     meter: MeterOption = 4,
+    loop: Annotated[
+        bool,
+        typer.Option("--loop", help="The last bar leads into the first. With --bars.", rich_help_panel=TIME),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Composes songs from nothing."""
     if sum(length is not None for length in (seconds, tokens, bars)) > 1:
         raise typer.BadParameter("give one of --seconds, --tokens and --bars", param_hint="--bars")
+    if loop and bars is None:
+        raise typer.BadParameter("a loop has bars; give --bpm and --bars", param_hint="--loop")
     if bars is not None and bpm is None:
         raise typer.BadParameter("bars have a length only with --bpm", param_hint="--bars")
 
@@ -133,10 +139,13 @@ def generate(
     songs = {its_seed: song(its_seed) for its_seed in seeds}
     total = length or MODEL_ENDS_SECONDS * SAMPLE_RATE
     started = time.perf_counter()
-    _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
+    if loop and grid is not None and length is not None:
+        songs = _compose_loops(player, songs, length, grid.sample(grid.bar_ticks), quiet=as_json)
+    else:
+        _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
     took = time.perf_counter() - started
     pieces = {
-        path: Music(composed.score(), grid=grid)
+        path: Music(composed.score(), grid=grid, loops=loop)
         for its_seed, composed in songs.items()
         for path in files[its_seed]
     }
@@ -179,3 +188,27 @@ def _compose(
         else:
             for _ in compose_together(model, songs, width=min(BATCH, len(songs)), progress=tell):
                 pass
+
+
+def _compose_loops(
+    model: Model, songs: dict[int, Song], length: int, bar: int, *, quiet: bool
+) -> dict[int, Song]:
+    """Composes songs of a length in samples that lead from their last bar into their first."""
+    import numpy as np
+
+    from lakhnes.cli.progress import composing
+    from lakhnes.runtime.loops import compose_loop
+
+    done: dict[int, Song] = {}
+    with composing(quiet=quiet) as report:
+
+        def tell(song: Song) -> None:
+            samples = len(done) * length + song.time_samples
+            report(samples / (len(songs) * length), samples, song.n_tokens)
+
+        for seed, song in songs.items():
+            rng = np.random.default_rng([seed, 1])
+            done[seed] = compose_loop(
+                model, song, length_samples=length, bar_samples=bar, rng=rng, progress=tell
+            )
+    return done

@@ -73,6 +73,8 @@ class Music:
     """What was decided or left out on the way."""
     grid: BeatGrid | None = None
     """Where its beats lie, if that is known."""
+    loops: bool = False
+    """Whether its end leads into its beginning; a VGM file then says so."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""
@@ -120,7 +122,8 @@ class Music:
             return self.origin
         own_dynamics = forms.registers is RegisterMode.SEED or self.origin.has_expression
         usual = "plain" if own_dynamics else "lead"
-        return registers_of(self.origin, forms.registers, instrument_set(forms.instruments or usual))
+        log = registers_of(self.origin, forms.registers, instrument_set(forms.instruments or usual))
+        return replace(log, loop=0) if self.loops and log.length else log
 
 
 def read_music(path: Path) -> Music:

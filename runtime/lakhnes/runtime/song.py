@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -79,6 +80,13 @@ class Song:
     def score(self) -> Score:
         """What is composed so far, with every note closed."""
         return self._builder.score()
+
+    def branch(self, rng: np.random.Generator) -> Song:
+        """A song that is the same so far and goes on by another source of chance."""
+        shared = (self._codec, self._codec.vocabulary)
+        twin = copy.deepcopy(self, {id(thing): thing for thing in shared})
+        twin._rng = rng
+        return twin
 
     def hear(self, events: Iterable[Event]) -> None:
         """Takes events that were there before as the beginning of the song."""

@@ -1,0 +1,84 @@
+"""Songs whose end leads into their beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.model import Logits, Model
+from lakhnes.runtime.song import Song
+from lakhnes.runtime.vocabulary import END_TOKEN
+
+TAKES = 8
+"""Endings that are tried."""
+
+
+def compose_loop(
+    model: Model,
+    song: Song,
+    *,
+    length_samples: int,
+    bar_samples: int,
+    rng: np.random.Generator,
+    takes: int = TAKES,
+    progress: Callable[[Song], None] = lambda song: None,
+) -> Song:
+    """Composes a song to be played over and over.
+
+    Its last bar is composed several times; the one stays after which the model finds the first bar likeliest.
+
+    Args:
+        model: what composes; its memory is reset.
+        song: that nothing is composed of yet, of a fixed length.
+        length_samples: that length.
+        bar_samples: length of a bar.
+        rng: the source of chance of the endings.
+        takes: how many endings are tried.
+        progress: takes the song after each event.
+
+    Returns:
+        The song with its best ending.
+
+    Raises:
+        OptionError: if the song has less than two bars.
+    """
+    if length_samples < 2 * bar_samples:
+        raise OptionError("A loop needs two bars at least; ask for more.")
+    model.reset()
+    logits = model.step(END_TOKEN)
+    first_bar: list[int] = []
+    while song.time_samples < length_samples - bar_samples:
+        begins = song.time_samples < bar_samples
+        token, _ = song.take(logits)
+        if begins:
+            first_bar.append(token)
+        logits = model.step(token)
+        progress(song)
+    before = model.snapshot()
+    best, best_likelihood = song, -np.inf
+    for _ in range(takes):
+        model.restore(before)
+        take = song.branch(np.random.default_rng(rng.integers(1 << 63)))
+        after = _finish(model, take, logits)
+        progress(take)
+        rows = np.concatenate([after[None], model.prefill(first_bar[:-1])])
+        likelihood = float(_log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())
+        if likelihood > best_likelihood:
+            best, best_likelihood = take, likelihood
+    return best
+
+
+def _finish(model: Model, song: Song, logits: Logits) -> Logits:
+    """Composes a song to its end; returns the logits after it."""
+    while not song.over:
+        token, _ = song.take(logits)
+        logits = model.step(token)
+    return logits
+
+
+def _log_softmax(logits: Logits) -> Logits:
+    """Over the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
