@@ -117,3 +117,24 @@ def test_tempi_that_cannot_be_are_refused(
     assert done.returncode == code
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("continue", "--seconds", "6"),
+        ("continue", "--seconds", "6", "--only-new", "--prompt-seconds", "3"),
+        ("accompany", "--keep", "P1"),
+    ],
+)
+def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(tmp_path: Path, command: tuple[str, ...]) -> None:
+    lakhnes("generate", "--bpm", "133", "--bars", "4", "--seed", "1", "-o", "a.mid", folder=tmp_path)
+    name, *options = command
+    done = lakhnes(name, "a.mid", "-o", "b.mid", "--seed", "2", *options, folder=tmp_path)
+    assert done.returncode == 0
+    read = symusic.Score(tmp_path / "b.mid")
+    assert [round(tempo.qpm, 2) for tempo in read.tempos] == [133]
+    assert onsets(tmp_path / "b.mid")
+    assert sum(onset % 120 == 0 for onset in onsets(tmp_path / "b.mid")) > 0.97 * len(
+        onsets(tmp_path / "b.mid")
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lakhnes.cli.music_files import Forms
     from lakhnes.runtime import Score
     from lakhnes.runtime.arrange import Arrangement
+    from lakhnes.runtime.grid import BeatGrid
 
 
 def continue_(
@@ -68,22 +70,28 @@ def continue_(
     from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
 
     check_outputs(output, source)
-    score, remarks = _read(source)
+    score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
-    arrangement = continue_score(player, prompt, steering.settings(player.codec, seed), seconds)
+    settings = steering.settings(player.codec, seed)
+    if grid is not None:
+        settings = replace(settings, grid=grid.later(prompt.length - score.length))
+    arrangement = continue_score(player, prompt, settings, seconds)
     _run(arrangement, prompt.seconds + (seconds or 180), quiet=as_json)
     whole = arrangement.score()
     if only_new or prompt_seconds is not None:
         whole = last_seconds(whole, whole.seconds - prompt.seconds)
         if not only_new:
             whole = _after(score, whole)
+        elif grid is not None:
+            grid = grid.later(-score.length)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
     _finish(
         whole,
+        grid,
         output,
         _forms(midi, raw_timing, instrument),
         remarks,
@@ -126,23 +134,28 @@ def accompany(
 
     from lakhnes.cli.music_files import check_outputs
     from lakhnes.cli.steering import Steering, parse_voices
-    from lakhnes.runtime import Model
+    from lakhnes.runtime import Model, Voice
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
+    from lakhnes.runtime.quantise import snapped
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
-    score, remarks = _read(source)
+    score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
-    settings = steering.settings(player.codec, seed)
+    settings = replace(steering.settings(player.codec, seed), grid=grid)
     if mode == "rhythm":
         arrangement = accompany_rhythm(player, score, settings)
     else:
         arrangement = accompany_voices(player, score, kept, settings)
     _run(arrangement, score.seconds, quiet=as_json)
+    made = arrangement.score()
+    if grid is not None:  # new notes beside kept ones come as near to the rows as the model's frames let them
+        made = snapped(made, grid, [voice for voice in Voice if voice not in kept])
     _finish(
-        arrangement.score(),
+        made,
+        grid,
         output,
         _forms(midi, raw_timing, instrument),
         remarks,
@@ -153,21 +166,20 @@ def accompany(
     )
 
 
-def _read(source: Path) -> tuple[Score, list[str]]:
-    """A score that the model can hear, and remarks on how it became one."""
-    from lakhnes.cli.music_files import read_score
+def _read(source: Path) -> tuple[Score, list[str], BeatGrid | None]:
+    """A score that the model can hear, remarks on how it became one, and its own bars if it states them."""
+    from lakhnes.cli.music_files import read_music
     from lakhnes.runtime.arrange import fit_to_vocabulary
 
-    score, remarks = read_score(source)
+    music = read_music(source)
+    score, remarks = music.score()
     fitted, moved = fit_to_vocabulary(score)
     shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
-    return fitted, [*remarks, *shifted]
+    return fitted, [*music.remarks, *remarks, *shifted], music.grid
 
 
 def _after(first: Score, second: Score) -> Score:
     """Two scores, one after the other."""
-    from dataclasses import replace
-
     from lakhnes.runtime import Part, Score
 
     parts = []
@@ -199,6 +211,7 @@ def _forms(midi: str, raw_timing: bool, instrument: str | None) -> Forms:
 
 def _finish(
     score: Score,
+    grid: BeatGrid | None,
     output: list[Path],
     forms: Forms,
     remarks: list[str],
@@ -211,7 +224,7 @@ def _finish(
     """Writes the files and says what was done."""
     from lakhnes.cli.music_files import Music, print_summary, summary, write_music
 
-    write_music(dict.fromkeys(output, Music(score)), forms)
+    write_music(dict.fromkeys(output, Music(score, grid=grid)), forms)
     row = summary(score, output)
     if as_json:
         typer.echo(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))

@@ -14,15 +14,16 @@ from operator import attrgetter
 import numpy as np
 
 from lakhnes.runtime.composer import Composer, compose_together
-from lakhnes.runtime.constraints import MELODIC, Constraint
+from lakhnes.runtime.constraints import MELODIC, Constraint, Grid
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.model import Model
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.score import Part, Score, events_of_score
 from lakhnes.runtime.song import Song
-from lakhnes.runtime.timing import heard
+from lakhnes.runtime.timing import Heard, heard
 from lakhnes.runtime.vocabulary import END_TOKEN
 
 MAX_SECONDS = 180
@@ -43,6 +44,8 @@ class Settings:
     """Temperature and cuts."""
     constraints: Sequence[Constraint] = ()
     """What the user asks for; new ones for each song, since they hear it."""
+    grid: BeatGrid | None = None
+    """Of the music that is there: what is new falls on its rows. None for free time."""
 
 
 class Arrangement:
@@ -118,7 +121,8 @@ def continue_score(
     events = list(events_of_score(ear.score, expression=model.codec.vocabulary.has_expression))
     length = None if seconds is None else max(1, round(seconds * SAMPLE_RATE))
     end = ear.score.length + (length or MAX_SECONDS * SAMPLE_RATE)
-    song = _song(model, settings, length_samples=end if length else None, max_samples=end)
+    rows = _rows(model, settings, ear, prompt.length)
+    song = _song(model, settings, *rows, length_samples=end if length else None, max_samples=end)
     song.hear(events)
 
     def finish(whole: Score) -> Score:
@@ -142,7 +146,8 @@ def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settin
     if not kept.n_notes:
         raise OptionError("None of the kept voices has a note; keep one that has.")
     ear = heard(kept, model.codec.timing)
-    song = _song(model, settings, Kept(model.codec, ear.score, dict.fromkeys(free, 0)))
+    kept_music = Kept(model.codec, ear.score, dict.fromkeys(free, 0))
+    song = _song(model, settings, *_rows(model, settings, ear, 0), kept_music)
 
     def finish(whole: Score) -> Score:
         return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, 0, score.length) for v in free})
@@ -244,6 +249,16 @@ def _song(
         max_samples=max_samples,
         constraints=[*settings.constraints, *constraints],
     )
+
+
+def _rows(model: Model, settings: Settings, ear: Heard, sample: int) -> list[Constraint]:
+    """Keeps what is new on the rows that the music's grid has from a sample on, as the model hears them."""
+    grid = settings.grid
+    if grid is None:
+        return []
+    row = round(grid.tick(sample) / grid.row_ticks) * grid.row_ticks
+    many = grid.sample(row + 1000 * grid.row_ticks)
+    return [Grid(model.codec, (many - grid.sample(row)) / 1000, grid.sample(row) - ear.shift)]
 
 
 def _with_notes(prompt: Score) -> Score:

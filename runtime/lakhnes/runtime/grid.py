@@ -85,6 +85,10 @@ class BeatGrid:
         row_ticks = round(self.row_ticks * factor)
         return replace(self, ticks=self.ticks * factor, tempi=tempi, row_ticks=row_ticks)
 
+    def later(self, samples: float) -> BeatGrid:
+        """The same beats so many samples later."""
+        return replace(self, samples=self.samples + samples)
+
     def exact_tick(self, sample: float) -> float:
         """The place of a sample in ticks, with its fraction."""
         return _along(sample, self.samples, self.ticks)
