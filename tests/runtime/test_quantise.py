@@ -69,8 +69,9 @@ def test_at_another_tempo_everything_stays_on_its_beat(seed: int, bpm: float, be
     song = simulate(kinds[seed % len(kinds)], seed).score
     grid = grid_of_beats(track_beats(song)).scaled(beats)
     moved, steady = retimed(song, grid, bpm)
-    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
+    lead = grid.lead_ticks
     assert steady.bpm == bpm
     for before, after in zip(song.parts, moved.parts, strict=True):
         for note, other in zip(before.notes, after.notes, strict=True):
-            assert abs(steady.exact_tick(other.onset) - grid.exact_tick(note.onset) - lead) < 1
+            wanted = max(0.0, grid.exact_tick(note.onset) + lead)
+            assert abs(steady.exact_tick(other.onset) - wanted) < 1

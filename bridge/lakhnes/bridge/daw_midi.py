@@ -40,10 +40,10 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
     """
     gap = GAP_TICKS if grid is not None else 0
     grid = grid or BeatGrid.steady(TEMPO_BPM)
-    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
+    lead = grid.lead_ticks
 
     def ticks(sample: int) -> int:
-        return lead + grid.tick(sample)
+        return max(0, lead + grid.tick(sample))
 
     end = ticks(score.length)
     conductor: list[tuple[int, mido.MetaMessage]] = [

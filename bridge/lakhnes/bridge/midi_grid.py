@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakhnes.bridge.any_midi import tempo_map
 from lakhnes.bridge.smf import MidiFile
@@ -10,7 +11,9 @@ from lakhnes.runtime.events import SAMPLE_RATE
 from lakhnes.runtime.grid import PPQ, TEMPI_BPM, BeatGrid
 
 TRUSTED = 0.8
-"""Share of onsets that must lie on sixteenths or on triplets of eighths, or the file's tempo says nothing."""
+"""Share of onsets that must lie on equal parts of a beat, or the file's tempo says nothing."""
+
+_STEPS = (4, 6, 8, 12, 16)  # into which a beat may be divided; the coarsest that fits counts
 
 
 def grid_of_midi(midi: MidiFile) -> BeatGrid | None:
@@ -31,8 +34,8 @@ def grid_of_midi(midi: MidiFile) -> BeatGrid | None:
         [note.ticks for track in midi.tracks for note in track.notes if note.velocity], np.float64
     )
     beats = ticks / midi.division
-    near = [np.abs(beats * steps - np.rint(beats * steps)) < steps / 48 for steps in (4, 6)]
-    if not len(beats) or max(on.mean() for on in near) < TRUSTED:
+    steps = next((n for n in _STEPS if _share_on(beats, n) >= TRUSTED), None) if len(beats) else None
+    if steps is None:
         return None
     times = tempo_map(midi.tracks, midi.division)
     rates = np.array(times.samples_per_tick)
@@ -45,8 +48,14 @@ def grid_of_midi(midi: MidiFile) -> BeatGrid | None:
         np.array([*times.ticks, last]) * (PPQ / midi.division),
         _beats_per_bar(midi),
         tuple((round(t * PPQ / midi.division), float(b)) for t, b in zip(times.ticks, bpm, strict=True)),
-        PPQ // (4 if near[0].mean() >= near[1].mean() else 6),
+        PPQ // steps,
     )
+
+
+def _share_on(beats: NDArray[np.float64], steps: int) -> float:
+    """Share of places in beats that lie on so many steps a beat, or within a 48th of a beat of one."""
+    places = beats * steps
+    return float((np.abs(places - np.rint(places)) < steps / 48).mean())
 
 
 def _beats_per_bar(midi: MidiFile) -> int:

@@ -79,6 +79,12 @@ class BeatGrid:
         """Ticks of a bar."""
         return self.beats_per_bar * PPQ
 
+    @property
+    def lead_ticks(self) -> int:
+        """Ticks of the whole bars that a pick-up gets in front; less than a row before the first bar is none."""
+        first = self.tick(0)
+        return 0 if first > -self.row_ticks else -(first // self.bar_ticks) * self.bar_ticks
+
     def scaled(self, factor: float) -> BeatGrid:
         """The same time counted in more or fewer beats: 2 for twice the tempo, 0.5 for half of it."""
         tempi = tuple((round(tick * factor), bpm * factor) for tick, bpm in self.tempi)

@@ -14,8 +14,8 @@ from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.score import Change, Note, Part, Score
 from lakhnes.runtime.tempo import Beats
 
-NEAR_SECONDS = 0.012
-"""What lies within this of a row is meant to be on it; ornaments between rows stay where they are."""
+NEAR_SECONDS = 0.018
+"""What lies within this of a row, a 60 Hz frame, is meant to be on it; ornaments between rows stay."""
 
 
 def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
@@ -73,10 +73,10 @@ def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
         OptionError: for a tempo out of range.
     """
     steady = BeatGrid.steady(bpm, grid.beats_per_bar)
-    lead = max(0, -(grid.tick(0) // grid.bar_ticks)) * grid.bar_ticks
+    lead = grid.lead_ticks
 
     def moved(sample: int) -> int:
-        return steady.sample(grid.exact_tick(sample) + lead)
+        return max(0, steady.sample(grid.exact_tick(sample) + lead))
 
     return _moved_score(score, moved), steady
 
