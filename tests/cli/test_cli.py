@@ -247,7 +247,12 @@ def test_a_reader_that_goes_away_is_no_error_to_show(tmp_path: Path) -> None:
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     command = [sys.executable, "-m", "lakhnes.cli", "generate", "--seconds", "3000", "-o", "a.mid"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(2)
     process.send_signal(number)

@@ -81,7 +81,7 @@ class BeatGrid:
 
     @property
     def lead_ticks(self) -> int:
-        """Ticks of the whole bars that a pick-up gets in front; less than a row before the first bar is none."""
+        """Ticks of the whole bars that a pick-up gets in front; less than a row is no pick-up."""
         first = self.tick(0)
         return 0 if first > -self.row_ticks else -(first // self.bar_ticks) * self.bar_ticks
 
