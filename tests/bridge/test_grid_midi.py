@@ -69,6 +69,7 @@ def test_tempi_change_where_the_grid_says() -> None:
     score = on_rows(grid, list(range(0, 32, 4)))
     read = symusic.Score.from_midi(midi_bytes(score, MidiStyle.DAW, grid))
     assert [(t.time, round(t.qpm)) for t in read.tempos] == [(0, 120), (1920, 240)]
+    assert [(m.time, m.text) for m in read.markers] == [(0, "120 BPM"), (1920, "240 BPM")]
     assert [note.time for note in next(t for t in read.tracks if t.notes).notes] == list(range(0, 3840, 480))
     assert len(read.tracks) >= len(Voice) - 3
 

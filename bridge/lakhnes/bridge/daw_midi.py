@@ -51,7 +51,10 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
     ]
     for place, (tick, bpm) in enumerate(grid.tempi):
         tempo = mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))
-        conductor.append((max(0, lead + tick) if place else 0, tempo))
+        start = max(0, lead + tick) if place else 0
+        conductor.append((start, tempo))
+        if len(grid.tempi) > 1:
+            conductor.append((start, mido.MetaMessage("marker", text=f"{bpm:.0f} BPM")))
     tracks = [to_track(conductor, end)]
     for voice in Voice:
         head = [(0, mido.MetaMessage("track_name", name=gm.TRACK_NAMES[voice]))]
