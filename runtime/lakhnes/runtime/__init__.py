@@ -25,12 +25,16 @@ from lakhnes.runtime.errors import (
     OutputError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
+from lakhnes.runtime.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.loops import compose_loop
 from lakhnes.runtime.model import Batch, Model, Snapshot
 from lakhnes.runtime.model_info import ModelInfo
+from lakhnes.runtime.quantise import quantised, retimed
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.scales import parse_scale
 from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
 from lakhnes.runtime.song import Song
+from lakhnes.runtime.tempo import BeatFollower, Beats, track_beats
 from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
 from lakhnes.runtime.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
@@ -39,6 +43,9 @@ __all__ = [
     "DEFAULT_MODEL",
     "SAMPLE_RATE",
     "Batch",
+    "BeatFollower",
+    "BeatGrid",
+    "Beats",
     "Change",
     "CheckpointError",
     "Codec",
@@ -71,12 +78,17 @@ __all__ = [
     "Vocabulary",
     "Voice",
     "clean_frames",
+    "compose_loop",
     "compose_together",
     "find_model",
+    "grid_of_beats",
     "list_models",
     "parse_scale",
     "parse_text",
+    "quantised",
     "read_text",
+    "retimed",
+    "track_beats",
     "tx1",
     "tx1_text",
     "tx2",
