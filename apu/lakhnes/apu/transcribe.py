@@ -13,6 +13,7 @@ Source: NESdev wiki, "APU" and its pages on each channel; nesmdb `score/rawsco.p
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -181,7 +182,7 @@ class _FrameCounter:
         self.sample = -(-clock * SAMPLE_RATE // self._clock_hz)
 
 
-class _Channel:
+class _Channel(ABC):
     """What all channels have: four registers, a length counter and an envelope (the triangle's is of no use).
 
     Attributes:
@@ -227,9 +228,9 @@ class _Channel:
         if half and self._length and not halted:
             self._length -= 1
 
+    @abstractmethod
     def heard(self) -> tuple[float, int, int]:
         """Pitch, velocity and timbre as in `State`."""
-        raise NotImplementedError
 
     @property
     def _volume(self) -> int:

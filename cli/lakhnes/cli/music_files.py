@@ -152,13 +152,6 @@ def read_music(path: Path) -> Music:
     raise OptionError(f"{path} has no known ending; give {_READABLE}.")
 
 
-def read_score(path: Path) -> tuple[Score, tuple[str, ...]]:
-    """Reads notes, and remarks on what was decided on the way; raises what `read_music` does."""
-    music = read_music(path)
-    score, remarks = music.score()
-    return score, (*music.remarks, *remarks)
-
-
 def check_outputs(paths: list[Path], source: Path | None = None) -> None:
     """Refuses files that cannot be written, before any work is done for them.
 
