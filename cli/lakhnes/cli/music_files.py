@@ -203,7 +203,8 @@ def write_music(
         if name.endswith((*_VGM, *_SOUND)):
             files.update(_chip_contents(path, music.log(forms), forms, progress))
             continue
-        _, left_out = music.score()
+        score, left_out = music.score()
+        music = replace(music, origin=score)  # read back from registers once, whatever comes after
         if name.endswith(_MIDI) and forms.midi is MidiStyle.DAW:
             music = replace(music, grid=None) if forms.raw_timing else music.on_grid()
         score, _ = music.score()
