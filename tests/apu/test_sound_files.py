@@ -1,13 +1,24 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from support import tune
 
-from lakhnes.apu import RegisterLog, SoundSettings, registers_of, render, stems, write_sound
+from lakhnes.apu import (
+    Filters,
+    RegisterLog,
+    SoundSettings,
+    registers_of,
+    render,
+    sound_files,
+    stems,
+    write_sound,
+)
 from lakhnes.apu.sound_files import MAX_SECONDS, REFERENCE_GAIN, plays_samples
 from lakhnes.runtime import OptionError
 
@@ -55,13 +66,13 @@ def test_stems_are_the_voices_alone() -> None:
         np.testing.assert_allclose(written(LOG, settings)[0][:, 0], voice, atol=1e-4)
 
 
-def loud(seconds: int) -> RegisterLog:
-    """The DMC's level thrown from end to end, and both pulses at full volume."""
+def loud(seconds: int, start: int = 0) -> RegisterLog:
+    """Both pulses at full volume; from some second on the DMC's level thrown from end to end."""
     rows = [
         (0, r, v)
         for r, v in ((0x15, 15), (0, 0xBF), (1, 8), (2, 200), (3, 0), (4, 0xBF), (5, 8), (6, 201), (7, 0))
     ]
-    rows += [(i * 150, 0x11, 127 * (i % 2)) for i in range(1, seconds * 294)]
+    rows += [(i * 150, 0x11, 127 * (i % 2)) for i in range(1 + start * 294, seconds * 294)]
     return log_of(rows, seconds * 44_100)
 
 
@@ -70,11 +81,63 @@ def log_of(rows: list[tuple[int, int, int]], length: int) -> RegisterLog:
     return RegisterLog(samples, registers.astype(np.uint8), values.astype(np.uint8), length)
 
 
+TOO_LOUD = (loud(3, 2), SoundSettings(filters=Filters.FLAT))
+"""What would clip after two seconds."""
+
+
+def as_rendered(log: RegisterLog, settings: SoundSettings) -> np.ndarray:
+    """What a file would hold at the reference level, float32 [frames, channels]."""
+    sound = np.concatenate(list(render(log, filters=settings.filters, separate=settings.pan is not None)), -1)
+    if settings.pan is None:
+        return sound[:, None] * REFERENCE_GAIN
+    return np.stack([sound.sum(0)] * 2, 1) * (REFERENCE_GAIN / 1.145)
+
+
+@pytest.fixture
+def renders(monkeypatch: pytest.MonkeyPatch) -> list[RegisterLog]:
+    """The logs that sound files are rendered from, as often as they are."""
+    logs: list[RegisterLog] = []
+
+    def counted(log: RegisterLog, **options: Any) -> Iterator[np.ndarray]:
+        logs.append(log)
+        return render(log, **options)
+
+    monkeypatch.setattr(sound_files, "render", counted)
+    return logs
+
+
 @pytest.mark.parametrize("pan", [None, {"P1": 0.0}])
-def test_nothing_clips(pan: dict[str, float] | None) -> None:
-    sound, _ = written(loud(2), SoundSettings(pan=pan))
-    assert 0.8 < np.abs(sound).max() < 10 ** (-1 / 20) + 1e-3
-    assert plays_samples(loud(1))
+def test_a_song_with_samples_is_rendered_once_and_keeps_the_level(
+    pan: dict[str, float] | None, renders: list[RegisterLog]
+) -> None:
+    log, settings = loud(2), SoundSettings(pan=pan)
+    assert plays_samples(log)
+    sound, _ = written(log, settings)
+    assert len(renders) == 1
+    assert 0.8 < np.abs(sound).max() < 1
+    np.testing.assert_allclose(sound, as_rendered(log, settings), atol=1e-4)
+
+
+@pytest.mark.parametrize("pan", [None, {"P1": 0.0}])
+@pytest.mark.parametrize(("file_format", "bits"), [("WAV", 16), ("WAV", 24), ("FLAC", 16)])
+def test_nothing_clips(
+    pan: dict[str, float] | None, file_format: str, bits: int, renders: list[RegisterLog]
+) -> None:
+    log, settings = TOO_LOUD[0], replace(TOO_LOUD[1], pan=pan, bits=bits)
+    expected = as_rendered(log, settings)
+    peak = np.abs(expected).max()
+    assert peak > 1
+    assert np.abs(expected[: 1 << 16]).max() < 1, "so that something is written before it clips"
+    sound, _ = written(log, settings, file_format=file_format)
+    assert len(renders) == 2
+    np.testing.assert_allclose(sound, expected * 10 ** (-1 / 20) / peak, atol=1e-4)
+
+
+def test_what_was_written_too_loud_leaves_nothing_behind() -> None:
+    files = BytesIO(), BytesIO()
+    write_sound(files[0], *TOO_LOUD)
+    write_sound(files[1], RegisterLog(*silence(), TOO_LOUD[0].length), TOO_LOUD[1])
+    assert len(files[0].getvalue()) == len(files[1].getvalue())
 
 
 def test_four_voices_at_full_volume_keep_the_level_and_do_not_clip() -> None:
@@ -175,8 +238,11 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
     assert peak(60) < 1.05 * peak(1)
 
 
-def test_progress_goes_to_its_end() -> None:
+@pytest.mark.parametrize(
+    ("log", "settings"), [(LOG, SoundSettings()), (LOG, SoundSettings(normalize=True)), TOO_LOUD]
+)
+def test_progress_goes_to_its_end(log: RegisterLog, settings: SoundSettings) -> None:
     told: list[float] = []
-    write_sound(BytesIO(), LOG, SoundSettings(normalize=True), progress=told.append)
+    write_sound(BytesIO(), log, settings, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 1

@@ -86,8 +86,10 @@ def _spread(buffer: Floats, start: int, fraction: float, height: float, kernel: 
     row = int(place)
     share = place - row
     near, far = height * (1.0 - share), height * share
+    # Slices, as LLVM vectorises the loop only where no index can be negative.
+    out, low, high = buffer[start : start + TAPS], kernel[row], kernel[row + 1]
     for tap in range(TAPS):
-        buffer[start + tap] += near * kernel[row, tap] + far * kernel[row + 1, tap]
+        out[tap] += near * low[tap] + far * high[tap]
 
 
 @compiled
@@ -98,8 +100,9 @@ def _spread_noise(buffer: Floats, start: int, fraction: float, height: float, ke
     share = place - row
     start += TAPS // 2 - _NOISE_TAPS // 2
     near, far = height * (1.0 - share), height * share
+    out, low, high = buffer[start : start + _NOISE_TAPS], kernel[row], kernel[row + 1]
     for tap in range(_NOISE_TAPS):
-        buffer[start + tap] += near * kernel[row, tap] + far * kernel[row + 1, tap]
+        out[tap] += near * low[tap] + far * high[tap]
 
 
 @compiled
@@ -111,11 +114,11 @@ def _spread_box(buffer: Floats, start: int, fraction: float, height: float) -> N
 
 
 @compiled
-def _kind(train: Ints) -> int:
-    """How a train's steps are spread: as tones (0), noise (1) or white noise (2)."""
-    if train[SIZE] != NOISE_STATES:
+def _kind(size: int, period: int) -> int:
+    """How the steps of a train are spread: as tones (0), noise (1) or white noise (2)."""
+    if size != NOISE_STATES:
         return 0
-    return 1 if train[PERIOD] > _BOX_PERIOD else 2
+    return 1 if period > _BOX_PERIOD else 2
 
 
 @compiled
@@ -139,6 +142,7 @@ def _add_compiled(
     n_steps = 0
     at = np.zeros(5, np.int64)  # the train that a channel is in
     step = np.full(5, -1)  # its next step; -1 for its entry
+    places = np.zeros(5, np.int64)  # where that is in its pattern
     due = np.zeros(5, np.int64)  # clock of it
     for c in range(5):
         due[c] = trains[c, 0, BEGIN] if heard[c] and counts[c] > 0 else never
@@ -160,18 +164,19 @@ def _add_compiled(
                 if other != c:
                     limit = min(limit, due[other] + (1 if other > c else 0))
                     others += levels[other] * weights[other]
-            train = trains[c, at[c]]
-            kind, weight, k = _kind(train), weights[c], step[c]
-            base, size, volume, period = train[BASE], train[SIZE], train[VOLUME], train[PERIOD]
-            place = (train[INDEX] + max(k, 0)) % size
+            i, k, place, now, weight = at[c], step[c], places[c], levels[c], weights[c]
+            base, size, volume = trains[c, i, BASE], trains[c, i, SIZE], trains[c, i, VOLUME]
+            count, period = trains[c, i, COUNT], trains[c, i, PERIOD]
+            kind = _kind(size, period)
             while clock < limit:
                 if k < 0:
-                    level = train[ENTRY]
+                    level = trains[c, i, ENTRY]
+                    place = trains[c, i, INDEX] % size
                 else:
                     level = volume * patterns[base + place]
                     place = place + 1 if place + 1 < size else 0
-                if level != levels[c]:
-                    levels[c] = level
+                if level != now:
+                    now = level
                     n_steps += 1
                     after = _output(group, others + level * weight, gain)
                     time = clock * sample_rate  # whole numbers: the same in blocks of any size
@@ -190,13 +195,13 @@ def _add_compiled(
                         _spread_box(buffer, start - frame, fraction, height)
                     before = after
                 k += 1
-                if k == train[COUNT]:
+                if k == count:
                     at[c] += 1
                     k = -1
                     clock = trains[c, at[c], BEGIN] if at[c] < counts[c] else never
                     break
-                clock = train[FIRST] if k == 0 else clock + period
-            step[c], due[c] = k, clock
+                clock = trains[c, i, FIRST] if k == 0 else clock + period
+            step[c], places[c], levels[c], due[c] = k, place, now, clock
     return n_steps
 
 

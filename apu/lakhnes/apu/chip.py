@@ -104,7 +104,7 @@ def _open(
     period: int,
     volume: int,
     running: int,
-    t: Tables,
+    patterns: Ints,
     trains: Ints,
     counts: Ints,
 ) -> None:
@@ -113,15 +113,15 @@ def _open(
     if period != s[_PERIOD] or volume != s[_VOLUME] or running != s[_RUNNING]:
         _close(state, c, clock, trains, counts)
         s[_PERIOD], s[_VOLUME], s[_RUNNING] = period, volume, running
-        s[_ENTRY] = volume * t.patterns[s[_BASE] + s[_INDEX]]
+        s[_ENTRY] = volume * patterns[s[_BASE] + s[_INDEX]]
 
 
 @compiled
-def _pattern(state: Ints, c: int, base: int, index: int, size: int, t: Tables) -> None:
+def _pattern(state: Ints, c: int, base: int, index: int, size: int, patterns: Ints) -> None:
     """Puts channel c, whose train was just closed, at a place in a pattern."""
     s = state[c]
     s[_BASE], s[_INDEX], s[_SIZE] = base, index, size
-    s[_ENTRY] = s[_VOLUME] * t.patterns[base + index]
+    s[_ENTRY] = s[_VOLUME] * patterns[base + index]
 
 
 @compiled
@@ -135,33 +135,38 @@ def _target(state: Ints, c: int) -> int:
 
 
 @compiled
-def _blur(state: Ints, clock: int, ultrasonic: bool, t: Tables, trains: Ints, counts: Ints) -> None:
+def _blur(state: Ints, clock: int, ultrasonic: bool, patterns: Ints, trains: Ints, counts: Ints) -> None:
     """Lets the triangle give its mean where it steps too fast to be heard, and its steps elsewhere."""
     s = state[TR]
     if ultrasonic != (s[_BASE] == TRIANGLE_MEAN):
         _close(state, TR, clock, trains, counts)
         if ultrasonic:
             s[_STEP_BEFORE] = s[_INDEX]
-            _pattern(state, TR, TRIANGLE_MEAN, 0, 1, t)
+            _pattern(state, TR, TRIANGLE_MEAN, 0, 1, patterns)
         else:
-            _pattern(state, TR, TRIANGLE_BASE, s[_STEP_BEFORE], 32, t)
+            _pattern(state, TR, TRIANGLE_BASE, s[_STEP_BEFORE], 32, patterns)
 
 
 @compiled
-def _refresh(state: Ints, c: int, clock: int, t: Tables, trains: Ints, counts: Ints) -> None:
-    """Brings the train of channel c in line with its registers and counters."""
+def _refresh(
+    state: Ints, c: int, clock: int, patterns: Ints, periods: Ints, trains: Ints, counts: Ints
+) -> None:
+    """Brings the train of channel c in line with its registers and counters.
+
+    It gets the two tables that it needs: to hand on all of them takes longer than the rest.
+    """
     s = state[c]
     loudness = s[_ENVELOPE] if s[_CONSTANT] else s[_DECAY]
     sounds = s[_LENGTH] > 0
     if c in (P1, P2):
         sounds = sounds and s[_TIMER] >= 8 and _target(state, c) <= 0x7FF
-        _open(state, c, clock, 2 * (s[_TIMER] + 1), loudness if sounds else 0, 1, t, trains, counts)
+        _open(state, c, clock, 2 * (s[_TIMER] + 1), loudness if sounds else 0, 1, patterns, trains, counts)
     elif c == TR:
         running = 1 if sounds and s[_LINEAR] > 0 else 0
-        _blur(state, clock, running == 1 and s[_TIMER] < _ULTRASONIC, t, trains, counts)
-        _open(state, c, clock, s[_TIMER] + 1, 1, running, t, trains, counts)
+        _blur(state, clock, running == 1 and s[_TIMER] < _ULTRASONIC, patterns, trains, counts)
+        _open(state, c, clock, s[_TIMER] + 1, 1, running, patterns, trains, counts)
     elif c == NO:
-        _open(state, c, clock, t.noise_periods[s[_TIMER]], loudness if sounds else 0, 1, t, trains, counts)
+        _open(state, c, clock, periods[s[_TIMER]], loudness if sounds else 0, 1, patterns, trains, counts)
 
 
 @compiled
@@ -173,7 +178,7 @@ def _set_duty(
     if restart or duty != s[_DUTY]:
         _close(state, c, clock, trains, counts)
         s[_DUTY] = duty
-        _pattern(state, c, 8 * duty, 0 if restart else s[_INDEX], 8, t)
+        _pattern(state, c, 8 * duty, 0 if restart else s[_INDEX], 8, t.patterns)
 
 
 @compiled
@@ -185,7 +190,7 @@ def _set_mode(state: Ints, clock: int, mode: int, t: Tables, trains: Ints, count
         register = t.noise_state[s[_BASE] - NOISE_BASE + s[_INDEX]]
         s[_DUTY] = mode
         base, size = NOISE_BASE + t.noise_base[mode, register], t.noise_size[mode, register]
-        _pattern(state, NO, base, t.noise_place[mode, register], size, t)
+        _pattern(state, NO, base, t.noise_place[mode, register], size, t.patterns)
 
 
 @compiled
@@ -270,7 +275,7 @@ def _write_channel(
             else:
                 s[_START] = 1
                 _set_duty(state, c, clock, s[_DUTY], True, t, trains, counts)
-    _refresh(state, c, clock, t, trains, counts)
+    _refresh(state, c, clock, t.patterns, t.noise_periods, trains, counts)
 
 
 @compiled
@@ -279,8 +284,8 @@ def _set_dac(state: Ints, level: int, clock: int, trains: Ints, counts: Ints) ->
     s = state[DM]
     if level != s[_DAC]:
         row = trains[DM, counts[DM]]
-        row[:] = 0
         row[BEGIN], row[ENTRY], row[PERIOD], row[SIZE] = clock, level, 1, 1
+        row[FIRST] = row[COUNT] = row[BASE] = row[INDEX] = row[VOLUME] = 0
         counts[DM] += 1
         s[_DAC] = level
 
@@ -354,7 +359,7 @@ def _write_status(state: Ints, value: int, memory: NDArray[np.uint8]) -> None:
 @compiled
 def _refresh_all(state: Ints, clock: int, t: Tables, trains: Ints, counts: Ints) -> None:
     for c in (P1, P2, TR, NO):
-        _refresh(state, c, clock, t, trains, counts)
+        _refresh(state, c, clock, t.patterns, t.noise_periods, trains, counts)
 
 
 @compiled

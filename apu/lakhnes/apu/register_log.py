@@ -77,6 +77,10 @@ class RegisterLog:
         """Length in seconds."""
         return self.length / SAMPLE_RATE
 
+    def frames(self, sample_rate: int) -> int:
+        """Length in samples at another rate, the last one begun."""
+        return -(-self.length * sample_rate // SAMPLE_RATE)
+
     def unrolled(self, passes: int) -> RegisterLog:
         """The song with its loop played so many times in all; itself if it has no loop.
 

@@ -237,7 +237,7 @@ def render(
     loads = [
         (clock * sample_rate // log.clock_hz, part) for clock, part in zip(clocks, log.memory, strict=True)
     ]
-    end = -(-log.length * sample_rate // SAMPLE_RATE) + LATENCY
+    end = log.frames(sample_rate) + LATENCY
     skip = LATENCY
     while renderer.frame < end:
         while loads and loads[0][0] <= renderer.frame:

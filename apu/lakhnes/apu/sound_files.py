@@ -1,8 +1,8 @@
 """Sound in files: WAV and FLAC, mono, stereo or a file for each voice.
 
 Level: the chip's output, 0 to 1, is multiplied by a fixed gain at which all four voices at full volume just
-do not clip; so every song comes out as loud as the console plays it beside the others. A song that plays
-samples on the DMC is measured first, and turned down as a whole if it would clip.
+do not clip; so every song comes out as loud as the console plays it beside the others. A song that would clip
+even so, as loud samples on the DMC can make it, is rendered anew and turned down as a whole to -1 dBFS.
 
 The console's mixer is not linear: voices that sound together are a little softer than the sum of each alone.
 A stem is a voice alone, as the console would play it if the others were silent; so stems added up are a
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.render import CHANNELS, Filters, Mixer, Samples, render
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE
 
 _Result = TypeVar("_Result")
 
@@ -117,17 +116,79 @@ def write_sound(
         OptionError: for a song of more than `MAX_SECONDS`.
         OSError: if the file takes no more.
     """
-    import soundfile
-
     if log.seconds > MAX_SECONDS:
         hours = MAX_SECONDS // 3600
         raise OptionError(
             f"{log.seconds / 3600:.1f} hours are too long for a sound file ({hours} at most). Cut the song."
         )
-    frames = -(-log.length * settings.sample_rate // SAMPLE_RATE)
+    frames = log.frames(settings.sample_rate)
     if file_format == "WAV" and frames * settings.channels * settings.bits // 8 > _WAV_LIMIT:
         file_format = "RF64"
-    gain = _gain(log, settings, progress)
+    tell = _rising(progress)
+    if settings.normalize:
+        gain = 1.0
+        peak = _play(log, settings, gain, lambda block: None, lambda part: tell(part / 2))
+    else:
+        gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.channels == 2 else 1.0)
+        with _opened(file, settings, file_format) as write:
+            peak = _play(log, settings, gain, write, tell)
+        if peak <= 1:
+            return
+        file.seek(0)  # it would clip, so what was written goes
+        file.truncate()
+    with _opened(file, settings, file_format) as write:
+        _play(log, settings, gain * _CEILING / (peak or 1), write, lambda part: tell((1 + part) / 2))
+
+
+def _rising(progress: Callable[[float], None]) -> Callable[[float], None]:
+    """Progress that waits rather than going back."""
+    most = 0.0
+
+    def tell(part: float) -> None:
+        nonlocal most
+        most = max(most, part)
+        progress(most)
+
+    return tell
+
+
+def _play(
+    log: RegisterLog,
+    settings: SoundSettings,
+    gain: float,
+    write: Callable[[Samples], None],
+    progress: Callable[[float], None],
+) -> float:
+    """Renders a log once and writes it, unless a sample is beyond 1: from there on it is only measured.
+
+    Args:
+        log: what is played.
+        settings: how.
+        gain: what samples are multiplied by.
+        write: takes blocks float32 [frames, channels], -1..1.
+        progress: takes how much is done, 0..1.
+
+    Returns:
+        The loudest sample; of a stem, that of the loudest voice, as all stems get one gain.
+    """
+    frames = log.frames(settings.sample_rate)
+    heard = [CHANNELS.index(settings.stem)] if settings.stem is not None else slice(None)
+    done, peak = 0, 0.0
+    for block in _blocks(log, settings):
+        block = block * (gain * _fade(settings, frames, done, len(block)))[:, None]
+        peak = max(peak, float(block.max(initial=0)), -float(block.min(initial=0)))
+        if peak <= 1:
+            write(block[:, heard])
+        done += len(block)
+        progress(done / max(1, frames))
+    return peak
+
+
+@contextmanager
+def _opened(file: BinaryIO, settings: SoundSettings, file_format: str) -> Iterator[Callable[[Samples], None]]:
+    """What writes blocks into a sound file, float32 [frames, channels]."""
+    import soundfile
+
     sink = _Sink(file)
     with (
         sink.trouble(),
@@ -140,13 +201,12 @@ def write_sound(
             subtype=f"PCM_{settings.bits}",
         ) as sound,
     ):
-        done, measured = 0, 0.5 if settings.normalize else 0.0
-        for block in _blocks(log, settings):
-            count = block.shape[0]
-            sound.write(_whole(block * (gain * _fade(settings, frames, done, count))[:, None], settings.bits))
+
+        def write(block: Samples) -> None:
+            sound.write(_whole(block, settings.bits))
             sink.check()
-            done += count
-            progress(measured + (1 - measured) * done / max(1, frames))
+
+        yield write
 
 
 class _Sink:
@@ -197,28 +257,6 @@ class _Sink:
         return None
 
 
-def _gain(log: RegisterLog, settings: SoundSettings, progress: Callable[[float], None]) -> float:
-    """What samples are multiplied by."""
-    gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.channels == 2 else 1.0)
-    if not settings.normalize and not plays_samples(log):
-        return gain
-    if settings.stem is not None:  # all stems get the gain that the loudest of them takes
-        settings = replace(settings, pan=None, stem=None)
-        blocks: Iterator[Samples] = (block.T for block in _rendered(log, settings, separate=True))
-    else:
-        blocks = _blocks(log, settings)
-    peak, done, frames = 0.0, 0, -(-log.length * settings.sample_rate // SAMPLE_RATE)
-    for block in blocks:
-        faded = block * _fade(settings, frames, done, len(block))[:, None]
-        peak = max(peak, float(np.abs(faded).max(initial=0)))
-        done += len(block)
-        if settings.normalize:
-            progress(done / max(1, frames) / 2)
-    if not peak:
-        return gain
-    return _CEILING / peak if settings.normalize else min(gain, _CEILING / peak)
-
-
 def plays_samples(log: RegisterLog) -> bool:
     """Whether the DMC's level ever changes."""
     starts = (log.values[log.registers == 0x15] & 0x10).any()
@@ -226,11 +264,10 @@ def plays_samples(log: RegisterLog) -> bool:
 
 
 def _whole(block: Samples, bits: int) -> NDArray[np.int16] | NDArray[np.int32]:
-    """Samples as whole numbers, those of 24 bits in the upper part of 32."""
+    """Samples from -1 to 1 as whole numbers, those of 24 bits in the upper part of 32."""
     if bits == 16:
-        return np.clip(np.rint(block * 32_767), -32_768, 32_767).astype(np.int16)
-    steps = np.clip(np.rint(block.astype(np.float64) * 8_388_607), -8_388_608, 8_388_607)
-    return steps.astype(np.int32) << 8
+        return np.rint(block * 32_767).astype(np.int16)
+    return np.rint(block.astype(np.float64) * 8_388_607).astype(np.int32) << 8
 
 
 def _fade(settings: SoundSettings, frames: int, start: int, count: int) -> NDArray[np.float32]:
@@ -243,30 +280,25 @@ def _fade(settings: SoundSettings, frames: int, start: int, count: int) -> NDArr
 
 
 def _blocks(log: RegisterLog, settings: SoundSettings) -> Iterator[Samples]:
-    """Blocks float32 [frames, channels]."""
-    alone = settings.pan is not None or settings.stem is not None
-    if not alone:
-        yield from (block[:, None] for block in _rendered(log, settings, separate=False))
-        return
-    weights = _weights(settings)  # [5, channels]
-    yield from (np.asarray(block.T @ weights) for block in _rendered(log, settings, separate=True))
-
-
-def _rendered(log: RegisterLog, settings: SoundSettings, *, separate: bool) -> Iterator[Samples]:
-    return render(
+    """Blocks float32 [frames, channels]; for a stem [frames, 5], all voices."""
+    blocks = render(
         log,
         sample_rate=settings.sample_rate,
         mixer=settings.mixer,
         filters=settings.filters,
-        separate=separate,
+        separate=settings.pan is not None or settings.stem is not None,
     )
-
-
-def _weights(settings: SoundSettings) -> NDArray[np.float32]:
-    """How loud each channel is on each side, float32 [5, channels]: full in the middle."""
     if settings.stem is not None:
-        return np.array([[name == settings.stem] for name in CHANNELS], np.float32)
-    places = np.array([(settings.pan or {}).get(name, 0.0) for name in CHANNELS])
+        return (block.T for block in blocks)
+    if settings.pan is None:
+        return (block[:, None] for block in blocks)
+    sides = _sides(settings.pan)  # [5, channels]
+    return (np.asarray(block.T @ sides) for block in blocks)
+
+
+def _sides(pan: Mapping[str, float]) -> NDArray[np.float32]:
+    """How loud each channel is on each side, float32 [5, 2]: full in the middle."""
+    places = np.array([pan.get(name, 0.0) for name in CHANNELS])
     return np.stack([np.minimum(1, 1 - places), np.minimum(1, 1 + places)], 1).astype(np.float32)
 
 
