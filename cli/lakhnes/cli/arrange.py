@@ -65,14 +65,14 @@ def continue_(
 ) -> None:
     """Goes on where a piece of music ends."""
     from lakhnes.cli.music_files import check_outputs
-    from lakhnes.cli.steering import Steering
+    from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime import Model
     from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
 
     check_outputs(output, source)
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
@@ -133,7 +133,7 @@ def accompany(
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
     from lakhnes.cli.music_files import check_outputs
-    from lakhnes.cli.steering import Steering, parse_voices
+    from lakhnes.cli.steering import parse_steering, parse_voices
     from lakhnes.runtime import Model, Voice
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
     from lakhnes.runtime.quantise import snapped
@@ -142,7 +142,7 @@ def accompany(
     kept = parse_voices(keep) if keep is not None else []
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)
     if mode == "rhythm":

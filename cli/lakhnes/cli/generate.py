@@ -103,7 +103,7 @@ def generate(
         summary,
         write_music,
     )
-    from lakhnes.cli.steering import Steering
+    from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
     from lakhnes.runtime.grid import BeatGrid
@@ -120,7 +120,7 @@ def generate(
     if grid is not None and bars is not None:
         length = grid.sample(bars * grid.bar_ticks)
     forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
-    steering = Steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
 
     def song(its_seed: int) -> Song:

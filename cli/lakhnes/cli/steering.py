@@ -1,68 +1,47 @@
-"""The steering options as constraints and sampling."""
+"""The steering options as what the runtime understands."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from lakhnes.runtime.arrange import Settings
-from lakhnes.runtime.constraints import Constraint, Density, Grid, MaxLength, Muted, PitchRange, Scale
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE, Voice
-from lakhnes.runtime.grid import BeatGrid
+from lakhnes.runtime.events import Voice
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.scales import parse_scale
-from lakhnes.runtime.timing import Codec
+from lakhnes.runtime.steering import Steering
 
 
-@dataclass(frozen=True, slots=True)
-class Steering:
-    """What a user asked for."""
+def parse_steering(
+    temperature: float,
+    top_k: int,
+    top_p: float | None,
+    scale: str | None,
+    mute: str | None,
+    ranges: list[str] | None,
+    density: float,
+    max_note: float | None,
+) -> Steering:
+    """Reads the options.
 
-    temperature: float
-    top_k: int
-    """0 for all."""
-    top_p: float | None
-    scale: str | None
-    mute: str | None
-    ranges: list[str] | None
-    density: float
-    max_note: float | None
-    """Seconds."""
+    Args:
+        temperature: 0 takes the likeliest event.
+        top_k: 0 for all.
+        top_p: None for all.
+        scale: such as `a minor`.
+        mute: such as `P2,NO`.
+        ranges: such as `P1:60-84`.
+        density: -5 to 5.
+        max_note: in seconds.
 
-    def settings(self, codec: Codec, seed: int, grid: BeatGrid | None = None) -> Settings:
-        """How one song is composed.
-
-        Args:
-            codec: of the model.
-            seed: of the song.
-            grid: on whose rows every event falls; None for free time.
-
-        Raises:
-            OptionError: if an option says nothing that can be done.
-        """
-        sampling = Sampling(self.temperature, self.top_k or None, self.top_p)
-        constraints = self._constraints(codec)
-        if grid is not None:
-            start, row = grid.sample(0), grid.sample(grid.row_ticks * 1000) - grid.sample(0)
-            constraints.append(Grid(codec, row / 1000, start))
-        return Settings(np.random.default_rng(seed), sampling, constraints)
-
-    def _constraints(self, codec: Codec) -> list[Constraint]:
-        vocabulary = codec.vocabulary
-        constraints: list[Constraint] = []
-        if self.scale is not None:
-            constraints.append(Scale(vocabulary, parse_scale(self.scale)))
-        if self.mute is not None:
-            constraints.append(Muted(vocabulary, parse_voices(self.mute)))
-        if self.ranges:
-            constraints.append(PitchRange(vocabulary, dict(map(_parse_range, self.ranges))))
-        if self.density:
-            constraints.append(Density(vocabulary, self.density))
-        if self.max_note is not None:
-            constraints.append(MaxLength(codec, round(self.max_note * SAMPLE_RATE)))
-        return constraints
+    Raises:
+        OptionError: if an option says nothing that can be done.
+    """
+    return Steering(
+        Sampling(temperature, top_k or None, top_p),
+        None if scale is None else frozenset(parse_scale(scale)),
+        frozenset() if mute is None else frozenset(parse_voices(mute)),
+        dict(map(_parse_range, ranges or [])),
+        density,
+        max_note,
+    )
 
 
 def parse_voices(text: str) -> list[Voice]:

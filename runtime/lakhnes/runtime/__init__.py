@@ -23,9 +23,12 @@ from lakhnes.runtime.errors import (
     ModelError,
     OptionError,
     OutputError,
+    PortError,
+    PortLostError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.live_composer import LiveComposer
 from lakhnes.runtime.loops import compose_loop
 from lakhnes.runtime.model import Batch, Model, Snapshot
 from lakhnes.runtime.model_info import ModelInfo
@@ -34,8 +37,10 @@ from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.scales import parse_scale
 from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
 from lakhnes.runtime.song import Song
+from lakhnes.runtime.steering import Steering
 from lakhnes.runtime.tempo import BeatFollower, Beats, track_beats
 from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
+from lakhnes.runtime.timeline import Moment, Timeline
 from lakhnes.runtime.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
 
@@ -57,23 +62,29 @@ __all__ = [
     "Grid",
     "Kind",
     "LakhnesError",
+    "LiveComposer",
     "MaxLength",
     "MissingExtraError",
     "Model",
     "ModelError",
     "ModelInfo",
+    "Moment",
     "Muted",
     "Note",
     "OptionError",
     "OutputError",
     "Part",
     "PitchRange",
+    "PortError",
+    "PortLostError",
     "Sampling",
     "Scale",
     "Score",
     "ScoreBuilder",
     "Snapshot",
     "Song",
+    "Steering",
+    "Timeline",
     "Timing",
     "Vocabulary",
     "Voice",

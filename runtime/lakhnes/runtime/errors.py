@@ -6,6 +6,9 @@ LakhnesError            whatever a user can cause and mend
 ├── CheckpointError     a training checkpoint that is refused or not supported
 ├── OptionError         a setting out of its range
 ├── OutputError         a file that cannot be written
+├── SoundError          no sound output, or one that fails
+├── PortError           a MIDI port that cannot be found or opened
+│   └── PortLostError   a MIDI port that was open and is gone
 └── MissingExtraError   an optional dependency that is not installed
 
 Messages say what was wrong, where, and the next step.
@@ -49,6 +52,18 @@ class OptionError(LakhnesError):
 
 class OutputError(LakhnesError):
     """A file that cannot be written; nothing is left behind."""
+
+
+class PortError(LakhnesError):
+    """A MIDI port that cannot be found or opened."""
+
+
+class PortLostError(PortError):
+    """A MIDI port that was open and is gone; opening it again is the way back."""
+
+
+class SoundError(LakhnesError):
+    """No sound output, or one that fails; everything else goes on without sound."""
 
 
 class MissingExtraError(LakhnesError):

@@ -1,0 +1,99 @@
+"""Control from a DAW or a keyboard: which controllers steer what.
+
+| CC | steers | 0 | 64 | 127 |
+|---|---|---|---|---|
+| 70 | temperature | 0.3 | 0.95 | 1.6 |
+| 71 | top-k | 1 | 33 | all |
+| 72 | density | -3 (sparse) | 0 | 3 (dense) |
+| 73, 74, 75, 76 | mute Pulse 1, Pulse 2, Triangle, Noise | heard | muted | muted |
+| 77 | new take: what comes from the next bar on is new | - | now | now |
+| 120, 123 | panic: everything off | now | now | now |
+
+They are the controllers that MIDI sets aside for sounds, on any channel, so most keyboards can send them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.events import Voice
+from lakhnes.runtime.steering import Steering
+
+
+class Control(StrEnum):
+    """What can be steered."""
+
+    TEMPERATURE = "temperature"
+    TOP_K = "top-k"
+    DENSITY = "density"
+    MUTE_P1 = "mute-p1"
+    MUTE_P2 = "mute-p2"
+    MUTE_TR = "mute-tr"
+    MUTE_NO = "mute-no"
+    NEW_TAKE = "new-take"
+    PANIC = "panic"
+
+
+MUTES = {
+    Control.MUTE_P1: Voice.P1,
+    Control.MUTE_P2: Voice.P2,
+    Control.MUTE_TR: Voice.TR,
+    Control.MUTE_NO: Voice.NO,
+}
+
+_PANIC = (120, 123)  # all sound off, all notes off: what a DAW's own panic sends
+
+
+@dataclass(frozen=True, slots=True)
+class ControlMap:
+    """Which controller steers what."""
+
+    controllers: tuple[tuple[int, Control], ...] = (
+        (70, Control.TEMPERATURE),
+        (71, Control.TOP_K),
+        (72, Control.DENSITY),
+        (73, Control.MUTE_P1),
+        (74, Control.MUTE_P2),
+        (75, Control.MUTE_TR),
+        (76, Control.MUTE_NO),
+        (77, Control.NEW_TAKE),
+    )
+    """Controller numbers 0..119 and what each steers."""
+
+    def find(self, controller: int) -> Control | None:
+        """What a controller steers; None for nothing."""
+        if controller in _PANIC:
+            return Control.PANIC
+        return dict(self.controllers).get(controller)
+
+    def learned(self, controller: int, control: Control) -> ControlMap:
+        """The map with a controller that steers something from now on, and nothing else.
+
+        Raises:
+            OptionError: for a number that no controller has.
+        """
+        if not 0 <= controller <= 119:
+            raise OptionError(f"There is no controller {controller}; give 0 to 119.")
+        kept = [(cc, what) for cc, what in self.controllers if cc != controller and what is not control]
+        return replace(self, controllers=(*kept, (controller, control)))
+
+
+def steered(steering: Steering, control: Control, value: int) -> Steering:
+    """What is asked for after a controller has moved.
+
+    Args:
+        steering: what was asked for.
+        control: temperature, top-k or density; others change nothing.
+        value: of the controller, 0..127.
+    """
+    sampling = steering.sampling
+    if control is Control.TEMPERATURE:
+        return replace(steering, sampling=replace(sampling, temperature=round(0.3 + 1.3 * value / 128, 3)))
+    if control is Control.TOP_K:
+        return replace(steering, sampling=replace(sampling, top_k=None if value == 127 else 1 + value // 2))
+    if control is Control.DENSITY:
+        amount = (value - 64) / 64 if value < 64 else (value - 64) / 63
+        return replace(steering, density=round(3 * amount, 3))
+    return steering

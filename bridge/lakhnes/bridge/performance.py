@@ -1,0 +1,333 @@
+"""A performance: a composer, a player and what they share, each in its thread.
+
+The composer fills the timeline in front of the player's place; the player sends what is there. What others
+want (a hand on a controller, a key, a window) comes in here, and is handed to the thread that it concerns.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lakhnes.bridge.beat_clock import BeatClock, ClockState
+from lakhnes.bridge.controls import MUTES, Control, ControlMap, steered
+from lakhnes.bridge.outlet import Outlet
+from lakhnes.bridge.player import Player
+from lakhnes.runtime.errors import LakhnesError
+from lakhnes.runtime.events import Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.live_composer import LiveComposer
+from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.timeline import Moment
+
+AHEAD_BARS = 2.0
+"""How much is composed in front of what is played."""
+
+REST_BARS = 4
+"""A voice that somebody played is composed again after so many bars of rest."""
+
+WATCH_SECONDS = 1.0
+"""How often is looked whether the outlets are still there."""
+
+_POLL_SECONDS = 0.02
+
+
+class Watched(Protocol):
+    """Something that may go away and come back, such as a MIDI port."""
+
+    def check(self) -> str | None:
+        """Looks whether it is there, and tries to get it back if not; what is wrong, None if nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A performance at a moment, for whoever shows it."""
+
+    clock: ClockState
+    bar: int
+    """From 1."""
+    beat: int
+    """From 1."""
+    ahead_beats: float
+    """How much is composed in front of the place."""
+    waiting: bool
+    """Whether music is to sound and nothing is composed yet."""
+    sounding: dict[Voice, int]
+    """The pitch of each voice that sounds."""
+    muted: frozenset[Voice]
+    taken: frozenset[Voice]
+    """Voices that somebody plays."""
+    steering: Steering
+    take: int
+    sent: int
+    """Events that were sent."""
+    late: int
+    """Events that were sent more than 10 ms after their time."""
+    worst_seconds: float
+    """Of the latest one."""
+    gaps: int
+    """How often the composer was too slow."""
+    tokens: int
+    """Events that were composed."""
+    problems: tuple[str, ...]
+    """What is wrong now, a sentence each."""
+
+
+class Performance:
+    """Composes and plays until it is closed."""
+
+    def __init__(
+        self,
+        composer: LiveComposer,
+        clock: BeatClock,
+        outlets: Sequence[Outlet],
+        *,
+        ahead_bars: float = AHEAD_BARS,
+        offset_seconds: float = 0.0,
+        clock_out: Callable[[bytes], None] | None = None,
+        controls: ControlMap | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Makes a performance that stands still.
+
+        Args:
+            composer: what composes.
+            clock: where in the song we are.
+            outlets: where the music goes.
+            ahead_bars: how much is composed in front of what is played.
+            offset_seconds: how much later everything is sent; earlier if negative.
+            clock_out: takes MIDI clock messages for others to follow.
+            controls: which controllers steer what.
+            now: the time.
+        """
+        self.player = Player(
+            composer.timeline, clock, outlets, offset_seconds=offset_seconds, clock_out=clock_out, now=now
+        )
+        self.composer = composer
+        self.clock = clock
+        self.controls = controls or ControlMap()
+        self._grid = composer.timeline.grid
+        self._ahead = max(PPQ, round(ahead_bars * self._grid.bar_ticks))
+        self._watched: list[Watched] = []
+        self._now = now
+        self._orders: deque[Callable[[], None]] = deque()
+        self._heard: deque[Moment] = deque()
+        self._rests_since: dict[Voice, int] = {}  # the tick at which somebody last played a voice
+        self._steering = composer.steering
+        self._bar_seconds = 0.2  # that composing a bar takes, at most, of late
+        self._take = 0
+        self._failure: str | None = None
+        self._problems: tuple[str, ...] = ()
+        self._closing = threading.Event()
+        self._work = threading.Event()
+        self._threads = [
+            threading.Thread(target=target, name=f"lakhnes {name}", daemon=True)
+            for name, target in (("player", self._play), ("composer", self._compose), ("watch", self._watch))
+        ]
+
+    def open(self) -> None:
+        """Starts the threads. The clock decides when music begins."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Ends every note and stops the threads; may be called twice."""
+        self._closing.set()
+        self._work.set()
+        self.player.close()
+        for thread in self._threads:
+            if thread.ident is not None and thread is not threading.current_thread():
+                thread.join(timeout=5)
+        for outlet in self.player.outlets:
+            outlet.close()
+
+    def watch(self, thing: Watched) -> None:
+        """Looks after something that may go away and come back."""
+        self._watched.append(thing)
+
+    def __enter__(self) -> Performance:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def armed(self) -> bool:
+        """Whether music is composed for the place where the clock stands."""
+        place = self.player.place()
+        return self.composer.timeline.known_until(place) > place
+
+    def steer(self, steering: Steering) -> None:
+        """What is composed from now on is asked for in another way."""
+        self._steering = steering
+
+        def do() -> None:
+            self.composer.steering = steering
+
+        self._order(do)
+
+    def new_take(self) -> None:
+        """What comes from the next bar on is composed anew."""
+        self._take += 1
+        self._order(lambda: self.composer.new_take(self._next_line(self._grid.bar_ticks)))
+
+    def control(self, controller: int, value: int) -> None:
+        """Takes a control change.
+
+        Args:
+            controller: 0..127; one that steers nothing is passed over.
+            value: 0..127.
+        """
+        what = self.controls.find(controller)
+        if what is None:
+            return
+        if what in MUTES:
+            self.player.mute(MUTES[what], value >= 64)
+        elif what is Control.PANIC:
+            self.player.panic()
+        elif what is Control.NEW_TAKE:
+            if value >= 64:
+                self.new_take()
+        else:
+            self.steer(steered(self._steering, what, value))
+
+    def press(self, voice: Voice, pitch: int, velocity: int) -> None:
+        """Somebody plays a note; its voice is theirs from now on, and the others are composed around it.
+
+        Args:
+            voice: which.
+            pitch: MIDI pitch, shifted by octaves into what the voice has; for the noise 1..16.
+            velocity: 1..15.
+        """
+        pitch = octave_shifted(voice, pitch)
+        if voice not in self.player.taken:
+            self.player.taken = self.player.taken | {voice}
+            self._order(self._make_room)
+        self.player.press(voice, pitch, velocity)
+        self._hear(voice, Event(Kind.NOTE_ON, voice, pitch))
+
+    def release(self, voice: Voice) -> None:
+        """Somebody lets a note go."""
+        if voice in self.player.taken:
+            self.player.release(voice)
+            self._hear(voice, Event(Kind.NOTE_OFF, voice))
+
+    def wake(self) -> None:
+        """The clock has heard something: lets the player look at it."""
+        self.player.wake()
+
+    def compose_once(self) -> bool:
+        """What the composer's thread does again and again; whether there was anything to do.
+
+        Raises:
+            LakhnesError: if nothing can be composed.
+        """
+        while self._orders:
+            self._orders.popleft()()
+        self._end_rests()
+        self.composer.played = self.player.taken
+        heard = []
+        while self._heard:
+            heard.append(self._heard.popleft())
+        if heard:
+            self.composer.hear(heard)
+        state = self.clock.state(self._now())
+        lead = self._ticks(self._bar_seconds, state) if state.running else 0
+        began = self._now()
+        ahead = PPQ if self.player.taken else self._ahead
+        busy = self.composer.compose(self.player.place(), ahead, lead)
+        if busy:
+            self._bar_seconds = max(0.9 * self._bar_seconds, self._now() - began)
+        return busy
+
+    def status(self) -> Status:
+        """What there is to show."""
+        player = self.player
+        state = self.clock.state(self._now())
+        place = max(0, int(state.position * PPQ))
+        position = self._grid.position(place)
+        known = self.composer.timeline.known_until(place)
+        return Status(
+            clock=state,
+            bar=position.bar,
+            beat=position.beat,
+            ahead_beats=(known - place) / PPQ,
+            waiting=player.waiting,
+            sounding=dict(player.sounding),
+            muted=player.muted,
+            taken=player.taken,
+            steering=self._steering,
+            take=self._take,
+            sent=player.lateness.sent,
+            late=player.lateness.late,
+            worst_seconds=player.lateness.worst,
+            gaps=player.gaps,
+            tokens=self.composer.n_tokens,
+            problems=(*self._problems, *([self._failure] if self._failure else [])),
+        )
+
+    def _order(self, what: Callable[[], None]) -> None:
+        self._orders.append(what)
+        self._work.set()
+
+    def _play(self) -> None:
+        try:
+            self.player.run()
+        except Exception as error:
+            self._failure = f"The player has stopped ({type(error).__name__}: {error})."
+            raise
+
+    def _watch(self) -> None:
+        while not self._closing.wait(WATCH_SECONDS):
+            problems = [thing.check() for thing in self._watched]
+            self._problems = tuple(problem for problem in problems if problem is not None)
+
+    def _compose(self) -> None:
+        while not self._closing.is_set():
+            self._work.clear()
+            try:
+                busy = self.compose_once()
+                self._failure = None
+            except LakhnesError as error:
+                self._failure, busy = str(error), False
+            if not busy:
+                self._work.wait(_POLL_SECONDS)
+
+    def _ticks(self, seconds: float, state: ClockState) -> int:
+        return int(seconds * state.bpm / 60 * PPQ) + 1
+
+    def _next_line(self, unit: int) -> int:
+        """The next multiple of some ticks that composing can still reach in time."""
+        state = self.clock.state(self._now())
+        place = self.player.place()
+        if state.running:
+            place += self._ticks(2 * self._bar_seconds, state)
+        return -(-place // unit) * unit
+
+    def _make_room(self) -> None:
+        """Forgets what was composed for a voice that somebody plays now."""
+        self.composer.forget(self._next_line(PPQ))
+
+    def _hear(self, voice: Voice, event: Event) -> None:
+        """Keeps what somebody played, on the nearest row, for the composer to hear."""
+        state = self.clock.state(self._now())
+        row = self._grid.row_ticks
+        tick = round(state.position * PPQ / row) * row
+        if event.kind is Kind.NOTE_OFF:
+            tick = max(tick, self._rests_since.get(voice, 0) + row)
+        self._rests_since[voice] = tick
+        if state.running:
+            self._heard.append(Moment(tick, event))
+
+    def _end_rests(self) -> None:
+        """Gives a voice back to the composer that nobody has played for some bars."""
+        place = self.player.place()
+        for voice in self.player.taken:
+            since = self._rests_since.get(voice, place)
+            if voice not in self.player.sounding and abs(place - since) > REST_BARS * self._grid.bar_ticks:
+                self.player.taken = self.player.taken - {voice}
+                self._make_room()

@@ -1,0 +1,298 @@
+"""The player: sends a timeline's events to outlets, each at its moment.
+
+Its thread does nothing else. It sleeps until the next event's absolute time, so nothing adds up; other
+threads hand it what to do and wake it. `step` is the whole of it, without a thread: time is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from lakhnes.bridge.beat_clock import CLOCKS_PER_BEAT, BeatClock, ClockSender, ClockState
+from lakhnes.bridge.outlet import Outlet
+from lakhnes.runtime.events import Kind, Voice
+from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.score import FULL_VELOCITY
+from lakhnes.runtime.timeline import Moment, Timeline
+
+LATE_SECONDS = 0.010
+"""An event that is sent so much after its time is counted as late."""
+
+IDLE_SECONDS = 0.05
+"""Longest sleep, so that a clock that changes is noticed."""
+
+STALE_SECONDS = 0.25
+"""A note that is so late is left out: after a pause of the whole machine, say."""
+
+_NOTICE_SECONDS = 0.025
+"""What began so shortly before the place of a start is played, too: its thread hears of it a little later."""
+
+_RECENT = 8192
+_ALMOST = 1e-3  # ticks that a position may lack of a tick it means
+_CLOCK_TICKS = PPQ // CLOCKS_PER_BEAT  # a place counts from its clock on: we look a moment after it began
+_SHORTEST_SLEEP = 0.001
+
+
+class Lateness:
+    """How late events were sent.
+
+    Attributes:
+        sent: events.
+        late: those that were sent more than `LATE_SECONDS` after their time.
+        worst: seconds, of the latest one.
+    """
+
+    def __init__(self) -> None:
+        self.sent = self.late = 0
+        self.worst = 0.0
+        self._recent = array("d")
+
+    def count(self, seconds: float) -> None:
+        """Counts an event that was sent so long after its time."""
+        if len(self._recent) < _RECENT:
+            self._recent.append(seconds)
+        else:
+            self._recent[self.sent % _RECENT] = seconds
+        self.sent += 1
+        self.late += seconds > LATE_SECONDS
+        self.worst = max(self.worst, seconds)
+
+    def recent(self) -> list[float]:
+        """Seconds of the last events, in no order."""
+        return list(self._recent)
+
+
+class Player:
+    """Plays a timeline to outlets in the time of a clock.
+
+    Attributes:
+        clock: where in the song we are.
+        outlets: where the events go.
+        lateness: how late they were sent.
+        gaps: how often nothing was composed yet where the music was to go on.
+        sounding: the pitch of each voice that sounds.
+        muted: voices that are not heard.
+        taken: voices that somebody plays; the timeline's events of these are left out.
+        tick: of what is played just now, counted on over all starts and jumps; bars stay bars.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        clock: BeatClock,
+        outlets: Sequence[Outlet],
+        *,
+        offset_seconds: float = 0.0,
+        clock_out: Callable[[bytes], None] | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Makes a player that stands still.
+
+        Args:
+            timeline: what is played.
+            clock: where in the song we are.
+            outlets: where the events go.
+            offset_seconds: how much later everything is sent; earlier if negative.
+            clock_out: takes MIDI clock messages, for others to follow; None sends none.
+            now: the time.
+        """
+        self.clock = clock
+        self.outlets = tuple(outlets)
+        self.lateness = Lateness()
+        self.gaps = 0
+        self.sounding: dict[Voice, int] = {}
+        self.muted: frozenset[Voice] = frozenset()
+        self.taken: frozenset[Voice] = frozenset()
+        self.tick = 0
+        self._timeline = timeline
+        self._offset = offset_seconds
+        self._clock_out = clock_out
+        self._sender = ClockSender()
+        self._now = now
+        self._jumps = -1
+        self._cursor = 0  # the next tick to play
+        self._resume: int | None = None  # the beat at which to try again, while nothing is composed
+        self._place = 0.0  # ticks, where the last step was
+        self._before = 0  # ticks that were played before tick 0 of this run
+        self._orders: deque[Callable[[float], None]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the clock runs and nothing is composed here yet."""
+        return self._resume is not None
+
+    def place(self) -> int:
+        """The tick from which on music is needed."""
+        return self._cursor if self._resume is None else self._resume
+
+    def order(self, what: Callable[[float], None]) -> None:
+        """Hands the player's thread something to do at once; it is given the time."""
+        self._orders.append(what)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Lets the player's thread look at its clock again."""
+        self._wake.set()
+
+    def mute(self, voice: Voice, muted: bool = True) -> None:
+        """Silences a voice at once, or lets it be heard from its next note on."""
+
+        def do(now: float) -> None:
+            self.muted = self.muted | {voice} if muted else self.muted - {voice}
+            if muted:
+                self._note_off(voice, now)
+
+        self.order(do)
+
+    def panic(self) -> None:
+        """Ends everything that sounds, at once; the music goes on with its next notes."""
+        self.order(self._silence)
+
+    def press(self, voice: Voice, pitch: int, velocity: int) -> None:
+        """Plays a note that somebody plays now."""
+        self.order(lambda now: self._note_on(voice, pitch, velocity, now))
+
+    def release(self, voice: Voice) -> None:
+        """Ends the note that somebody played."""
+        self.order(lambda now: self._note_off(voice, now))
+
+    def run(self) -> None:
+        """Plays until `close`; every note is ended then, whatever happened."""
+        try:
+            while not self._closing:
+                deadline = self.step(self._now())
+                timeout = deadline - self._now()
+                if timeout > 0:
+                    self._wake.wait(timeout)
+                self._wake.clear()
+        finally:
+            now = self._now()
+            self._silence(now)
+            if self._clock_out is not None:
+                for message in self._sender.due(replace(self.clock.state(now), running=False)):
+                    self._clock_out(message)
+
+    def close(self) -> None:
+        """Lets `run` return."""
+        self._closing = True
+        self._wake.set()
+
+    def step(self, now: float) -> float:
+        """Does what is due.
+
+        Returns:
+            When it is to be called again, at the latest.
+        """
+        while self._orders:
+            self._orders.popleft()(now)
+        state = self.clock.state(now)
+        if state.jumps != self._jumps:
+            self._jump(state, now)
+        if self._clock_out is not None:
+            for message in self._sender.due(state):
+                self._clock_out(message)
+        if not state.running:
+            return now + IDLE_SECONDS
+        place = (state.position - self._offset * state.bpm / 60) * PPQ
+        self._place = max(place, self._place)
+        self._advance(math.floor(place + _ALMOST) + 1, now)
+        self.tick = max(self.tick, self._before + math.floor(self._place))
+        due = self._next(state)
+        return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
+
+    def _jump(self, state: ClockState, now: float) -> None:
+        """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
+        self._silence(now)
+        self._jumps = state.jumps
+        place = math.ceil(state.position * PPQ - _ALMOST)
+        self._cursor = self._place_to_begin(place, state)
+        self._place = state.position * PPQ
+        self._resume = None
+        bar = self._timeline.grid.bar_ticks
+        self._before = -(-(self.tick - PPQ // 8 - place) // bar) * bar
+
+    def _place_to_begin(self, place: int, state: ClockState) -> int:
+        """The tick to play from, where the clock has come to a place: a moment before it if it runs."""
+        span = self._timeline.at(place)
+        if span is None or not state.running:
+            return place
+        return max(span.start, place - round(_NOTICE_SECONDS * state.bpm / 60 * PPQ))
+
+    def _advance(self, until: int, now: float) -> None:
+        """Plays the ticks up to `until`, as far as they are composed."""
+        if self._resume is not None:
+            if until <= self._resume:
+                return
+            if self._timeline.known_until(self._resume) == self._resume:
+                self._resume = -(-until // PPQ) * PPQ
+                return
+            self._cursor, self._resume = self._resume, None
+        if until <= self._cursor:
+            return
+        known = self._timeline.known_until(self._cursor)
+        self._play(self._timeline.moments(self._cursor, min(until, known)), now)
+        self._cursor = until
+        if known < until:
+            for voice in [voice for voice in self.sounding if voice not in self.taken]:
+                self._note_off(voice, now)
+            self.gaps += 1
+            self._resume = -(-until // PPQ) * PPQ
+
+    def _play(self, moments: Iterable[Moment], now: float) -> None:
+        for tick, together in groupby(moments, lambda moment: moment.tick):
+            at = min(now, self.clock.time_of(tick / PPQ) + self._offset)
+            self.tick = max(self.tick, self._before + tick)
+            for voice, events in groupby(together, lambda moment: moment.event.voice):
+                if voice is not None and voice not in self.taken and voice not in self.muted:
+                    self.lateness.count(now - at)
+                    said = {event.kind: event.value for _, event in events}
+                    self._say(voice, said, at, stale=now - at > STALE_SECONDS)
+
+    def _say(self, voice: Voice, said: dict[Kind, int], at: float, *, stale: bool) -> None:
+        """Plays all that one voice does at a moment."""
+        if Kind.TIMBRE in said:
+            self._change(voice, Kind.TIMBRE, said[Kind.TIMBRE], at)
+        if Kind.NOTE_OFF in said or (stale and Kind.NOTE_ON in said):
+            self._note_off(voice, at)
+        if Kind.NOTE_ON in said and not stale:
+            self._note_on(voice, said[Kind.NOTE_ON], said.get(Kind.VELOCITY, FULL_VELOCITY), at)
+        elif Kind.VELOCITY in said:
+            self._change(voice, Kind.VELOCITY, said[Kind.VELOCITY], at)
+
+    def _next(self, state: ClockState) -> float:
+        """When the next thing is due."""
+        places = [self._timeline.known_until(self._cursor), self._timeline.next_tick(self._cursor)]
+        if self._resume is not None:
+            places = [self._resume]
+        due = min(self.clock.time_of(tick / PPQ) for tick in places if tick is not None) + self._offset
+        if self._clock_out is not None:
+            due = min(due, self.clock.time_of(self._sender.next_position(state)))
+        return due
+
+    def _note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
+        self.sounding[voice] = pitch
+        for outlet in self.outlets:
+            outlet.note_on(voice, pitch, velocity, at)
+
+    def _note_off(self, voice: Voice, at: float) -> None:
+        if self.sounding.pop(voice, None) is not None:
+            for outlet in self.outlets:
+                outlet.note_off(voice, at)
+
+    def _change(self, voice: Voice, kind: Kind, value: int, at: float) -> None:
+        for outlet in self.outlets:
+            outlet.change(voice, kind, value, at)
+
+    def _silence(self, now: float) -> None:
+        self.sounding.clear()
+        for outlet in self.outlets:
+            outlet.silence(now)

@@ -1,0 +1,301 @@
+"""MIDI ports: which there are, opening one to send to or to hear, and noticing when one goes away.
+
+A `Backend` is what a system offers. `rtmidi_backend` has the real ones; everything here works with any.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal, Protocol
+
+from lakhnes.bridge import gm
+from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
+from lakhnes.runtime.errors import OptionError, PortError, PortLostError
+from lakhnes.runtime.events import Voice
+
+OUTPUT_NAME = "LakhNES"
+"""Of the port that carries all four voices."""
+
+VOICE_OUTPUT_NAMES = tuple(f"{OUTPUT_NAME} {gm.TRACK_NAMES[voice]}" for voice in Voice)
+"""Of the ports that carry one voice each."""
+
+INPUT_NAME = "LakhNES Control"
+"""Of the port that takes clock, control changes and notes."""
+
+_logger = logging.getLogger(__name__)
+
+
+class RawPort(Protocol):
+    """An open port as a back end has it."""
+
+    def send(self, data: list[int]) -> None:
+        """Sends a message at once; PortLostError if it cannot. Inputs never get this call."""
+
+    def alive(self) -> bool:
+        """Whether the port is still there; quick."""
+
+    def close(self) -> None:
+        """Closes it; never hangs."""
+
+
+class Backend(Protocol):
+    """What a system offers for MIDI."""
+
+    @property
+    def name(self) -> str:
+        """As shown to people: ALSA, JACK, CoreMIDI, Windows MM."""
+
+    @property
+    def can_open_virtual(self) -> bool:
+        """Whether programs can make ports of their own."""
+
+    def outputs(self) -> list[str]:
+        """Names of the ports that one can send to."""
+
+    def inputs(self) -> list[str]:
+        """Names of the ports that one can hear."""
+
+    def open_output(self, name: str, *, virtual: bool) -> RawPort:
+        """Opens an existing port by its exact name, or a new one; PortError if it cannot."""
+
+    def open_input(self, name: str, receive: Callable[[list[int]], None], *, virtual: bool) -> RawPort:
+        """The same for a port that one can hear; `receive` gets the bytes of each message."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortInfo:
+    """A port that is there."""
+
+    name: str
+    """As the back end lists it."""
+    direction: Literal["output", "input"]
+    """output: one can send to it; input: one can hear it."""
+    backend: str
+    """Name of the back end."""
+
+
+def list_ports(backends: Sequence[Backend] | None = None) -> list[PortInfo]:
+    """The ports that are there.
+
+    Args:
+        backends: where to look; None for every one that answers.
+
+    Raises:
+        PortError: if a back end stopped to answer.
+        MissingExtraError: if python-rtmidi is not installed.
+    """
+    found: list[PortInfo] = []
+    for backend in answering_backends() if backends is None else backends:
+        found += [PortInfo(name, "output", backend.name) for name in backend.outputs()]
+        found += [PortInfo(name, "input", backend.name) for name in backend.inputs()]
+    return found
+
+
+class _OpenPort:
+    """What outputs and inputs have in common."""
+
+    def __init__(self, raw: RawPort, name: str, backend: str) -> None:
+        """Takes over an open port."""
+        self.name = name
+        """Name of the port, which need not be the one that was asked for."""
+        self.backend = backend
+        """Name of the back end."""
+        self._raw = raw
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def alive(self) -> bool:
+        """Whether the port is still there; cheap, from any thread, about once a second."""
+        with self._lock:
+            return not self._closed and self._raw.alive()
+
+    def close(self) -> None:
+        """Closes the port, also one that is gone; may be called again."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._raw.close()
+
+
+class MidiOutput(_OpenPort):
+    """An open port to send to."""
+
+    def send(self, data: Sequence[int]) -> None:
+        """Sends one message at once.
+
+        Args:
+            data: its bytes.
+
+        Raises:
+            PortLostError: if the port is gone or closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise PortLostError(f"MIDI port {self.name!r} is closed: open it again.")
+            self._raw.send(list(data))
+
+    def __enter__(self) -> MidiOutput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class MidiInput(_OpenPort):
+    """An open port to hear; messages come on a thread of the back end."""
+
+    def __init__(self, raw: RawPort, name: str, backend: str, receiver: _Receiver) -> None:
+        """Takes over an open port and what it calls."""
+        super().__init__(raw, name, backend)
+        self._receiver = receiver
+
+    @property
+    def failures(self) -> int:
+        """How often the callback has raised an exception; the first was logged."""
+        return self._receiver.failures
+
+    def __enter__(self) -> MidiInput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Receiver:
+    """Hands messages to a callback with their time, and outlives its exceptions."""
+
+    def __init__(self, callback: Callable[[bytes, float], None], now: Callable[[], float]) -> None:
+        self._callback = callback
+        self._now = now
+        self.failures = 0
+
+    def __call__(self, data: list[int]) -> None:
+        at = self._now()
+        try:
+            self._callback(bytes(data), at)
+        except Exception:
+            if self.failures == 0:
+                _logger.exception("a MIDI message could not be handled")
+            self.failures += 1
+
+
+def open_output(
+    name: str | None = None, *, virtual: str | None = None, backend: Backend | None = None
+) -> MidiOutput:
+    """Opens a port to send to.
+
+    Args:
+        name: an existing port's name, or a part of it that only one has.
+        virtual: name of a new port; when it is taken, the next free one ("LakhNES 2"). `OUTPUT_NAME` where
+            neither is given.
+        backend: None for the first that answers.
+
+    Raises:
+        PortError: if there is no such port, more than one, or none can be made; with the ports there are.
+        OptionError: if both or an empty name is given.
+        MissingExtraError: if python-rtmidi is not installed.
+    """
+    backend = backend or rtmidi_backend()
+    wanted, new = _wanted(name, virtual, OUTPUT_NAME)
+    full = (
+        _free_name(wanted, backend, "outputs") if new else _find(wanted, backend.outputs(), "output", backend)
+    )
+    return MidiOutput(backend.open_output(full, virtual=new), full, backend.name)
+
+
+def open_voice_outputs(backend: Backend | None = None) -> tuple[MidiOutput, ...]:
+    """Opens four new ports, one for each voice in the order of `Voice`; raises as `open_output`."""
+    backend = backend or rtmidi_backend()
+    opened: list[MidiOutput] = []
+    try:
+        for name in VOICE_OUTPUT_NAMES:
+            output = open_output(virtual=name, backend=backend)
+            opened.append(output)
+    except Exception:
+        for output in opened:
+            output.close()
+        raise
+    return tuple(opened)
+
+
+def open_input(
+    name: str | None = None,
+    *,
+    virtual: str | None = None,
+    callback: Callable[[bytes, float], None],
+    backend: Backend | None = None,
+    now: Callable[[], float] = time.perf_counter,
+) -> MidiInput:
+    """Opens a port to hear; as `open_output`, with `INPUT_NAME` for a new one.
+
+    Args:
+        name: of an existing port.
+        virtual: of a new port.
+        callback: called with a message's bytes and its time, on a thread of the back end. Clock comes too,
+            system-exclusive and active sensing do not. Its exceptions are counted and have no other effect.
+        backend: None for the first that answers.
+        now: seconds that messages are stamped with.
+
+    Raises:
+        PortError: as `open_output`.
+        OptionError: as `open_output`.
+        MissingExtraError: as `open_output`.
+    """
+    backend = backend or rtmidi_backend()
+    receiver = _Receiver(callback, now)
+    wanted, new = _wanted(name, virtual, INPUT_NAME)
+    full = _free_name(wanted, backend, "inputs") if new else _find(wanted, backend.inputs(), "input", backend)
+    return MidiInput(backend.open_input(full, receiver, virtual=new), full, backend.name, receiver)
+
+
+def _wanted(name: str | None, virtual: str | None, usual: str) -> tuple[str, bool]:
+    """The name that is asked for, and whether it is one of a new port."""
+    if name is not None and virtual is not None:
+        raise OptionError("A MIDI port is either an existing or a new one: give one name, not both.")
+    wanted = next((given for given in (name, virtual) if given is not None), usual).strip()
+    if not wanted:
+        raise OptionError("A MIDI port without a name: give one; `lakhnes ports` lists those there are.")
+    return wanted, name is None
+
+
+def _find(wanted: str, names: Sequence[str], direction: str, backend: Backend) -> str:
+    """The one port that is meant."""
+    if wanted in names:
+        return wanted
+    parts = [name for name in names if wanted.casefold() in name.casefold()]
+    if len(parts) == 1:
+        return parts[0]
+    if parts:
+        raise PortError(f"MIDI {direction} {wanted!r} may be {_listed(parts)}: give more of its name.")
+    there = f"choose {_listed(names)}" if names else "it has none, so plug one in or start a program"
+    raise PortError(f"There is no MIDI {direction} {wanted!r} on {backend.name}: {there}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join(repr(name) for name in names)
+
+
+def _free_name(wanted: str, backend: Backend, kind: Literal["outputs", "inputs"]) -> str:
+    """A name for a new port that no port has: "LakhNES Control", then "LakhNES 2 Control" and so on."""
+    if not backend.can_open_virtual:
+        names = getattr(backend, kind)()
+        there = f"choose {_listed(names)}" if names else "there is none yet"
+        raise PortError(
+            f"{backend.name} lets no program make MIDI ports of its own. Use one that connects two programs, "
+            f'from loopMIDI or Windows MIDI Services ("Default App Loopback"): {there}.'
+        )
+    taken = [*backend.outputs(), *backend.inputs()]
+    head = OUTPUT_NAME if f"{wanted} ".startswith(f"{OUTPUT_NAME} ") else wanted
+    for number in count(1):
+        name = wanted if number == 1 else f"{head} {number}{wanted[len(head) :]}"
+        # "LakhNES", JACK's "client:LakhNES", and ALSA's "client:LakhNES 128:0"
+        full = re.compile(rf"(?:.*:)?{re.escape(name)}(?: \d+:\d+)?", re.DOTALL)
+        if not any(full.fullmatch(other) for other in taken):
+            return name
+    raise AssertionError("there are endless numbers")

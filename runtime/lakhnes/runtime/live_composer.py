@@ -1,0 +1,190 @@
+"""Composing while somebody plays: a timeline is filled in front of whoever plays it, a bar at a time.
+
+The model's state is never kept for later: what lies before a place is heard again where composing goes on
+there, which a jump, another take and notes that somebody played all come down to. Where composing simply goes
+on, the memory has heard it already.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from lakhnes.runtime.constraints import Constraint, Fixed, forbid
+from lakhnes.runtime.events import Event, Kind, Voice
+from lakhnes.runtime.grid import PPQ, BeatGrid
+from lakhnes.runtime.model import Logits, Model, Snapshot
+from lakhnes.runtime.song import Song
+from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.timeline import Moment, Span, Timeline
+from lakhnes.runtime.vocabulary import END_TOKEN
+
+SNAPSHOTS = 4
+"""Places that the memory is kept of while somebody plays along: the last beats."""
+
+
+_NEVER = 1 << 40
+"""A tick that no song reaches."""
+
+
+class LiveComposer:
+    """Composes into a timeline, in front of a place that moves.
+
+    All of it belongs to one thread; `steering` may be set by others.
+
+    Attributes:
+        timeline: what is composed; others may read it.
+        steering: what is asked for now; it shapes what is composed next.
+        played: voices that somebody plays, so that nothing is composed for them.
+        n_tokens: tokens composed so far.
+    """
+
+    def __init__(self, model: Model, grid: BeatGrid, steering: Steering | None = None, seed: int = 0) -> None:
+        """Begins a song.
+
+        Args:
+            model: what composes; it belongs to the composer from now on.
+            grid: of one tempo. Every event falls on its rows; whoever plays may be faster or slower.
+            steering: what is asked for.
+            seed: of the song. What is composed without a break from tick 0 is what `Song` composes of it.
+        """
+        self.timeline = Timeline(model.codec, grid)
+        self.steering = steering or Steering()
+        self.played: frozenset[Voice] = frozenset()
+        self.n_tokens = 0
+        self._model = model
+        self._grid = grid
+        self._seed, self._take = seed, 0
+        self._rng = np.random.default_rng(seed)
+        self._last: Span | None = None
+        self._heard: tuple[Span, int, Logits] | None = None  # what the memory has heard, and what comes of it
+        self._kept: deque[tuple[Span, int, Logits, Snapshot]] = deque(maxlen=SNAPSHOTS)
+
+    def compose(self, place: int, ahead: int, lead: int = 0) -> bool:
+        """Composes up to the next bar line if less than so much is there; to the next beat if somebody plays.
+
+        Args:
+            place: the tick that is played now.
+            ahead: ticks in front of it that are to be there.
+            lead: ticks after `place` before which a new beginning makes no sense.
+
+        Returns:
+            Whether it composed anything.
+        """
+        span = self.timeline.last(place)
+        if span is None:
+            place = -(-(place + lead) // PPQ) * PPQ
+            span = self.timeline.last(place)
+        if self.timeline.known_until(place) >= place + ahead:
+            return False
+        span = span or self._begin(place)
+        unit = PPQ if self.played else self._grid.bar_ticks
+        self._extend(span, (span.end // unit + 1) * unit, self.timeline.limit(span))
+        return True
+
+    def new_take(self, tick: int) -> None:
+        """Forgets what is composed from a tick on; what comes there next is new."""
+        self.forget(tick)
+        self._take += 1
+        self._rng = np.random.default_rng([self._seed, self._take])
+
+    def forget(self, tick: int) -> None:
+        """Forgets what is composed from a tick on."""
+        self.timeline.forget(tick)
+        self._heard = None
+        self._kept.clear()
+
+    def hear(self, played: Iterable[Moment]) -> None:
+        """Takes what somebody played into the timeline, as far as it is composed there.
+
+        Args:
+            played: of voices that are in `played`.
+        """
+        for moment in played:
+            span = self.timeline.at(moment.tick)
+            if span is None:
+                continue
+            count = self.timeline.insert(span, [moment])
+            self._kept = deque((k for k in self._kept if k[0] is not span or k[1] <= count), SNAPSHOTS)
+            if self._heard is not None and self._heard[0] is span:
+                self._heard = None
+
+    def _begin(self, tick: int) -> Span:
+        """A span for a place where nothing is composed; the model goes on with what it did last."""
+        prompt: list[int] = []
+        if self._last is not None:
+            codec = self._model.codec
+            sounding = self._last.sounding(codec, len(self._last.tokens))
+            prompt = self._last.heard(self._model.info.mem_len)
+            prompt += [codec.token(Event(Kind.NOTE_OFF, voice)) for voice in sorted(sounding)]
+        return self.timeline.begin(tick, prompt)
+
+    def _extend(self, span: Span, target: int, limit: int | None) -> None:
+        """Composes from a span's end to a target or past it, but not past the limit."""
+        self._last = span
+        logits = self._listen(span)
+        song = self._song(span, limit)
+        codec = self._model.codec
+        while span.end < target and not song.over:
+            token, events = song.take(logits)
+            for event in events:
+                if event.kind is Kind.WAIT:
+                    self.timeline.say(span, token, self._grid.tick(song.time_samples))
+                elif event.kind is not Kind.END:
+                    self.timeline.say(span, codec.token(event), span.end)
+            logits = self._model.step(token)
+            self._heard = span, len(span.tokens), logits
+            self.n_tokens += 1
+        if self.played and self._heard is not None:
+            self._kept.append((span, len(span.tokens), logits, self._model.snapshot()))
+
+    def _song(self, span: Span, limit: int | None) -> Song:
+        """A song that is where a span ends, in absolute time."""
+        codec = self._model.codec
+        steering = self.steering
+        constraints: list[Constraint] = steering.constraints(codec, self._grid)
+        if self.played:
+            theirs = [event for event in codec.vocabulary.events if event.voice in self.played]
+            constraints.insert(0, Fixed(forbid(codec.vocabulary, theirs)))
+        # A length forbids the end of the song; the longest one is never reached.
+        length = self._grid.sample(_NEVER if limit is None else limit)
+        song = Song(
+            codec, self._rng, sampling=steering.sampling, length_samples=length, constraints=constraints
+        )
+        first = max(0, len(span.ticks) - self._model.info.mem_len)
+        start = span.ticks[first] if span.ticks else span.end
+        before = span.sounding(codec, first)
+        if start:
+            song.hear([Event(Kind.WAIT, None, self._grid.sample(start))])
+        song.hear(Event(Kind.NOTE_ON, voice, pitch) for voice, pitch in sorted(before.items()))
+        now = start
+        for tick, token in zip(span.ticks[first:], span.tokens[first:], strict=True):
+            event = codec.event(token)
+            if event.kind is Kind.WAIT:
+                continue
+            if tick > now:
+                song.hear([Event(Kind.WAIT, None, self._grid.sample(tick) - self._grid.sample(now))])
+                now = tick
+            song.hear([event])
+        if span.end > now:
+            song.hear([Event(Kind.WAIT, None, self._grid.sample(span.end) - self._grid.sample(now))])
+        return song
+
+    def _listen(self, span: Span) -> Logits:
+        """What the model expects at the end of a span."""
+        count = len(span.tokens)
+        if self._heard is not None and self._heard[0] is span and self._heard[1] == count:
+            return self._heard[2]
+        mem_len = self._model.info.mem_len
+        for kept, known, after, snapshot in reversed(self._kept):
+            if kept is span and known <= count:
+                self._model.restore(snapshot)
+                logits = self._model.prefill(span.tokens[known:])[-1] if known < count else after
+                break
+        else:
+            self._model.reset()
+            logits = self._model.prefill([END_TOKEN, *span.heard(mem_len)][-mem_len:])[-1]
+        self._heard = span, count, logits
+        return logits

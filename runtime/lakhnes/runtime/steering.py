@@ -1,0 +1,73 @@
+"""Steering: what a user asks of the music, as one value that becomes sampling and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lakhnes.runtime.arrange import Settings
+from lakhnes.runtime.constraints import Constraint, Density, Grid, MaxLength, Muted, PitchRange, Scale
+from lakhnes.runtime.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.grid import BeatGrid
+from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.timing import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a user asks for; without arguments nothing but the defaults."""
+
+    sampling: Sampling = field(default_factory=Sampling)
+    """Temperature and cuts."""
+    scale: frozenset[int] | None = None
+    """Pitch classes 0 (C) to 11 (B) that melodies keep to; None for all."""
+    muted: frozenset[Voice] = frozenset()
+    """Voices that compose nothing."""
+    ranges: Mapping[Voice, tuple[int, int]] = field(default_factory=dict)
+    """Lowest and highest MIDI pitch of a voice."""
+    density: float = 0.0
+    """More notes (up to 5) or fewer (down to -5)."""
+    max_note_seconds: float | None = None
+    """Longest note; None for any."""
+
+    def constraints(self, codec: Codec, grid: BeatGrid | None = None) -> list[Constraint]:
+        """New constraints for one song.
+
+        Args:
+            codec: of the model.
+            grid: on whose rows every event falls; None for free time.
+
+        Raises:
+            OptionError: if something is asked for that cannot be done.
+        """
+        vocabulary = codec.vocabulary
+        constraints: list[Constraint] = []
+        if self.scale is not None:
+            constraints.append(Scale(vocabulary, self.scale))
+        if self.muted:
+            constraints.append(Muted(vocabulary, self.muted))
+        if self.ranges:
+            constraints.append(PitchRange(vocabulary, self.ranges))
+        if self.density:
+            constraints.append(Density(vocabulary, self.density))
+        if self.max_note_seconds is not None:
+            constraints.append(MaxLength(codec, round(self.max_note_seconds * SAMPLE_RATE)))
+        if grid is not None:
+            start, row = grid.sample(0), grid.sample(grid.row_ticks * 1000) - grid.sample(0)
+            constraints.append(Grid(codec, row / 1000, start))
+        return constraints
+
+    def settings(self, codec: Codec, seed: int, grid: BeatGrid | None = None) -> Settings:
+        """How one song is composed.
+
+        Args:
+            codec: of the model.
+            seed: of the song.
+            grid: on whose rows every event falls; None for free time.
+
+        Raises:
+            OptionError: if something is asked for that cannot be done.
+        """
+        return Settings(np.random.default_rng(seed), self.sampling, self.constraints(codec, grid))

@@ -1,0 +1,283 @@
+"""Performances in a time of our own; `live_rig` has no threads."""
+
+import random
+import threading
+import time
+
+import pytest
+from live_rig import Log, Rig
+
+from lakhnes.bridge import gm
+from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.control_input import ControlInput
+from lakhnes.bridge.controls import Control, ControlMap, steered
+from lakhnes.bridge.performance import Performance
+from lakhnes.runtime import BeatGrid, Kind, LiveComposer, Model, OptionError, Steering, Voice
+
+BAR = 4 * 480
+CHANNELS = (1, 2, 3, 10)
+
+
+def timeline_notes(rig: Rig, first: int, last: int) -> list[tuple[Voice, int]]:
+    moments = rig.performance.composer.timeline.moments(first, last)
+    return [
+        (m.event.voice, m.event.value)
+        for m in moments
+        if m.event.kind is Kind.NOTE_ON and m.event.voice is not None
+    ]
+
+
+def test_what_is_composed_is_played_in_time(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    rig.start()
+    rig.play(16.0)
+    assert rig.performance.player.gaps == 0
+    assert rig.log.notes() == timeline_notes(rig, 0, 8 * BAR)
+    for at, _, _ in rig.log.said:
+        rows = at / 60 * 120 * 4
+        assert rows == pytest.approx(round(rows), abs=1e-3)
+
+
+def test_the_recording_is_what_was_played(builtin_model: Model) -> None:
+    rig = Rig(builtin_model, bpm=100)
+    rig.start()
+    rig.play(12.0)
+    rig.clock.stop(rig.now)
+    rig.play(0.1)
+    score, grid = rig.recorder.music()
+    recorded = sorted((note.onset, voice, note.pitch) for voice in Voice for note in score.parts[voice].notes)
+    assert [(voice, pitch) for _, voice, pitch in recorded] == rig.log.notes()
+    assert grid.bpm == pytest.approx(100)
+    assert all(grid.tick(onset) % 120 == 0 for onset, _, _ in recorded)
+
+
+def test_a_loop_of_the_daw_replays_and_records_bar_by_bar(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    rig.start()
+    rig.play(4.0)
+    tokens = rig.performance.composer.n_tokens
+    once = rig.log.notes()
+    for _ in range(3):
+        rig.clock.seek(0.0, rig.now)
+        rig.play(4.0)
+    assert rig.log.notes() == 4 * once
+    assert rig.performance.composer.n_tokens == tokens, "nothing new is composed for a loop"
+    score, grid = rig.recorder.music()
+    onsets = {grid.tick(note.onset) for part in score.parts for note in part.notes}
+    assert {tick % (2 * BAR) for tick in onsets} == {tick for tick in onsets if tick < 2 * BAR}
+
+
+def test_a_tempo_change_stretches_the_same_music(builtin_model: Model) -> None:
+    slow, fast = Rig(builtin_model, bpm=90), Rig(Model.load(), bpm=90)
+    for rig in (slow, fast):
+        rig.start()
+        rig.play(2.0)
+    fast.clock.set_bpm(150, fast.now)
+    slow.play(10.0)
+    fast.play(6.0)
+    fast.clock.stop(fast.now)
+    assert fast.log.notes() == slow.log.notes()
+    score, grid = fast.recorder.music()
+    assert [round(bpm) for _, bpm in grid.tempi] == [90, 150]
+    assert score.n_notes in range(len(fast.log.notes()) - 3, len(fast.log.notes()) + 1)
+
+
+def test_a_composer_that_is_late_is_counted_and_resumed_on_a_beat(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    rig.start()
+    known = rig.performance.composer.timeline.known_until(0) / 480 / 2  # seconds
+    rig.play(known + 1.3, composing=False)
+    assert rig.performance.player.gaps == 1
+    assert not rig.log.sounding
+    silent = rig.now
+    assert rig.performance.status().waiting
+    rig.play(6.0)
+    assert not rig.performance.status().waiting
+    resumed = next(at for at, _, pitch in rig.log.said if at > silent and pitch is not None)
+    assert resumed < silent + 3
+    assert rig.performance.player.gaps == 1
+
+
+def test_another_take_comes_with_a_bar(builtin_model: Model) -> None:
+    rig, same = Rig(builtin_model, ahead_bars=4), Rig(Model.load(), ahead_bars=4)
+    for each in (rig, same):
+        each.start()
+        each.play(2.5)
+    rig.performance.new_take()
+    for each in (rig, same):
+        each.play(9.5)
+    a, b = rig.performance.composer.timeline, same.performance.composer.timeline
+    different = [
+        bar
+        for bar in range(6)
+        if a.moments(bar * BAR, bar * BAR + BAR) != b.moments(bar * BAR, bar * BAR + BAR)
+    ]
+    assert different
+    assert different[0] >= 2
+    assert rig.performance.player.gaps == 0
+
+
+def test_controllers(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    performance = rig.performance
+    heard = ControlInput(performance, None, CHANNELS)
+    rig.start()
+    heard.receive(bytes([0xB0, 73, 127]), 0)
+    heard.receive(bytes([0xB5, 70, 127]), 0)
+    heard.receive(bytes([0xBF, 72, 0]), 0)
+    heard.receive(bytes([0xB0, 1, 99]), 0)
+    rig.play(4.0)
+    assert Voice.P1 not in {voice for voice, _ in rig.log.notes()}
+    status = performance.status()
+    assert status.muted == {Voice.P1}
+    assert status.steering.sampling.temperature == pytest.approx(1.59)
+    assert status.steering.density == -3
+    assert rig.performance.composer.steering == status.steering
+    heard.receive(bytes([0xB0, 73, 0]), 0)
+    heard.receive(bytes([0xB0, 77, 127]), 0)
+    rig.play(0.01)
+    assert performance.status().muted == frozenset()
+    assert performance.status().take == 1
+    while not rig.log.sounding:
+        rig.play(0.1)
+    heard.receive(bytes([0xB0, 123, 0]), 0)
+    performance.player.step(rig.now)
+    assert not rig.log.sounding
+
+
+def test_the_control_map() -> None:
+    usual = Steering()
+    assert steered(usual, Control.TEMPERATURE, 64).sampling.temperature == 0.95
+    assert steered(usual, Control.TOP_K, 127).sampling.top_k is None
+    assert steered(usual, Control.TOP_K, 0).sampling.top_k == 1
+    assert [steered(usual, Control.DENSITY, value).density for value in (0, 64, 127)] == [-3, 0, 3]
+    learned = ControlMap().learned(1, Control.DENSITY)
+    assert learned.find(1) is Control.DENSITY
+    assert learned.find(72) is None
+    assert learned.find(120) is Control.PANIC
+    with pytest.raises(OptionError, match="no controller 120"):
+        learned.learned(120, Control.DENSITY)
+
+
+def test_playing_along(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    rig.start()
+    rig.play(2.0)
+    for beat in range(16):
+        heard.receive(bytes([0x90, 60 + beat, 100]), rig.now)
+        rig.play(0.3)
+        heard.receive(bytes([0x80, 60 + beat, 0]), rig.now)
+        rig.play(0.2)
+    mine = [pitch for at, voice, pitch in rig.log.said if voice is Voice.P1 and pitch and at >= 2.0]
+    assert mine == [60 + beat for beat in range(16)]
+    composed = rig.performance.composer.timeline.moments(6 * BAR // 2, 9 * BAR // 2)
+    theirs = [m.event.value for m in composed if m.event.voice is Voice.P1 and m.event.kind is Kind.NOTE_ON]
+    assert theirs
+    assert set(theirs) <= set(range(60, 76)), "the composer hears them, and composes none itself"
+    assert rig.performance.status().taken == {Voice.P1}
+    rig.play(4 * 2.0 + 4.0)
+    assert rig.performance.status().taken == frozenset(), "after four bars of rest the voice is given back"
+
+
+def test_notes_of_a_keyboard_become_one_voice(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    for data in ((0x90, 60, 90), (0x90, 64, 90), (0x80, 64, 0), (0x90, 60, 0)):
+        heard.receive(bytes(data), 0)
+        rig.performance.player.step(rig.now)
+    assert [pitch for _, _, pitch in rig.log.said] == [60, None, 64, None, 60, None]
+    heard.receive(bytes([0x99, 38, 100]), 0)
+    heard.receive(bytes([0x92, 5, 100]), 0)
+    rig.performance.player.step(rig.now)
+    assert rig.log.sounding[Voice.NO] == gm.noise_of_drum(38)
+    assert rig.log.sounding[Voice.TR] == 29
+
+
+def test_floods_and_broken_messages_do_no_harm(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    source = random.Random(3)
+    rig.start()
+    for _ in range(3000):
+        size = source.choice([0, 1, 2, 3, 3, 3, 40])
+        data = bytes(source.randrange(256) for _ in range(size))
+        if not (size == 3 and data[0] & 0xF0 == 0xB0 and data[1] == 77):  # a new take is costly here
+            heard.receive(data, rig.now)
+    rig.performance.player.step(rig.now)
+    rig.play(1.0)
+    rig.clock.stop(rig.now)
+    rig.performance.player.panic()
+    rig.performance.player.step(rig.now)
+    assert not any(rig.log.balance.values())
+
+
+def test_random_actions_leave_nothing_hanging(builtin_model: Model) -> None:
+    rig = Rig(builtin_model, ahead_bars=1)
+    source = random.Random(5)
+    performance, clock = rig.performance, rig.clock
+    rig.start()
+    for _ in range(400):
+        action = source.choice(
+            ["start", "stop", "seek", "mute", "panic", "press", "release", "take", "tempo", "play"]
+        )
+        voice = source.choice(list(Voice))
+        if action == "start":
+            clock.start(rig.now)
+        elif action == "stop":
+            clock.stop(rig.now)
+        elif action == "seek":
+            clock.seek(source.randrange(64) / 4, rig.now)
+        elif action == "mute":
+            performance.player.mute(voice, source.random() < 0.5)
+        elif action == "panic":
+            performance.player.panic()
+        elif action == "press":
+            performance.press(voice, 40 if voice is not Voice.NO else 7, 12)
+        elif action == "release":
+            performance.release(voice)
+        elif action == "take":
+            performance.new_take()
+        elif action == "tempo":
+            clock.set_bpm(source.uniform(60, 200), rig.now)
+        rig.play(source.uniform(0, 0.2))
+        assert all(count in (0, 1) for count in rig.log.balance.values())
+    clock.stop(rig.now)
+    performance.player.panic()
+    rig.play(0.2)
+    assert not any(rig.log.balance.values())
+    assert rig.recorder.music()[0].n_notes > 0
+
+
+def test_threads_play_and_end(builtin_model: Model) -> None:
+    clock, log = InternalClock(120), Log()
+    before = threading.active_count()
+    with Performance(LiveComposer(builtin_model, BeatGrid.steady(120), seed=7), clock, [log]) as performance:
+        while not performance.armed():
+            time.sleep(0.01)
+        clock.start(time.perf_counter())
+        performance.wake()
+        end = time.perf_counter() + 20
+        while len(log.notes()) < 10 and time.perf_counter() < end:
+            time.sleep(0.01)
+    assert len(log.notes()) >= 10
+    assert not log.sounding
+    assert threading.active_count() == before
+    performance.close()
+
+
+def test_a_player_that_fails_ends_its_notes(builtin_model: Model) -> None:
+    class Broken(Log):
+        def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
+            super().note_on(voice, pitch, velocity, at)
+            if len(self.said) > 5:
+                raise RuntimeError("out of order")
+
+    clock, log = InternalClock(120), Broken()
+    performance = Performance(LiveComposer(builtin_model, BeatGrid.steady(120), seed=7), clock, [log])
+    while performance.compose_once():
+        pass
+    clock.start(time.perf_counter())
+    with pytest.raises(RuntimeError):
+        performance.player.run()
+    assert not log.sounding

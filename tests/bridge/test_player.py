@@ -1,0 +1,205 @@
+"""The player with a clock of our own, step by step."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from live_rig import Log
+
+from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.player import Player
+from lakhnes.runtime import BeatGrid, Codec, Event, Kind, Moment, Timeline, Timing, Voice, tx1
+
+BAR = 4 * 480
+
+
+def timeline_of(bars: int) -> Timeline:
+    """A bass note on every beat and a long lead note in every bar."""
+    timeline = Timeline(Codec(tx1(), Timing.SAMPLES), BeatGrid.steady(120))
+    span = timeline.begin(0, [])
+    moments = []
+    for beat in range(4 * bars):
+        moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.TR, 40 + beat % 12)))
+        moments.append(Moment(480 * beat + 240, Event(Kind.NOTE_OFF, Voice.TR)))
+        if beat % 4 == 0:
+            moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.P1, 60 + beat % 12)))
+    span.end = bars * BAR
+    timeline.insert(span, moments)
+    return timeline
+
+
+def play(player: Player, start: float, end: float) -> None:
+    now = start
+    while now < end:
+        now = max(now + 1e-6, min(end, player.step(now)))
+
+
+def test_every_event_at_its_time() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(2), clock, [log], now=lambda: 0)
+    clock.start(10.0)
+    play(player, 10.0, 13.9)
+    onsets = [(at - 10, pitch) for at, voice, pitch in log.said if voice is Voice.TR and pitch]
+    assert [pitch for _, pitch in onsets] == [40 + beat for beat in range(8)]
+    assert [at for at, _ in onsets] == pytest.approx([beat / 2 for beat in range(8)], abs=1e-4)
+    assert player.lateness.late == 0
+    assert player.gaps == 0
+
+
+def test_offset_shifts_everything() -> None:
+    for offset in (0.1, -0.1):
+        clock, log = InternalClock(120), Log()
+        player = Player(timeline_of(2), clock, [log], offset_seconds=offset)
+        clock.start(0.0)
+        play(player, 0.0, 3.0)
+        second = [at for at, voice, pitch in log.said if voice is Voice.TR and pitch][1]
+        assert second == pytest.approx(0.5 + offset, abs=1e-4)
+
+
+def test_stop_ends_notes_and_seek_replays() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 2.2)
+    assert log.sounding
+    clock.stop(2.2)
+    player.step(2.2)
+    assert not log.sounding
+    before = [pitch for _, voice, pitch in log.said if pitch and voice is Voice.TR]
+    clock.seek(0.0, 3.0)
+    clock.start(3.0)
+    play(player, 3.0, 5.2)
+    again = [pitch for _, voice, pitch in log.said if pitch and voice is Voice.TR][len(before) :]
+    assert again == before
+
+
+def test_a_look_a_moment_later_still_finds_the_first_note() -> None:
+    for bar in (0, 1):
+        clock, log = InternalClock(120), Log()
+        player = Player(timeline_of(2), clock, [log])
+        clock.start(0.0, 4.0 * bar)
+        player.step(0.004)
+        assert {voice for _, voice, pitch in log.said if pitch is not None} == {Voice.P1, Voice.TR}
+        assert player.gaps == 0
+
+
+def test_waits_for_the_composer_and_goes_on_at_the_next_beat() -> None:
+    timeline, log = timeline_of(1), Log()
+    clock = InternalClock(120)
+    player = Player(timeline, clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 2.7)
+    assert player.gaps == 1
+    assert player.waiting
+    assert not log.sounding
+    more = timeline_of(4)
+    timeline.spans = more.spans
+    play(player, 2.7, 4.1)
+    assert not player.waiting
+    resumed = [at for at, voice, pitch in log.said if voice is Voice.TR and pitch and at > 2.0]
+    assert resumed[0] == pytest.approx(3.0, abs=1e-3)
+    assert player.gaps == 1
+
+
+def test_a_pause_of_the_machine_leaves_out_what_is_stale() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 0.1)
+    player.step(5.1)
+    assert player.lateness.late > 0
+    assert sum(pitch is not None and at > 0.1 for at, _, pitch in log.said) <= 2
+    assert player.lateness.worst > 4
+
+
+def test_muted_voices_fall_silent_at_once() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(2), clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 0.6)
+    assert Voice.P1 in log.sounding
+    player.mute(Voice.P1)
+    player.step(0.61)
+    assert Voice.P1 not in log.sounding
+    play(player, 0.61, 2.5)
+    assert Voice.P1 not in log.sounding
+    player.mute(Voice.P1, False)
+    play(player, 2.5, 3.9)
+    assert Voice.TR in {voice for _, voice, _ in log.said}
+
+
+def test_ticks_of_a_recording_keep_bars_over_jumps() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 4.0)  # two bars
+    clock.seek(0.0, 4.0)  # the DAW loops
+    player.step(4.0)
+    assert player.tick == 2 * BAR
+    play(player, 4.0, 4.6)
+    assert player.tick == pytest.approx(2 * BAR + 576, abs=2)
+    clock.seek(4.0, 4.6)  # from the middle of a bar to a bar line
+    player.step(4.6)
+    assert player.tick == 3 * BAR
+
+
+def test_clock_out_says_start_ticks_and_stop() -> None:
+    clock, sent = InternalClock(120), []
+    player = Player(timeline_of(2), clock, [], clock_out=sent.append)
+    clock.start(0.0)
+    play(player, 0.0, 1.0 - 1e-3)
+    clock.stop(1.0)
+    player.step(1.0)
+    assert sent[0] == b"\xfa"
+    assert sent[-1] == b"\xfc"
+    assert sent.count(b"\xf8") == 48
+
+
+ACTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["play", "start", "stop", "seek", "mute", "unmute", "panic", "press", "release", "tempo"]
+        ),
+        st.floats(0, 1),
+    ),
+    max_size=60,
+)
+
+
+@given(ACTIONS)
+@settings(max_examples=60, deadline=None)
+def test_no_note_hangs_whatever_is_done(actions: list[tuple[str, float]]) -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log])
+    now = 0.0
+    for action, amount in actions:
+        voice = Voice(int(amount * 3.99))
+        if action == "play":
+            play(player, now, now + 2 * amount)
+            now += 2 * amount
+        elif action == "start":
+            clock.start(now)
+        elif action == "stop":
+            clock.stop(now)
+        elif action == "seek":
+            clock.seek(math.floor(amount * 80) / 4, now)
+        elif action == "tempo":
+            clock.set_bpm(40 + 300 * amount, now)
+        elif action in ("mute", "unmute"):
+            player.mute(voice, action == "mute")
+        elif action == "panic":
+            player.panic()
+        elif action == "press":
+            player.taken = player.taken | {voice}
+            player.press(voice, 60, 10)
+        else:
+            player.release(voice)
+        player.step(now)
+        assert all(count in (0, 1) for count in log.balance.values())
+        assert player.sounding == log.sounding
+    clock.stop(now)
+    player.panic()
+    player.step(now)
+    assert not log.sounding
+    assert not any(log.balance.values())

@@ -1,0 +1,142 @@
+"""Live composing against composing at once: the same seed, the same music."""
+
+from dataclasses import replace
+
+import pytest
+
+from lakhnes.runtime import (
+    BeatGrid,
+    Composer,
+    Event,
+    Kind,
+    LiveComposer,
+    Model,
+    Moment,
+    Sampling,
+    Song,
+    Steering,
+    Voice,
+)
+
+BAR = 4 * 480
+
+
+def composed_at_once(model: Model, grid: BeatGrid, seed: int, end: int) -> list[Moment]:
+    settings = Steering().settings(model.codec, seed, grid)
+    song = Song(model.codec, settings.rng, length_samples=grid.sample(end), constraints=settings.constraints)
+    moments = []
+    for event in Composer(model, song):
+        tick = grid.tick(song.time_samples)
+        if event.voice is not None and tick < end:
+            moments.append(Moment(tick, event))
+    return moments
+
+
+def fill(live: LiveComposer, place: int, end: int) -> None:
+    while live.timeline.known_until(place) < end:
+        live.compose(place, end - place)
+
+
+@pytest.mark.parametrize(("seed", "bpm"), [(7, 120.0), (8, 97.0), (9, 180.0)])
+def test_live_is_what_the_seed_says(builtin_model: Model, seed: int, bpm: float) -> None:
+    grid = BeatGrid.steady(bpm)
+    live = LiveComposer(builtin_model, grid, seed=seed)
+    fill(live, 0, 10 * BAR)
+    played = live.timeline.moments(0, 10 * BAR)
+    assert len(played) > 50
+    assert played == composed_at_once(builtin_model, grid, seed, 10 * BAR)
+
+
+def test_it_composes_no_more_than_is_asked(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120))
+    while live.compose(0, 2 * BAR):
+        pass
+    known = live.timeline.known_until(0)
+    assert 2 * BAR <= known < 4 * BAR
+    assert not live.compose(0, 2 * BAR)
+    assert live.compose(known - BAR, 2 * BAR)
+
+
+def test_a_jump_leaves_a_gap_that_is_filled_when_somebody_comes(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+    fill(live, 0, 2 * BAR)
+    first = live.timeline.moments(0, 2 * BAR)
+    live.compose(20 * BAR, BAR)
+    assert live.timeline.known_until(20 * BAR) >= 21 * BAR
+    there = live.timeline.moments(20 * BAR, 21 * BAR)
+    assert live.timeline.known_until(0) < 20 * BAR
+    fill(live, 0, 21 * BAR)
+    assert live.timeline.moments(0, 2 * BAR) == first, "what was played plays the same"
+    again = live.timeline.moments(20 * BAR, 21 * BAR)
+    assert [m for m in again if m in there] == there
+    assert {m.event.kind for m in again if m not in there} <= {Kind.NOTE_OFF}, "only ends of notes are new"
+    assert not hanging(live, 20 * BAR)
+
+
+def hanging(live: LiveComposer, tick: int) -> set[Voice]:
+    """The voices that sound when everything up to and at a tick is played, but begin nothing there."""
+    sounding = set()
+    begun = set()
+    for at, event in live.timeline.moments(0, tick + 1):
+        if event.kind is Kind.NOTE_ON:
+            sounding.add(event.voice)
+            if at == tick:
+                begun.add(event.voice)
+        elif event.kind is Kind.NOTE_OFF:
+            sounding.discard(event.voice)
+    return {voice for voice in sounding - begun if voice is not None}
+
+
+def test_another_take_keeps_what_is_before_it(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=5)
+    fill(live, 0, 6 * BAR)
+    old = live.timeline.moments(0, 6 * BAR)
+    live.new_take(3 * BAR)
+    assert live.timeline.known_until(0) == 3 * BAR
+    fill(live, 0, 6 * BAR)
+    new = live.timeline.moments(0, 6 * BAR)
+    assert [m for m in new if m.tick < 3 * BAR] == [m for m in old if m.tick < 3 * BAR]
+    assert new != old
+    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=5)
+    fill(twin, 0, 6 * BAR)
+    twin.new_take(3 * BAR)
+    fill(twin, 0, 6 * BAR)
+    assert twin.timeline.moments(0, 6 * BAR) == new, "a take is a seed too"
+
+
+def test_steering_holds_from_the_next_bar_on(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
+    fill(live, 0, 2 * BAR)
+    known = live.timeline.known_until(0)
+    live.steering = replace(
+        live.steering, muted=frozenset({Voice.TR, Voice.NO}), sampling=Sampling(1.2, None)
+    )
+    fill(live, 0, 8 * BAR)
+    late = [m.event for m in live.timeline.moments(known + 1, 8 * BAR) if m.event.kind is Kind.NOTE_ON]
+    assert late
+    assert {event.voice for event in late} <= {Voice.P1, Voice.P2}
+
+
+def test_what_somebody_plays_is_heard_and_nothing_is_composed_for_it(builtin_model: Model) -> None:
+    def play(pitches: tuple[int, int]) -> list[Moment]:
+        live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=4)
+        fill(live, 0, BAR)
+        live.forget(BAR)
+        live.played = frozenset({Voice.P1})
+        for beat in range(4, 24):
+            tick = 480 * beat
+            live.compose(tick, 480)
+            pitch = pitches[beat % 2]
+            live.hear(
+                [
+                    Moment(tick, Event(Kind.NOTE_ON, Voice.P1, pitch)),
+                    Moment(tick + 240, Event(Kind.NOTE_OFF, Voice.P1)),
+                ]
+            )
+        moments = live.timeline.moments(BAR, 24 * 480)
+        mine = [m for m in moments if m.event.voice is Voice.P1 and m.event.kind is Kind.NOTE_ON]
+        assert [m.event.value for m in mine] == [pitches[beat % 2] for beat in range(4, 24)]
+        assert [m.tick for m in mine] == [480 * beat for beat in range(4, 24)]
+        return [m for m in moments if m.event.voice is not Voice.P1]
+
+    assert play((60, 67)) != play((61, 70)), "the others follow"
