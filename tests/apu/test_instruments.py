@@ -49,14 +49,18 @@ def test_scaled_volumes_lie_between_silence_and_the_velocity(velocity: int, leve
 
 
 def test_volumes_of_a_note() -> None:
-    assert Instrument().volumes(9, 3, 0) == [9, None, None]
-    assert Instrument(release=(15, 5)).volumes(9, 2, 2) == [9, None, 9, 3]
+    def volumes(instrument: Instrument, velocity: int, held: int) -> list[int | None]:
+        before = [instrument.held_volume(velocity, frame) for frame in range(held)]
+        return [*before, *instrument.releases(velocity, held)]
+
+    assert volumes(Instrument(), 9, 3) == [9, None, None]
+    assert volumes(Instrument(release=(15, 5)), 9, 2) == [9, None, 9, 3]
     shaped = Instrument(Sequence((15, 10)), release=(12, 3, 1))
-    assert shaped.volumes(15, 3, 3) == [15, 10, 10, 10, 3, 1]
-    assert shaped.volumes(15, 1, 1) == [15, 12]
-    assert shaped.volumes(3, 2, 3) == [3, 2, 2, 1, 1]
+    assert volumes(shaped, 15, 3) == [15, 10, 10, 10, 3, 1]
+    assert volumes(shaped, 15, 1) == [15, 12, 3, 1]
+    assert volumes(shaped, 3, 2) == [3, 2, 2, 1, 1]
     faded = Instrument(Sequence((9, 0)), release=(12, 3))
-    assert faded.volumes(15, 2, 2) == [9, 0, 0, 0]
+    assert volumes(faded, 15, 2) == [9, 0, 0, 0]
 
 
 def test_an_instrument_beside_a_part_that_speaks_for_itself() -> None:

@@ -2,14 +2,18 @@
 
 A score becomes register writes (`registers_of`), those become sound (`render`, `Renderer`, `write_sound`) or
 a VGM file (`vgm_bytes`), and can be read back (`read_vgm`, `score_of_registers`). It may import
-`lakhnes.runtime` and nothing else of the project. Nothing is compiled before the first sound.
+`lakhnes.runtime` and nothing else of the project. Live, notes go to a `Synth`, heard through `open_sound`.
+Nothing is compiled before the first sound.
 """
 
 from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set
+from lakhnes.apu.live_registers import LiveRegisters
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.render import Filters, Mixer, Renderer, Writes, render
+from lakhnes.apu.sound_device import SoundDevice, SoundOutput, find_sound_output, open_sound
 from lakhnes.apu.sound_files import SoundSettings, stems, write_sound
+from lakhnes.apu.synth import Synth
 from lakhnes.apu.transcribe import score_of_registers
 from lakhnes.apu.vgm import VgmFile, parse_vgm, read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
@@ -20,16 +24,22 @@ __all__ = [
     "Filters",
     "Instrument",
     "InstrumentSet",
+    "LiveRegisters",
     "MemoryBlock",
     "Mixer",
     "RegisterLog",
     "RegisterMode",
     "Renderer",
+    "SoundDevice",
+    "SoundOutput",
     "SoundSettings",
+    "Synth",
     "VgmFile",
     "Writes",
+    "find_sound_output",
     "instrument_names",
     "instrument_set",
+    "open_sound",
     "parse_vgm",
     "read_vgm",
     "registers_of",

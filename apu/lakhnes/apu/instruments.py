@@ -7,6 +7,7 @@ what it says: see `Instrument.beside`.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from math import pi, sin
 
@@ -131,40 +132,54 @@ class Instrument:
         swing = self.vibrato.cents(frame) if self.vibrato else 0.0
         return swing + (self.slide.cents(frame) if self.slide else 0.0)
 
-    def volumes(self, velocity: int, held: int, released: int) -> list[int | None]:
-        """The volumes of a note frame by frame.
+    def held_volume(self, velocity: int, frame: int) -> int | None:
+        """The volume at a frame of a note, until its end.
+
+        Args:
+            velocity: 1..15, the note's.
+            frame: 0 or more.
+
+        Returns:
+            0..15; None where the instrument does not touch the volume.
+        """
+        if self.volume is None:
+            return None if frame else velocity
+        return scaled(velocity, self.volume.at(frame))
+
+    def releases(self, velocity: int, held: int) -> list[int]:
+        """The volumes of a note after its end, frame by frame.
 
         Args:
             velocity: 1..15, the note's.
             held: frames from its onset to its end, at least 1.
-            released: frames after its end, at most as many as the release has.
 
         Returns:
-            0..15 for each frame; None where the instrument does not touch the volume.
+            0..15 for each frame of the release.
         """
-        if self.volume is None:
-            volumes: list[int | None] = [velocity, *[None] * (held - 1)]
-            last = velocity
-        else:
-            levels = [scaled(velocity, self.volume.at(frame)) for frame in range(held)]
-            volumes, last = [*levels], levels[-1]
-        for level in self.release[:released]:
+        last = velocity if self.volume is None else scaled(velocity, self.volume.at(held - 1))
+        volumes = []
+        for level in self.release:
             last = min(last, scaled(velocity, level))
             volumes.append(last)
         return volumes
 
-    def beside(self, part: Part) -> Instrument:
-        """What is left of the instrument where the part says some of it itself.
+    def without(self, kinds: Set[Kind]) -> Instrument:
+        """What is left of the instrument where the music makes some changes itself.
 
-        A part with changes of volume keeps its volumes: envelope, release and gate go. A part with changes
-        of timbre keeps its timbres. Pitch is the instrument's in any case, for no score bends it. Velocities
-        alone take nothing away: the envelope scales them.
+        Music with changes of volume keeps its volumes: envelope, release and gate go. Music with changes of
+        timbre keeps its timbres. Pitch is the instrument's in any case, for no score bends it.
         """
-        kinds = {change.kind for change in part.changes}
         kept = self
         if Kind.VELOCITY in kinds:
             kept = replace(kept, volume=None, release=(), gate_frames=None)
         return replace(kept, timbre=None) if Kind.TIMBRE in kinds else kept
+
+    def beside(self, part: Part) -> Instrument:
+        """What is left of the instrument where the part says some of it itself.
+
+        Velocities alone take nothing away: the envelope scales them.
+        """
+        return self.without({change.kind for change in part.changes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A score as writes to the sound chip's registers.
 
 Three steps: each voice's part becomes states of that voice in time, moved along by its instrument; the states
-of all voices are put in order; what differs from the state before is written.
+of all voices are put in order; what differs from the state before is written. The first and the last go on as
+time does, so live music takes the same way (`live_registers`).
 Source: nesmdb `score/exprsco.py`, `score/rawsco.py` and `vgm/ndr_ndf.py`.
 """
 
@@ -17,9 +18,10 @@ import numpy as np
 
 from lakhnes.apu.instruments import FRAME_SAMPLES, Instrument, InstrumentSet
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, RegisterLog
+from lakhnes.apu.register_writer import RegisterWriter, VoiceState
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import Kind, Voice
-from lakhnes.runtime.score import Note, Part, Score
+from lakhnes.runtime.score import FULL_VELOCITY, Part, Score
 
 MAX_TIMER = 0x7FF
 """Longest timer of the pulses and the triangle, which makes their lowest pitch."""
@@ -27,12 +29,14 @@ MAX_TIMER = 0x7FF
 MIN_PULSE_TIMER = 8
 """Shortest timer that a pulse sounds with."""
 
+SWEEP = 0x08
+"""What the sweep registers hold: it would lower the timer, and never mutes."""
+
 _MIN_TRIANGLE_TIMER = 2  # 18.6 kHz; below lies nothing that is heard
-_CHANNELS = 0x15
 _SEED_SWEEP = 0x07  # it would raise timer 2033 beyond what a timer holds, and mutes the pulse for that
-_SWEEP = 0x08  # it would lower the timer, and never mutes
 _PLAIN = Instrument()
 _CYCLES = (16, 16, 32)  # of the timer in one cycle of the wave
+_NEVER = 1 << 62
 
 
 class RegisterMode(StrEnum):
@@ -45,20 +49,6 @@ class RegisterMode(StrEnum):
     IMPROVED = "improved"
     """The same with these mended: pulse pitch 33 sounds; a pitch too low for the timer sounds as few octaves
     higher as it takes; notes end at the song's end."""
-
-
-class VoiceState(NamedTuple):
-    """What a voice does from a sample on."""
-
-    sample: int
-    """At 44.1 kHz from the start of the song."""
-    voice: Voice
-    timer: int
-    """1..2047; for the noise the note 1..16; 0 is silence."""
-    volume: int
-    """0..15; says nothing for the triangle."""
-    timbre: int
-    """Duty 0..3, mode 0..1 of the noise, 0 for the triangle."""
 
 
 def registers_of(
@@ -80,8 +70,8 @@ def registers_of(
     states = voice_states(score, mode, instruments or InstrumentSet())
     if mode is RegisterMode.SEED:
         states = [state for state in states if state.sample < score.length]
-    sweep = _SEED_SWEEP if mode is RegisterMode.SEED else _SWEEP
-    table = np.array(list(_writes(states, sweep)), np.int64)  # [n, 3]
+    sweep = _SEED_SWEEP if mode is RegisterMode.SEED else SWEEP
+    table = np.array(list(RegisterWriter(sweep).writes(states)), np.int64)  # [n, 3]
     return RegisterLog(
         table[:, 0], table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint8), score.length, NTSC_CLOCK_HZ
     )
@@ -92,7 +82,8 @@ def voice_states(score: Score, mode: RegisterMode, instruments: InstrumentSet) -
     left = instruments.beside(score.parts)
     states: list[VoiceState] = []
     for voice in Voice:
-        states += _part_states(voice, score.parts[voice], mode, left, score.length)
+        steps = VoiceSteps(voice, mode, left)
+        states += steps.states(_moments(score.parts[voice], score.length), score.length + 1)
     states.sort(key=attrgetter("sample"))
     return states
 
@@ -137,146 +128,159 @@ def _bent(voice: Voice, timer: int, cents: float) -> int:
     return min(high, max(low, round((timer + 1) * 2 ** (-cents / 1200)) - 1))
 
 
-class _Setting(NamedTuple):
-    """What changes in a voice at a sample; None stays as it is."""
+class Moment(NamedTuple):
+    """Something that a voice is told to do."""
 
     sample: int
-    timer: int | None = None
-    volume: int | None = None
-    timbre: int | None = None
+    """At 44.1 kHz from the start."""
+    kind: Kind
+    """NOTE_ON, NOTE_OFF, VELOCITY or TIMBRE; END silences the voice at once and begins something new."""
+    value: int = 0
+    """MIDI pitch, for the noise 1..16; volume 1..15; duty or mode; else 0."""
+    velocity: int = FULL_VELOCITY
+    """Of a NOTE_ON, 1..15."""
 
 
-def _part_states(
-    voice: Voice, part: Part, mode: RegisterMode, instruments: InstrumentSet, length: int
-) -> Iterator[VoiceState]:
-    """The states of one voice in time, one for each sample at which anything is set."""
-    settings: list[_Setting] = []
-    limits = [*(note.onset for note in part.notes[1:]), length]
-    for note, limit in zip(part.notes, limits, strict=False):
-        timer = timer_of(voice, note.pitch, mode)
-        settings += _note_settings(voice, note, timer, limit, instruments.of(voice, note.pitch))
-    for change in part.changes:
-        if change.kind is Kind.VELOCITY:
-            settings.append(_Setting(change.sample, volume=change.value))
-        else:
-            settings.append(_Setting(change.sample, timbre=change.value))
-    # The sort keeps the order at one sample: a note ends, the next begins, then come the changes.
-    settings.sort(key=attrgetter("sample"))
-    timer = volume = timbre = 0
-    for sample, together in groupby(settings, key=attrgetter("sample")):
-        for setting in together:
-            timer = timer if setting.timer is None else setting.timer
-            volume = volume if setting.volume is None else setting.volume
-            timbre = timbre if setting.timbre is None else setting.timbre
-        yield VoiceState(sample, voice, timer, volume, timbre)
+def _moments(part: Part, length: int) -> list[Moment]:
+    """What a part says, in time: at one sample a note ends, the next begins, then come the changes."""
+    moments = []
+    for note in part.notes:
+        moments.append(Moment(note.onset, Kind.NOTE_ON, note.pitch, note.velocity))
+        moments.append(Moment(note.end, Kind.NOTE_OFF))
+    if part.notes:
+        moments.append(Moment(length, Kind.END))
+    moments += [Moment(change.sample, change.kind, change.value) for change in part.changes]
+    moments.sort(key=attrgetter("sample"))
+    return moments
 
 
-def _note_settings(
-    voice: Voice, note: Note, timer: int, limit: int, instrument: Instrument
-) -> Iterator[_Setting]:
-    """One note as its instrument plays it, with its release, silent at the end.
+class VoiceSteps:
+    """One voice that is told what to do as time passes, moved along by its instrument.
 
-    Args:
-        voice: the note's.
-        note: within the score.
-        timer: of its pitch.
-        limit: sample at which the next note begins or the song ends; nothing lies after it.
-        instrument: what is left of it beside the score's own changes.
+    What it is told at one sample counts as a whole: the last word wins, so a note that ends where it starts
+    leaves nothing. Where the music begins to change volume or timbre itself, the voice's instruments keep off
+    it from there on, until the END.
     """
-    end = note.end
-    if instrument.gate_frames is not None:
-        end = min(end, note.onset + instrument.gate_frames * FRAME_SAMPLES)
-    silent = min(limit, end + len(instrument.release) * FRAME_SAMPLES)
-    held = range(note.onset, end, note.length if instrument == _PLAIN else FRAME_SAMPLES)
-    released = range(end, silent, FRAME_SAMPLES)
-    volumes = instrument.volumes(note.velocity, len(held), len(released))
-    for frame, (sample, volume) in enumerate(zip((*held, *released), volumes, strict=True)):
-        bent = _bent(voice, timer, instrument.cents(frame))
-        yield _Setting(sample, bent, volume, instrument.timbre.at(frame) if instrument.timbre else None)
-    yield _Setting(silent, timer=0, volume=0)
 
+    def __init__(self, voice: Voice, mode: RegisterMode, instruments: InstrumentSet) -> None:
+        """Begins in silence.
 
-def _writes(states: list[VoiceState], sweep: int) -> Iterator[tuple[int, int, int]]:
-    """Sample, register and value of every write.
-
-    Args:
-        states: in time, voices in order.
-        sweep: what both sweep registers hold, 0..255.
-    """
-    chip = _Chip()
-    moments = {sample: chip.apply(together) for sample, together in groupby(states, attrgetter("sample"))}
-    start = moments.pop(0, {})
-    channels = start.pop(_CHANNELS, 0)
-    for register, value in ((_CHANNELS, channels), *_start(sweep), *start.items()):
-        yield 0, register, value
-    for sample, written in moments.items():
-        for register, value in written.items():
-            yield sample, register, value
-
-
-def _start(sweep: int) -> tuple[tuple[int, int], ...]:
-    """The chip's state before the first note: constant volumes of 0, counters that never run out."""
-    return (0x00, 0x30), (0x01, sweep), (0x04, 0x30), (0x05, sweep), (0x08, 0xFF), (0x0C, 0x30)
-
-
-class _Chip:
-    """Finds what to write as the voices change; a register is written once at a sample."""
-
-    def __init__(self) -> None:
-        self._last = [VoiceState(0, voice, 0, 0, 0) for voice in Voice]
-        self._registers = dict(_start(0))
-        self._written: dict[int, int] = {}
-
-    def apply(self, states: Iterable[VoiceState]) -> dict[int, int]:
-        """The registers to write for the states of one sample, in order of first touch."""
-        self._written = {}
-        for state in states:
-            last, voice = self._last[state.voice], state.voice
-            if bool(state.timer) != bool(last.timer):
-                self._write(_CHANNELS, self._registers.get(_CHANNELS, 0) ^ 1 << voice)
-            if voice is Voice.TR:
-                self._triangle(last, state)
-            elif voice is Voice.NO:
-                self._noise(last, state)
-            else:
-                self._pulse(4 * voice, last, state)
-            self._last[voice] = state
-        return self._written
-
-    def _write(self, register: int, value: int) -> None:
-        self._registers[register] = self._written[register] = value
-
-    def _level(self, control: int, last: VoiceState, now: VoiceState) -> int | None:
-        """The volume to write to a control register; None to leave it.
-
-        A voice that falls silent keeps its register, and writes it anew with its next note.
+        Args:
+            voice: any.
+            mode: what becomes of pitches too low for the timer.
+            instruments: how notes are played.
         """
-        held = self._registers[control] & 15
-        rises = now.volume > 0 and now.volume != last.volume
-        return now.volume if rises or (now.timer and now.volume != held) else None
+        self._voice, self._mode, self._instruments = voice, mode, instruments
+        self._own: frozenset[Kind] = frozenset()  # changes that the music makes itself
+        self._timer = self._volume = self._timbre = 0
+        self._untouched = True  # whether the next note has the timbre that a song begins with
+        self._instrument, self._pitch_timer, self._velocity = _PLAIN, 0, 0
+        self._frame = 0
+        self._next, self._stride = (
+            _NEVER,
+            FRAME_SAMPLES,
+        )  # sample of the next frame, and from it to the one after
+        self._release: Iterator[int] | None = iter(())  # volumes to come; None until the note is let go
 
-    def _pulse(self, base: int, last: VoiceState, now: VoiceState) -> None:
-        level = self._level(base, last, now)
-        if level is not None or now.timbre != last.timbre:
-            held = self._registers[base] & 15
-            self._write(base, now.timbre << 6 | 0x30 | (held if level is None else level))
-        if now.timer & 0xFF != last.timer & 0xFF:
-            self._write(base + 2, now.timer & 0xFF)
-        if now.timer >> 8 != last.timer >> 8 or (now.timer and not last.timer):
-            self._write(base + 3, now.timer >> 8)
+    def play_with(self, instruments: InstrumentSet) -> None:
+        """Plays the notes that begin from now on with other instruments."""
+        self._instruments = instruments
+        self._untouched = self._untouched or Kind.TIMBRE not in self._own
 
-    def _triangle(self, last: VoiceState, now: VoiceState) -> None:
-        if now.timer != last.timer:
-            self._write(0x0A, now.timer & 0xFF)
-            self._write(0x0B, now.timer >> 8)
+    def states(self, moments: Iterable[Moment], until: int) -> Iterator[VoiceState]:
+        """What the voice does next, a state for each sample at which anything is set.
 
-    def _noise(self, last: VoiceState, now: VoiceState) -> None:
-        level = self._level(0x0C, last, now)
-        if level is not None:
-            self._write(0x0C, 0x30 | level)
-        sounds_anew = now.timer and now.timer != last.timer
-        if sounds_anew or now.timbre != last.timbre:
-            period = 16 - now.timer if sounds_anew else self._registers.get(0x0E, 0) & 15
-            self._write(0x0E, now.timbre << 7 | period)
-        if sounds_anew:
-            self._write(0x0F, 0)
+        Args:
+            moments: in time, after all states so far, before `until`.
+            until: sample before which to stop.
+        """
+        for sample, together in groupby(moments, attrgetter("sample")):
+            yield from self._frames(sample)
+            told, sounded = [*together], self._timer
+            self._do(sample, told)
+            if sounded or told[-1].kind is not Kind.END:
+                yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre)
+        yield from self._frames(until)
+
+    def _frames(self, until: int) -> Iterator[VoiceState]:
+        while self._next < until:
+            sample = self._next
+            self._step()
+            yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre)
+
+    def _do(self, sample: int, told: list[Moment]) -> None:
+        """Does what is told at a sample, and the frame that falls on it."""
+        note: Moment | None = None
+        velocity: int | None = None
+        timbre: int | None = None
+        for moment in told:
+            if moment.kind is Kind.VELOCITY:
+                velocity = moment.value
+            elif moment.kind is Kind.TIMBRE:
+                timbre = moment.value
+            else:
+                note, velocity = moment, None
+            if moment.kind is Kind.END:
+                self._end()
+                timbre = None
+        if note is not None and note.kind is Kind.NOTE_ON:
+            self._begin(note, note.velocity if velocity is None else velocity)
+            velocity = None
+        elif note is not None:
+            self._let_go(sample)
+        if self._next == sample:
+            self._step()
+        if velocity is not None:
+            self._change_volume(velocity)
+        if timbre is not None:
+            self._keep_off(Kind.TIMBRE)
+            self._timbre, self._untouched = timbre, False
+
+    def _end(self) -> None:
+        self._release, self._next = iter(()), _NEVER
+        self._timer = self._volume = 0
+        self._own, self._untouched = frozenset(), True
+
+    def _begin(self, note: Moment, velocity: int) -> None:
+        if self._untouched:
+            self._timbre, self._untouched = 0, False
+        self._instrument = self._instruments.of(self._voice, note.value).without(self._own)
+        self._stride = _NEVER if self._instrument == _PLAIN else FRAME_SAMPLES
+        self._pitch_timer, self._velocity = timer_of(self._voice, note.value, self._mode), velocity
+        self._release, self._frame, self._next = None, 0, note.sample
+
+    def _let_go(self, sample: int) -> None:
+        if self._release is None:
+            self._release = iter(self._instrument.releases(self._velocity, self._frame))
+            self._next = sample
+
+    def _change_volume(self, volume: int) -> None:
+        self._keep_off(Kind.VELOCITY)
+        if self._release is not None:  # of the instrument, which says nothing about volumes any longer
+            self._timer, self._next = 0, _NEVER
+        self._volume = volume
+
+    def _keep_off(self, kind: Kind) -> None:
+        if kind not in self._own:
+            self._own |= {kind}
+            self._instrument = self._instrument.without(self._own)
+
+    def _step(self) -> None:
+        """Moves on by a frame."""
+        instrument, frame = self._instrument, self._frame
+        if frame == instrument.gate_frames:
+            self._let_go(self._next)
+        if self._release is None:
+            volume = instrument.held_volume(self._velocity, frame)
+        else:
+            volume = next(self._release, None)
+            if volume is None:
+                self._timer, self._volume, self._next = 0, 0, _NEVER
+                return
+        self._timer = _bent(self._voice, self._pitch_timer, instrument.cents(frame))
+        if volume is not None:
+            self._volume = volume
+        if instrument.timbre:
+            self._timbre = instrument.timbre.at(frame)
+        self._frame += 1
+        self._next += self._stride

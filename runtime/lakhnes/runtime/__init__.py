@@ -25,6 +25,7 @@ from lakhnes.runtime.errors import (
     OutputError,
     PortError,
     PortLostError,
+    SoundError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.grid import BeatGrid, grid_of_beats
@@ -83,6 +84,7 @@ __all__ = [
     "ScoreBuilder",
     "Snapshot",
     "Song",
+    "SoundError",
     "Steering",
     "Timeline",
     "Timing",
