@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lakhnes.cli import arrange, convert, export, generate, models, show
+from lakhnes.cli import arrange, convert, doctor, export, generate, models, play, ports, show
 
 app = typer.Typer(
     name="lakhnes",
@@ -28,8 +28,11 @@ app.command("continue")(arrange.continue_)
 app.command()(arrange.accompany)
 app.command()(convert.render)
 app.command()(convert.convert)
+app.command()(play.play)
 app.command()(show.show)
 app.command()(models.models)
+app.command()(ports.ports)
+app.command()(doctor.doctor)
 app.command()(export.export)
 
 

@@ -1,0 +1,228 @@
+"""`lakhnes doctor`: what works here, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from lakhnes.cli.options import JsonFlag
+
+_EXTRAS = {
+    "live": ("rtmidi",),
+    "synth": ("pyo",),
+    "gui": ("PySide6",),
+    "train": ("torch", "onnx"),
+    "cluster": ("dask", "distributed"),
+}
+"""Modules of the optional extras."""
+
+_MEASURE_SECONDS = 0.3
+_CHILD_SECONDS = 30
+
+_SOUND_DEVICE = """
+import pyo
+device = pyo.pa_get_default_output()
+name = "" if device == -1 else dict(zip(*reversed(pyo.pa_get_output_devices()))).get(device, "unnamed")
+print("\\ndevice:" + name)
+"""
+"""PortAudio may crash where there is no device, so it is asked in a process of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """What it is, in a word or two."""
+    ok: bool
+    """It is there and works."""
+    found: str
+    """What is there, or what is wrong."""
+    next_step: str = ""
+    """What to do, where it is not ok."""
+    needed: bool = False
+    """Composing needs it."""
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Looks at what is installed and working, and says the next step for what is not."""
+    checks = [
+        check
+        for name, look in (
+            ("Python", _python),
+            ("model", _model),
+            ("folders", _folders),
+            ("numba", _numba),
+            ("extras", _extras),
+            ("MIDI", _midi),
+            ("sound", _sound),
+        )
+        for check in _guarded(name, look)
+    ]
+    fine = all(check.ok for check in checks if check.needed)
+    if as_json:
+        typer.echo(json.dumps({"ok": fine, "checks": [asdict(check) for check in checks]}))
+    else:
+        for check in checks:
+            step = f": {check.next_step}" if check.next_step else ""
+            typer.echo(f"{'ok' if check.ok else 'missing':<9}{check.name:<16}{check.found}{step}")
+    if not fine:
+        raise typer.Exit(1)
+
+
+def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
+    """The findings of one look; what goes wrong in it is a finding too."""
+    try:
+        return look()
+    except Exception as error:
+        return [Check(name, False, str(error) or type(error).__name__, needed=name in ("Python", "model"))]
+
+
+def _python() -> list[Check]:
+    fine = (3, 11) <= sys.version_info[:2] < (3, 13)
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return [Check("Python", fine, found, "" if fine else "install Python 3.11 or 3.12", needed=True)]
+
+
+def _model() -> list[Check]:
+    from lakhnes.runtime import DEFAULT_MODEL, LakhnesError, Model
+
+    start = time.perf_counter()
+    try:
+        model = Model.load()
+        loaded = time.perf_counter()
+        model.prefill([0] * model.info.mem_len)  # as slow as it gets in a long song
+        begun, steps = time.perf_counter(), 0
+        while time.perf_counter() - begun < _MEASURE_SECONDS:
+            model.step(0)
+            steps += 1
+    except LakhnesError as error:
+        return [Check("model", False, str(error), "install lakhnes anew", needed=True)]
+    speed = steps / (time.perf_counter() - begun)
+    found = f"{DEFAULT_MODEL} loads in {loaded - start:.2f} s and does {speed:.0f} events a second"
+    return [Check("model", True, found, needed=True)]
+
+
+def _folders() -> list[Check]:
+    import platformdirs
+
+    checks = []
+    for name, path in (
+        ("data folder", platformdirs.user_data_path("lakhnes", appauthor=False)),
+        ("cache folder", platformdirs.user_cache_path("lakhnes", appauthor=False)),
+    ):
+        fine = _can_write(path)
+        step = "" if fine else "cannot be written, change its permissions"
+        checks.append(Check(name, fine, str(path), step))
+    return checks
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be put into a folder, or the folder can be made."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _numba() -> list[Check]:
+    from importlib.metadata import version
+
+    if importlib.util.find_spec("numba") is None:
+        return [Check("numba", False, "not installed, sound is made slowly", "run  pip install numba")]
+    return [Check("numba", True, version("numba"))]
+
+
+def _has(extra: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in _EXTRAS[extra])
+
+
+def _extras() -> list[Check]:
+    return [
+        Check(f"extra {extra}", True, "installed")
+        if _has(extra)
+        else Check(f"extra {extra}", False, "not installed", f'run  pip install "lakhnes[{extra}]"')
+        for extra in _EXTRAS
+    ]
+
+
+def _midi() -> list[Check]:
+    from lakhnes.bridge.ports import list_ports
+    from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
+    from lakhnes.runtime import LakhnesError
+
+    try:
+        backends = answering_backends() or [rtmidi_backend()]
+        ports = list_ports(backends)
+    except LakhnesError as error:
+        return [Check("MIDI", False, str(error))]
+    outputs = sum(port.direction == "output" for port in ports)
+    virtual = [backend.name for backend in backends if backend.can_open_virtual]
+    return [
+        Check("MIDI", True, ", ".join(backend.name for backend in backends)),
+        Check(
+            "MIDI ports", True, f"{outputs} to play to, {len(ports) - outputs} to hear; see `lakhnes ports`"
+        ),
+        Check("own ports", True, f"can be made on {', '.join(virtual)}")
+        if virtual
+        else Check(
+            "own ports",
+            False,
+            "this system lets no program make them",
+            'use a port of loopMIDI or of Windows MIDI Services ("Default App Loopback")',
+        ),
+    ]
+
+
+def _sound() -> list[Check]:
+    if not _has("synth"):
+        return [Check("sound", False, "pyo is not installed", 'run  pip install "lakhnes[synth]"')]
+    device, reason = _sound_device()
+    return [
+        Check("sound device", bool(device), device or reason, "" if device else "connect or enable one"),
+        _sound_by_jack(),
+    ]
+
+
+def _sound_device() -> tuple[str, str]:
+    """The name of the default output device, or an empty one and why there is none."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _SOUND_DEVICE],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_CHILD_SECONDS,
+            env={**os.environ, "PYO_GUI_WX": "0"},
+        )
+    except subprocess.TimeoutExpired:
+        return "", "the system's sound does not answer"
+    if done.returncode < 0:
+        return "", f"PortAudio crashed ({signal.Signals(-done.returncode).name})"
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:]
+        return "", f"pyo cannot be used ({''.join(last) or done.returncode})"
+    return done.stdout.rpartition("device:")[2].strip(), "no output device"
+
+
+def _sound_by_jack() -> Check:
+    from lakhnes.bridge.rtmidi_backend import rtmidi_backend
+    from lakhnes.runtime import MissingExtraError, PortError
+
+    try:
+        rtmidi_backend("jack")
+    except PortError:
+        step = "start one, as with qjackctl; a sound device is enough"
+        return Check("sound by JACK", False, "no server answers", step)
+    except MissingExtraError as error:
+        return Check("sound by JACK", False, str(error))
+    return Check("sound by JACK", True, "a server answers")

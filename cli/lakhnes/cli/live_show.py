@@ -1,0 +1,168 @@
+"""The loop of `lakhnes play`: shows the performance, takes keys, tells what happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.performance import Status
+from lakhnes.cli.live_view import Keys, screen, view
+from lakhnes.cli.stage import Stage
+from lakhnes.runtime.errors import LakhnesError
+from lakhnes.runtime.events import Voice
+
+_LOOK_SECONDS = 0.05
+"""How often keys and signals are looked at."""
+_TELL_SECONDS = 1.0
+"""How often a status line is printed as JSON."""
+_QUIT = ("q", "\x03", "\x04")
+
+
+class Show:
+    """What a user sees of a stage, and does to it."""
+
+    def __init__(self, stage: Stage, *, as_json: bool) -> None:
+        """Takes an open stage; with `as_json` lines of JSON are all that is shown."""
+        self._stage = stage
+        self._as_json = as_json
+        self._message = ""
+        self._saved = 0
+        self._saving: list[Thread] = []
+
+    def run(self, *, paused: bool, seconds: float | None, over: Callable[[], bool]) -> None:
+        """Plays until somebody wants it to end.
+
+        Args:
+            paused: whether it waits for the space key.
+            seconds: the longest time; None for ever.
+            over: asked often whether it is to end.
+        """
+        performance = self._stage.performance
+        while not performance.armed() and not performance.status().problems and not over():
+            time.sleep(0.002)
+        started = time.perf_counter()
+        if not paused and isinstance(self._stage.clock, InternalClock):
+            self._stage.clock.start(started)
+            performance.wake()
+        self._tell("ready", **self._facts())
+        try:
+            self._loop(started, seconds, over)
+        finally:
+            for thread in self._saving:
+                thread.join()
+        self._tell("end", **_figures(performance.status()))
+
+    def recorded(self, files: list[Path], notes: int) -> None:
+        """Tells what was written."""
+        self._tell("recorded", files=[str(file) for file in files], notes=notes)
+        if not self._as_json:
+            typer.echo(f"wrote   {', '.join(map(str, files))}", err=True)
+
+    def _loop(self, started: float, seconds: float | None, over: Callable[[], bool]) -> None:
+        console = Console(stderr=True)
+        told = started
+        with Keys() as keys, ExitStack() as stack:
+            shown = not self._as_json and console.is_terminal
+            live = stack.enter_context(screen(console)) if shown else None
+            if live is None and not self._as_json:
+                typer.echo("\n".join([self._heading(), *self._stage.remarks]), err=True)
+            while not over() and (seconds is None or time.perf_counter() < started + seconds):
+                if not all(self._press(key) for key in keys.pressed()):
+                    return
+                status = self._stage.performance.status()
+                if live is not None:
+                    live.update(view(status, self._heading(), self._message), refresh=True)
+                if time.perf_counter() > told + _TELL_SECONDS:
+                    told += _TELL_SECONDS
+                    self._tell("status", **_figures(status))
+                time.sleep(_LOOK_SECONDS)
+
+    def _press(self, key: str) -> bool:
+        """Does what a key asks for; whether to go on."""
+        performance, clock = self._stage.performance, self._stage.clock
+        muted = performance.player.muted
+        if key == " " and isinstance(clock, InternalClock):
+            now = time.perf_counter()
+            if clock.state(now).running:
+                clock.stop(now)
+            else:
+                clock.start(now)
+            performance.wake()
+        elif key in "1234":
+            performance.player.mute(Voice(int(key) - 1), Voice(int(key) - 1) not in muted)
+        elif key == "m":
+            for voice in Voice:
+                performance.player.mute(voice, len(muted) < len(Voice))
+        elif key == "t":
+            performance.new_take()
+            self._message = "A new take comes with the next bar."
+        elif key == "p":
+            performance.player.panic()
+        elif key == "s":
+            thread = Thread(target=self._save, args=(self._free_stem(),))
+            self._saving.append(thread)
+            thread.start()
+        return key not in _QUIT
+
+    def _free_stem(self) -> str:
+        """A name for files of this song that none has yet, nor one that is being saved."""
+        while True:
+            self._saved += 1
+            stem = f"lakhnes-{self._stage.seed}-{self._saved}"
+            if not any(Path(f"{stem}{ending}").exists() for ending in (".mid", ".wav")):
+                return stem
+
+    def _save(self, stem: str) -> None:
+        self._message = f"Saving {stem}.mid and {stem}.wav."
+        try:
+            self._stage.save([Path(f"{stem}.mid"), Path(f"{stem}.wav")])
+        except (LakhnesError, OSError) as error:
+            self._message = str(error)
+        else:
+            self._message = f"Saved {stem}.mid and {stem}.wav."
+
+    def _heading(self) -> str:
+        places = [*self._stage.outputs, *([f"{self._stage.sound} (sound)"] if self._stage.sound else [])]
+        return f"LakhNES   seed {self._stage.seed}   to {', '.join(places)}"
+
+    def _facts(self) -> dict[str, Any]:
+        stage = self._stage
+        sync = "internal" if isinstance(stage.clock, InternalClock) else "midi"
+        return {
+            "seed": stage.seed,
+            "ports": stage.outputs,
+            "sound": stage.sound,
+            "sync": sync,
+            "remarks": stage.remarks,
+        }
+
+    def _tell(self, event: str, **facts: Any) -> None:
+        if self._as_json:
+            typer.echo(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))
+
+
+def _figures(status: Status) -> dict[str, Any]:
+    return {
+        "state": str(status.clock.status),
+        "bar": status.bar,
+        "beat": status.beat,
+        "bpm": round(status.clock.bpm, 2),
+        "ahead_beats": round(status.ahead_beats, 2),
+        "muted": [voice.name for voice in sorted(status.muted)],
+        "taken": [voice.name for voice in sorted(status.taken)],
+        "sent": status.sent,
+        "late": status.late,
+        "worst_ms": round(status.worst_seconds * 1000, 2),
+        "gaps": status.gaps,
+        "take": status.take + 1,
+        "problems": list(status.problems),
+    }

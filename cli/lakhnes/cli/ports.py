@@ -1,0 +1,30 @@
+"""`lakhnes ports`: which MIDI ports there are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from lakhnes.cli.options import JsonFlag
+
+
+def ports(as_json: JsonFlag = False) -> None:
+    """Lists the MIDI ports that can be played to and listened to."""
+    from lakhnes.bridge.ports import list_ports
+    from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
+
+    backends = answering_backends() or [rtmidi_backend()]  # the latter says why there is none
+    found = list_ports(backends)
+    if as_json:
+        typer.echo(json.dumps([asdict(port) for port in found]))
+        return
+    for backend in backends:
+        typer.echo(f"{backend.name}{'' if backend.can_open_virtual else ' (makes no new ports)'}")
+        for direction, meaning in (("output", "to play to"), ("input", "to hear")):
+            names = [
+                port.name for port in found if (port.backend, port.direction) == (backend.name, direction)
+            ]
+            for place, name in enumerate(names or ["none"]):
+                typer.echo(f"  {'' if place else meaning:<12}{name}")

@@ -1,0 +1,206 @@
+"""What `lakhnes play` sets up: ports, sound, model and clock, wired to a performance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.control_input import ControlInput
+from lakhnes.bridge.midi_clock import MidiClock
+from lakhnes.bridge.midi_outlet import Channels, MidiOutlet
+from lakhnes.bridge.outlet import Outlet
+from lakhnes.bridge.performance import Performance
+from lakhnes.bridge.port_watch import InputWatch, OutletWatch
+from lakhnes.bridge.ports import MidiInput, MidiOutput, open_input, open_output, open_voice_outputs
+from lakhnes.bridge.recorder import Recorder
+from lakhnes.cli.music_files import Forms, Music, write_music
+from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering
+from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where music goes, and where orders come from."""
+
+    ports: tuple[str, ...]
+    """Existing ports to send to; none for a new one."""
+    virtual: str | None
+    """Name of the new port; None for the usual one."""
+    four: bool
+    """Whether each voice gets a new port of its own."""
+    channels: Channels
+    """1..16 of each voice."""
+    control: str | None
+    """Existing port to hear; None for a new one."""
+    play_along: bool
+    """Whether notes that come in are played along with."""
+    midi_sync: bool
+    """Whether MIDI clock says when and how fast."""
+    clock_out: bool
+    """Whether MIDI clock is sent."""
+    offset_seconds: float
+    """How much later everything is sent."""
+    synth: bool
+    """Whether it is heard on the built-in 2A03, too."""
+    instrument: str | None
+    """Of that and of what is saved as sound."""
+    ahead_bars: float
+    """How much is composed in front of what is played."""
+
+
+class Stage:
+    """A performance with all that belongs to it; a context manager, so that no note is left behind.
+
+    Attributes:
+        seed: of the music.
+        clock: where in the song we are.
+        performance: what composes and plays.
+        outputs: names of the MIDI ports that are sent to.
+        sound: name of the sound output; None without.
+        remarks: what could not be had, a sentence each.
+    """
+
+    performance: Performance
+
+    def __init__(
+        self, wiring: Wiring, model: str | None, steering: Steering, seed: int, bpm: float, meter: int
+    ) -> None:
+        """Takes what is asked for; nothing is opened before it is entered.
+
+        Raises:
+            OptionError: for a tempo or meter out of range.
+        """
+        self.seed = seed
+        self.clock: InternalClock | MidiClock = MidiClock(bpm) if wiring.midi_sync else InternalClock(bpm)
+        self.outputs: list[str] = []
+        self.sound: str | None = None
+        self.remarks: list[str] = []
+        self._wiring, self._model_name, self._steering = wiring, model, steering
+        self._grid = BeatGrid.steady(bpm, meter)
+        self._stack = ExitStack()
+        self._watches: list[OutletWatch | InputWatch] = []
+        self._recorder = Recorder(
+            lambda: self.performance.player.tick,
+            lambda: self.clock.state(time.perf_counter()).bpm,
+            self._grid.beats_per_bar,
+        )
+
+    def __enter__(self) -> Stage:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def lost(self) -> str | None:
+        """What went away and has not come back, as a sentence; None if all is there."""
+        lost = any(watch.lost for watch in self._watches)
+        return "The MIDI port went away and has not come back." if lost else None
+
+    def save(self, paths: Sequence[Path]) -> int:
+        """Writes what was played; the number of its notes.
+
+        Raises:
+            LakhnesError: if nothing was, or a file cannot be written.
+        """
+        score, grid = self._recorder.music()
+        if not score.n_notes:
+            raise OptionError("Nothing was played, so there is nothing to write. Let it play for longer.")
+        write_music(dict.fromkeys(paths, Music(score, grid=grid)), Forms(instruments=self._wiring.instrument))
+        return score.n_notes
+
+    def _open(self) -> None:
+        wiring = self._wiring
+        outlets: list[Outlet] = []
+        loading = self._stack.enter_context(ThreadPoolExecutor(1)).submit(Model.load, self._model_name)
+        midi = self._midi()
+        if midi is not None:
+            outlets.append(midi)
+        if wiring.synth:
+            outlets += self._synth()
+        if not outlets:
+            raise PortError(" ".join(self.remarks))
+        composer = LiveComposer(loading.result(), self._grid, self._steering, self.seed)
+        self.performance = Performance(
+            composer,
+            self.clock,
+            [*outlets, self._recorder],
+            ahead_bars=wiring.ahead_bars,
+            offset_seconds=wiring.offset_seconds,
+            clock_out=midi.raw if midi is not None and wiring.clock_out else None,
+        )
+        self._stack.callback(self.performance.close)
+        if midi is not None:
+            self._control()
+        for watch in self._watches:
+            self.performance.watch(watch)
+        self.performance.open()
+
+    def _midi(self) -> MidiOutlet | None:
+        """The outlet to MIDI ports; None where there are none and there may be sound."""
+        try:
+            outlet = MidiOutlet(self._open_outputs(), channels=self._wiring.channels)
+        except (PortError, MissingExtraError) as error:
+            if not self._wiring.synth or self._wiring.ports:
+                raise
+            self.remarks.append(str(error))
+            return None
+        self._stack.callback(outlet.close)
+        self._watches.append(OutletWatch(outlet, self._open_outputs))
+        return outlet
+
+    def _open_outputs(self) -> tuple[MidiOutput, ...]:
+        wiring = self._wiring
+        if wiring.ports:
+            opened = tuple(open_output(name) for name in wiring.ports)
+        elif wiring.four:
+            opened = open_voice_outputs()
+        else:
+            opened = (open_output(virtual=wiring.virtual),)
+        self.outputs = [output.name for output in opened]
+        return opened
+
+    def _control(self) -> None:
+        """Opens the port for clock and control; without one, music goes on unless it needs the clock."""
+        wiring = self._wiring
+        clock = self.clock if isinstance(self.clock, MidiClock) else None
+        router = ControlInput(self.performance, clock, wiring.channels, notes=wiring.play_along)
+
+        def opened() -> MidiInput:
+            return open_input(wiring.control, callback=router.receive)
+
+        try:
+            watch = InputWatch(opened(), opened)
+        except PortError as error:
+            if wiring.control is not None or wiring.midi_sync:
+                raise
+            self.remarks.append(f"Nothing can be controlled from outside: {error}")
+            return
+        self._stack.callback(lambda: watch.port.close())
+        self._watches.append(watch)
+
+    def _synth(self) -> list[Outlet]:
+        """The built-in synthesiser, if there is a sound output for it."""
+        from lakhnes.apu.sound_device import open_sound
+        from lakhnes.apu.synth import Synth
+
+        synth = Synth(self._wiring.instrument or "lead")
+        try:
+            device = open_sound(synth)
+        except (SoundError, MissingExtraError) as error:
+            self.remarks.append(str(error))
+            return []
+        self._stack.callback(device.close)
+        device.start()
+        self.sound = device.name
+        return [synth]
