@@ -1,9 +1,41 @@
-"""MIDI files, and later ports and clocks: the way into DAWs.
+"""The way into DAWs: MIDI files, ports, clocks and the live player.
 
-It may import `lakhnes.runtime` and nothing else of the project. Start at `midi.py`; `nes_midi.py` is the
-exact form, `daw_midi.py` the audible one, `any_midi.py` and `voices.py` read what others wrote.
+It may import `lakhnes.runtime` and nothing else of the project. For files start at `midi.py`; `nes_midi.py` is
+the exact form, `daw_midi.py` the audible one, `any_midi.py` and `voices.py` read what others wrote. For live
+music start at `performance.py`; `player.py` sends, `beat_clock.py` and `midi_clock.py` say when, `ports.py` where.
 """
 
+from lakhnes.bridge.beat_clock import BeatClock, InternalClock
+from lakhnes.bridge.control_input import ControlInput
+from lakhnes.bridge.controls import Control, ControlMap
 from lakhnes.bridge.midi import MidiImport, MidiStyle, import_midi, midi_bytes, read_midi, write_midi
+from lakhnes.bridge.midi_clock import MidiClock
+from lakhnes.bridge.midi_outlet import MidiOutlet
+from lakhnes.bridge.outlet import Outlet
+from lakhnes.bridge.performance import Performance, Status
+from lakhnes.bridge.ports import list_ports, open_input, open_output, open_voice_outputs
+from lakhnes.bridge.recorder import Recorder
 
-__all__ = ["MidiImport", "MidiStyle", "import_midi", "midi_bytes", "read_midi", "write_midi"]
+__all__ = [
+    "BeatClock",
+    "Control",
+    "ControlInput",
+    "ControlMap",
+    "InternalClock",
+    "MidiClock",
+    "MidiImport",
+    "MidiOutlet",
+    "MidiStyle",
+    "Outlet",
+    "Performance",
+    "Recorder",
+    "Status",
+    "import_midi",
+    "list_ports",
+    "midi_bytes",
+    "open_input",
+    "open_output",
+    "open_voice_outputs",
+    "read_midi",
+    "write_midi",
+]

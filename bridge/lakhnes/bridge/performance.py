@@ -78,7 +78,15 @@ class Status:
 
 
 class Performance:
-    """Composes and plays until it is closed."""
+    """Composes and plays until it is closed.
+
+    Attributes:
+        player: what sends the music.
+        composer: what composes it.
+        clock: where in the song we are.
+        controls: which controllers steer what; may be set.
+        error: what ended one of the threads, if that ever happens; every note is ended then.
+    """
 
     def __init__(
         self,
@@ -120,8 +128,10 @@ class Performance:
         self._steering = composer.steering
         self._bar_seconds = 0.2  # that composing a bar takes, at most, of late
         self._take = 0
+        self.error: Exception | None = None
         self._failure: str | None = None
         self._problems: tuple[str, ...] = ()
+        self._hands = threading.Lock()  # over the voices that somebody plays
         self._closing = threading.Event()
         self._work = threading.Event()
         self._threads = [
@@ -204,9 +214,10 @@ class Performance:
             velocity: 1..15.
         """
         pitch = octave_shifted(voice, pitch)
-        if voice not in self.player.taken:
-            self.player.taken = self.player.taken | {voice}
-            self._order(self._make_room)
+        with self._hands:
+            if voice not in self.player.taken:
+                self.player.taken = self.player.taken | {voice}
+                self._order(self._make_room)
         self.player.press(voice, pitch, velocity)
         self._hear(voice, Event(Kind.NOTE_ON, voice, pitch))
 
@@ -278,8 +289,7 @@ class Performance:
         try:
             self.player.run()
         except Exception as error:
-            self._failure = f"The player has stopped ({type(error).__name__}: {error})."
-            raise
+            self.error = error
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_SECONDS):
@@ -294,6 +304,10 @@ class Performance:
                 self._failure = None
             except LakhnesError as error:
                 self._failure, busy = str(error), False
+            except Exception as error:
+                self.error = error
+                self.player.close()
+                return
             if not busy:
                 self._work.wait(_POLL_SECONDS)
 
@@ -326,8 +340,10 @@ class Performance:
     def _end_rests(self) -> None:
         """Gives a voice back to the composer that nobody has played for some bars."""
         place = self.player.place()
-        for voice in self.player.taken:
-            since = self._rests_since.get(voice, place)
-            if voice not in self.player.sounding and abs(place - since) > REST_BARS * self._grid.bar_ticks:
-                self.player.taken = self.player.taken - {voice}
-                self._make_room()
+        with self._hands:
+            for voice in self.player.taken:
+                since = self._rests_since.get(voice, place)
+                rests = abs(place - since) > REST_BARS * self._grid.bar_ticks
+                if rests and voice not in self.player.sounding:
+                    self.player.taken = self.player.taken - {voice}
+                    self._make_room()

@@ -76,6 +76,8 @@ class Show:
             if live is None and not self._as_json:
                 typer.echo("\n".join([self._heading(), *self._stage.remarks]), err=True)
             while not over() and (seconds is None or time.perf_counter() < started + seconds):
+                if self._stage.performance.error is not None:
+                    raise self._stage.performance.error
                 if not all(self._press(key) for key in keys.pressed()):
                     return
                 status = self._stage.performance.status()
