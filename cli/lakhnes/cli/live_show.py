@@ -19,6 +19,7 @@ from lakhnes.cli.live_view import Keys, screen, view
 from lakhnes.cli.stage import Stage
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.events import Voice
+from lakhnes.runtime.grid import TEMPI_BPM
 
 _LOOK_SECONDS = 0.05
 """How often keys and signals are looked at."""
@@ -98,6 +99,12 @@ class Show:
                 clock.stop(now)
             else:
                 clock.start(now)
+            performance.wake()
+        elif key in "+-" and isinstance(clock, InternalClock):
+            now = time.perf_counter()
+            slowest, fastest = TEMPI_BPM
+            step = 1 if key == "+" else -1
+            clock.set_bpm(min(fastest, max(slowest, clock.state(now).bpm + step)), now)
             performance.wake()
         elif key in "1234":
             performance.player.mute(Voice(int(key) - 1), Voice(int(key) - 1) not in muted)

@@ -16,7 +16,7 @@ from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.bridge.performance import Status
 from lakhnes.runtime.events import Voice
 
-KEYS = "space play/stop   1-4 mute a voice   m mute all   t new take   s save   p panic   q quit"
+KEYS = "space play/stop   1-4, m mute   + - tempo   t new take   s save   p panic   q quit"
 
 _STATES = {
     ClockStatus.RUNNING: ("playing", "green"),
