@@ -1,8 +1,8 @@
 """The way into DAWs: MIDI files, ports, clocks and the live player.
 
-It may import `lakhnes.runtime` and nothing else of the project. For files start at `midi.py`: `nes_midi.py` is
-the exact form, `daw_midi.py` the audible one, `any_midi.py` and `voices.py` read what others wrote. For live
-music start at `performance.py`: `player.py` sends, `beat_clock.py` says when, `ports.py` where.
+It may import `lakhnes.runtime` and nothing else of the project. For files start at `midi.py`, then
+`nes_midi.py` (the exact form), `daw_midi.py` (the audible one), `any_midi.py` (what others wrote). For live
+music start at `performance.py`, then `player.py`, which sends, `beat_clock.py` and `ports.py`.
 """
 
 from lakhnes.bridge.beat_clock import BeatClock, InternalClock
