@@ -7,11 +7,13 @@ threads hand it what to do and wake it. `step` is the whole of it, without a thr
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -31,13 +33,12 @@ IDLE_SECONDS = 0.05
 STALE_SECONDS = 0.25
 """A note that is so late is left out: after a pause of the whole machine, say."""
 
-_NOTICE_SECONDS = 0.025
-"""What began so shortly before the place of a start is played, too: its thread hears of it a little later."""
 
 _RECENT = 8192
 _ALMOST = 1e-3  # ticks that a position may lack of a tick it means
 _CLOCK_TICKS = PPQ // CLOCKS_PER_BEAT  # a place counts from its clock on: we look a moment after it began
 _SHORTEST_SLEEP = 0.001
+_PRIORITY = 10  # of 1..99, as sound programs have; JACK's own threads come before it
 
 
 class Lateness:
@@ -116,6 +117,7 @@ class Player:
         self._clock_out = clock_out
         self._sender = ClockSender()
         self._now = now
+        self._began = 0.0  # when this step did
         self._jumps = -1
         self._cursor = 0  # the next tick to play
         self._resume: int | None = None  # the beat at which to try again, while nothing is composed
@@ -167,6 +169,7 @@ class Player:
 
     def run(self) -> None:
         """Plays until `close`; every note is ended then, whatever happened."""
+        _come_first()
         try:
             while not self._closing:
                 deadline = self.step(self._now())
@@ -192,6 +195,7 @@ class Player:
         Returns:
             When it is to be called again, at the latest.
         """
+        self._began = self._now()
         while self._orders:
             self._orders.popleft()(now)
         state = self.clock.state(now)
@@ -213,19 +217,11 @@ class Player:
         """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
         self._silence(now)
         self._jumps = state.jumps
-        place = math.ceil(state.position * PPQ - _ALMOST)
-        self._cursor = self._place_to_begin(place, state)
+        self._cursor = math.floor((state.position * PPQ + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
         self._place = state.position * PPQ
         self._resume = None
         bar = self._timeline.grid.bar_ticks
-        self._before = -(-(self.tick - PPQ // 8 - place) // bar) * bar
-
-    def _place_to_begin(self, place: int, state: ClockState) -> int:
-        """The tick to play from, where the clock has come to a place: a moment before it if it runs."""
-        span = self._timeline.at(place)
-        if span is None or not state.running:
-            return place
-        return max(span.start, place - round(_NOTICE_SECONDS * state.bpm / 60 * PPQ))
+        self._before = -(-(self.tick - PPQ // 8 - self._cursor) // bar) * bar
 
     def _advance(self, until: int, now: float) -> None:
         """Plays the ticks up to `until`, as far as they are composed."""
@@ -253,9 +249,10 @@ class Player:
             self.tick = max(self.tick, self._before + tick)
             for voice, events in groupby(together, lambda moment: moment.event.voice):
                 if voice is not None and voice not in self.taken and voice not in self.muted:
-                    self.lateness.count(now - at)
                     said = {event.kind: event.value for _, event in events}
                     self._say(voice, said, at, stale=now - at > STALE_SECONDS)
+                    # Other threads may have held us up since `now`; that counts, too.
+                    self.lateness.count(now - at + self._now() - self._began)
 
     def _say(self, voice: Voice, said: dict[Kind, int], at: float, *, stale: bool) -> None:
         """Plays all that one voice does at a moment."""
@@ -296,3 +293,13 @@ class Player:
         self.sounding.clear()
         for outlet in self.outlets:
             outlet.silence(now)
+
+
+def _come_first() -> None:
+    """Lets this thread go before others as soon as it wakes, where the system allows it: it computes little.
+
+    Linux does for users who may run JACK in real time. Threads that it starts have no such right.
+    """
+    if hasattr(os, "sched_setscheduler") and hasattr(os, "SCHED_RESET_ON_FORK"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))

@@ -209,12 +209,19 @@ def open_output(
     return MidiOutput(backend.open_output(full, virtual=new), full, backend.name)
 
 
-def open_voice_outputs(backend: Backend | None = None) -> tuple[MidiOutput, ...]:
-    """Opens four new ports, one for each voice in the order of `Voice`; raises as `open_output`."""
+def open_voice_outputs(
+    backend: Backend | None = None, names: Sequence[str] | None = None
+) -> tuple[MidiOutput, ...]:
+    """Opens four new ports, one for each voice in the order of `Voice`; raises as `open_output`.
+
+    Args:
+        backend: None for the first that answers.
+        names: of the ports; `VOICE_OUTPUT_NAMES` if None.
+    """
     backend = backend or rtmidi_backend()
     opened: list[MidiOutput] = []
     try:
-        for name in VOICE_OUTPUT_NAMES:
+        for name in names or VOICE_OUTPUT_NAMES:
             output = open_output(virtual=name, backend=backend)
             opened.append(output)
     except Exception:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lakhnes.cli import arrange, convert, doctor, export, generate, models, play, ports, show
+from lakhnes.cli import arrange, convert, doctor, evaluate, export, generate, models, play, ports, show
 
 app = typer.Typer(
     name="lakhnes",
@@ -34,6 +34,7 @@ app.command()(models.models)
 app.command()(ports.ports)
 app.command()(doctor.doctor)
 app.command()(export.export)
+app.command()(evaluate.evaluate)
 
 
 def _print_version(wanted: bool) -> None:

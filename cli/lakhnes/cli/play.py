@@ -64,6 +64,10 @@ def play(
             rich_help_panel=_PORTS,
         ),
     ] = None,
+    backend: Annotated[
+        Literal["alsa", "jack", "coremidi", "winmm"] | None,
+        typer.Option(help="Whose ports. Usually the first that answers.", rich_help_panel=_PORTS),
+    ] = None,
     play_along: Annotated[
         bool,
         typer.Option(
@@ -125,6 +129,9 @@ def play(
     ] = False,
 ) -> None:
     """Composes live, into a DAW's tracks through a virtual MIDI port and to the speakers."""
+    if port and (virtual is not None or ports == "4"):
+        raise typer.BadParameter("existing ports have their names; give no others", param_hint="--port")
+
     from lakhnes.cli.live_show import Show
     from lakhnes.cli.music_files import check_outputs
     from lakhnes.cli.stage import Stage, Wiring
@@ -141,6 +148,7 @@ def play(
         channels=_parse_channels(channels),
         control=control,
         play_along=play_along,
+        backend=backend,
         midi_sync=sync == "midi",
         clock_out=clock_out,
         offset_seconds=offset_ms / 1000,
@@ -172,8 +180,8 @@ def _signals() -> Iterator[list[int]]:
         signal.signal(number, before[number])
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            number = getattr(signal, name)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, note)
     try:
         yield caught

@@ -18,6 +18,7 @@ from lakhnes.bridge.performance import Performance
 from lakhnes.bridge.port_watch import InputWatch, OutletWatch
 from lakhnes.bridge.ports import MidiInput, MidiOutput, open_input, open_output, open_voice_outputs
 from lakhnes.bridge.recorder import Recorder
+from lakhnes.bridge.rtmidi_backend import rtmidi_backend
 from lakhnes.cli.music_files import Forms, Music, write_music
 from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering
 from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
@@ -39,6 +40,8 @@ class Wiring:
     """Existing port to hear; None for a new one."""
     play_along: bool
     """Whether notes that come in are played along with."""
+    backend: str | None
+    """`alsa`, `jack`, `coremidi` or `winmm`; None for the first that answers."""
     midi_sync: bool
     """Whether MIDI clock says when and how fast."""
     clock_out: bool
@@ -83,6 +86,7 @@ class Stage:
         self._wiring, self._model_name, self._steering = wiring, model, steering
         self._grid = BeatGrid.steady(bpm, meter)
         self._stack = ExitStack()
+        self._control_name: str | None = None  # a port that comes back has the name that it had
         self._watches: list[OutletWatch | InputWatch] = []
         self._recorder = Recorder(
             lambda: self.performance.player.tick,
@@ -161,12 +165,14 @@ class Stage:
 
     def _open_outputs(self) -> tuple[MidiOutput, ...]:
         wiring = self._wiring
+        backend = rtmidi_backend(wiring.backend)
         if wiring.ports:
-            opened = tuple(open_output(name) for name in wiring.ports)
+            opened = tuple(open_output(name, backend=backend) for name in wiring.ports)
         elif wiring.four:
-            opened = open_voice_outputs()
+            opened = open_voice_outputs(backend, self.outputs or None)
         else:
-            opened = (open_output(virtual=wiring.virtual),)
+            virtual = self.outputs[0] if self.outputs else wiring.virtual
+            opened = (open_output(virtual=virtual, backend=backend),)
         self.outputs = [output.name for output in opened]
         return opened
 
@@ -177,7 +183,11 @@ class Stage:
         router = ControlInput(self.performance, clock, wiring.channels, notes=wiring.play_along)
 
         def opened() -> MidiInput:
-            return open_input(wiring.control, callback=router.receive)
+            virtual = None if wiring.control else self._control_name
+            backend = rtmidi_backend(wiring.backend)
+            port = open_input(wiring.control, virtual=virtual, callback=router.receive, backend=backend)
+            self._control_name = port.name
+            return port
 
         try:
             watch = InputWatch(opened(), opened)

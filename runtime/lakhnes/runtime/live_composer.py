@@ -49,9 +49,13 @@ class LiveComposer:
             grid: of one tempo. Every event falls on its rows; whoever plays may be faster or slower.
             steering: what is asked for.
             seed: of the song. What is composed without a break from tick 0 is what `Song` composes of it.
+
+        Raises:
+            OptionError: if something is asked for that cannot be done.
         """
         self.timeline = Timeline(model.codec, grid)
         self.steering = steering or Steering()
+        self.steering.constraints(model.codec, grid)  # refuses now what it would refuse at the first bar
         self.played: frozenset[Voice] = frozenset()
         self.n_tokens = 0
         self._model = model

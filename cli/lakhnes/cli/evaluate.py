@@ -1,0 +1,312 @@
+"""`lakhnes evaluate`: how well a model predicts songs, and how its own compare with them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lakhnes.cli.evaluation_report import (
+    print_composed,
+    print_memorisation,
+    print_perplexity,
+    print_statistics,
+)
+from lakhnes.cli.options import THREADS, JsonFlag, Temperature, TopK, TopP
+
+if TYPE_CHECKING:
+    from lakhnes.export.composed_songs import Plan
+    from lakhnes.export.evaluation import Evaluation, Streams
+    from lakhnes.export.evaluation_songs import SplitSongs
+    from lakhnes.runtime import Codec, Model, Score, Timing
+
+Progress = Callable[[int, int], None]
+
+_SONGS = "Its own songs"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A model that is evaluated, whatever runs it."""
+
+    name: str
+    how: str
+    """What runs it, in a few words."""
+    codec: Codec
+    single_steps: bool
+    """Whether segments make no difference to it."""
+    score: Callable[[Streams, Progress], Evaluation]
+    player: Callable[[], Model]
+    """What composes with it."""
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A model's name, its folder or .onnx file, or a training checkpoint.")
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Prepared data, or a folder with valid/ or test/ in it, of MIDI, TX1 or TX2 files.",
+            readable=False,
+        ),
+    ],
+    split: Annotated[Literal["valid", "test"], typer.Option(help="Which songs.")] = "valid",
+    timing: Annotated[
+        Literal["samples", "frames"] | None,
+        typer.Option(
+            help="How the training data counted time, for checkpoints that do not say; otherwise that of "
+            "prepared data, or samples."
+        ),
+    ] = None,
+    mem_len: Annotated[
+        int, typer.Option(help="Memory of a checkpoint; an exported model has its own.", min=1, max=65_536)
+    ] = 896,
+    threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
+    statistics: Annotated[
+        bool,
+        typer.Option(
+            "--statistics",
+            help="Compose songs, and compare them with the split's in musical statistics.",
+            rich_help_panel=_SONGS,
+        ),
+    ] = False,
+    memorisation: Annotated[
+        bool,
+        typer.Option(
+            "--memorisation",
+            help="Compose songs, and look for their longest runs in the data's train split.",
+            rich_help_panel=_SONGS,
+        ),
+    ] = False,
+    songs: Annotated[
+        int, typer.Option(help="How many songs to compose.", min=2, max=10_000, rich_help_panel=_SONGS)
+    ] = 50,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="Each is as long as one of the split's, and at most this.",
+            min=5,
+            max=3600,
+            rich_help_panel=_SONGS,
+        ),
+    ] = 60,
+    seed: Annotated[
+        int, typer.Option(help="Of the first song; the next has the next.", min=0, rich_help_panel=_SONGS)
+    ] = 0,
+    temperature: Temperature = 0.95,
+    top_k: TopK = 32,
+    top_p: TopP = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measures how well a model predicts songs, by LakhNES's protocol."""
+    from lakhnes.export.composed_songs import Plan
+    from lakhnes.export.evaluation_songs import open_data, read_split
+    from lakhnes.runtime import Sampling, Timing
+
+    started = time.perf_counter()
+    plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p))
+    prepared = open_data(data)
+    usual = Timing.SAMPLES if prepared is None else prepared.timing
+    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads)
+    with _counting("reading songs", quiet=as_json) as report:
+        found = read_split(data, split, judged.codec, progress=report)
+    facts: dict[str, Any] = {
+        "model": judged.name,
+        "how": judged.how,
+        "timing": judged.codec.timing.value,
+        "split": split,
+    }
+    facts |= _perplexity(judged, found, quiet=as_json)
+    if not as_json:
+        print_perplexity(facts)
+    if statistics or memorisation:
+        compared, composed = _compose(judged, found, plan, quiet=as_json)
+        facts["composed"] = _composed_facts(plan, composed)
+        if not as_json:
+            print_composed(facts["composed"])
+    if statistics:
+        facts["statistics"] = _statistics(composed, compared)
+        if not as_json:
+            print_statistics(facts["statistics"])
+    if memorisation:
+        with _counting("reading the train split", quiet=as_json) as report:
+            trained = read_split(data, "train", judged.codec, progress=report)
+        facts["memorisation"] = _memorisation(judged.codec, trained, composed, compared, plan.seed)
+        if not as_json:
+            print_memorisation(facts["memorisation"])
+    facts["took_seconds"] = time.perf_counter() - started
+    if as_json:
+        typer.echo(json.dumps(facts))
+
+
+@contextmanager
+def _counting(doing: str, *, quiet: bool) -> Iterator[Progress]:
+    """Shows a bar on the terminal of how many are done."""
+    from lakhnes.cli.progress import rendering
+
+    if quiet:
+        yield lambda done, total: None
+        return
+    with rendering(doing) as report:
+        yield lambda done, total: report(done / total)
+
+
+def _open(model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int) -> Judged:
+    """Finds what a model's name or path means."""
+    from lakhnes.runtime import OptionError, list_models
+    from lakhnes.runtime.model_info import MODEL_FILE
+
+    path = Path(model)
+    is_checkpoint = path.exists() and path.suffix != ".onnx" and not (path / MODEL_FILE).is_file()
+    if is_checkpoint and model not in list_models():
+        judged, its_own = _open_checkpoint(path, asked or usual, mem_len, threads)
+    else:
+        judged, its_own = _open_exported(model, threads)
+    if its_own is not None and asked not in (None, its_own):
+        raise OptionError(f"{model} was trained with timing {its_own.value}; leave out --timing.")
+    return judged
+
+
+def _open_exported(model: str, threads: int) -> tuple[Judged, Timing]:
+    from lakhnes.export.evaluation import evaluate_exported
+    from lakhnes.runtime import Model
+
+    player = Model.load(model, threads=threads)
+    info = player.info
+    how = f"{info.precision}, memory {info.mem_len}"
+
+    def score(streams: Streams, progress: Progress) -> Evaluation:
+        return evaluate_exported(player, streams.data, streams.targets, progress=progress)
+
+    return Judged(info.name, how, player.codec, True, score, lambda: player), info.timing
+
+
+def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> tuple[Judged, Timing | None]:
+    """Opens a checkpoint; its timing is None where it does not say."""
+    from lakhnes.runtime import Codec, MissingExtraError
+
+    try:
+        import torch
+
+        from lakhnes.export.checkpoint_evaluation import composing_model, evaluate_checkpoint
+        from lakhnes.export.checkpoints import open_checkpoint
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx"):
+            raise
+        raise MissingExtraError("train", "lakhnes evaluate of a checkpoint") from None
+    torch.set_num_threads(threads)
+    checkpoint = open_checkpoint(path)
+    timing = checkpoint.timing or usual
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def score(streams: Streams, progress: Progress) -> Evaluation:
+        return evaluate_checkpoint(
+            checkpoint.model.to(device),
+            streams.data,
+            streams.targets,
+            segment=streams.segment,
+            mem_len=mem_len,
+            progress=progress,
+        )
+
+    def player() -> Model:
+        checkpoint.model.to("cpu")
+        return composing_model(checkpoint, timing, threads=threads)
+
+    how = f"PyTorch on {device}, memory {mem_len}"
+    codec = Codec(checkpoint.vocabulary, timing)
+    return Judged(str(path), how, codec, False, score, player), checkpoint.timing
+
+
+def _perplexity(judged: Judged, found: SplitSongs, *, quiet: bool) -> dict[str, Any]:
+    """Evaluates; `songs` are those of 10 tokens or more, which go into the streams."""
+    from lakhnes.export.evaluation import fill_streams
+    from lakhnes.runtime import SAMPLE_RATE
+
+    songs = [song.tolist() for song in found.tokens]
+    streams = fill_streams(songs, judged.codec.vocabulary, single_steps=judged.single_steps)
+    started = time.perf_counter()
+    with _counting("evaluating", quiet=quiet) as report:
+        result = judged.score(streams, report)
+    music = float(judged.codec.wait_samples[streams.targets].sum()) / SAMPLE_RATE
+    return {
+        "loss": result.loss,
+        "ppl": result.perplexity,
+        "tokens": result.tokens,
+        "songs": streams.songs,
+        "short_songs": len(songs) - streams.songs,
+        "skipped": list(found.skipped),
+        "streams": len(streams.data),
+        "segment": streams.segment,
+        "seconds": music,
+        "nats_per_second": result.loss * result.tokens / music if music else None,
+        "tokens_per_second": result.tokens / (time.perf_counter() - started),
+    }
+
+
+def _compose(
+    judged: Judged, found: SplitSongs, plan: Plan, *, quiet: bool
+) -> tuple[list[Score], list[Score]]:
+    """The split's songs to compare with, and composed ones of such lengths."""
+    from lakhnes.export.composed_songs import compose_songs, lengths_like, reference_songs
+
+    scores = [judged.codec.decode(song.tolist()) for song in found.tokens]
+    compared = reference_songs(scores, plan.seconds)
+    with _counting("composing", quiet=quiet) as report:
+        lengths = lengths_like(compared, plan.songs)
+        return compared, compose_songs(judged.player(), lengths, plan, progress=report)
+
+
+def _composed_facts(plan: Plan, composed: Sequence[Score]) -> dict[str, Any]:
+    return {
+        "songs": len(composed),
+        "seeds": [plan.seed, plan.seed + len(composed) - 1],
+        "seconds": sum(song.seconds for song in composed),
+        "longest_seconds": max(song.seconds for song in composed),
+        **asdict(plan.sampling),
+    }
+
+
+def _statistics(composed: Sequence[Score], compared: Sequence[Score]) -> dict[str, Any]:
+    from lakhnes.export.musical_statistics import overlaps, song_features
+
+    rows = overlaps([song_features(song) for song in composed], [song_features(song) for song in compared])
+    return {
+        "data_songs": len(compared),
+        "mean_overlap": sum(row.overlap for row in rows) / len(rows),
+        "mean_ceiling": sum(row.ceiling for row in rows) / len(rows),
+        "features": [asdict(row) for row in rows],
+    }
+
+
+def _memorisation(
+    codec: Codec, trained: SplitSongs, composed: Sequence[Score], compared: Sequence[Score], seed: int
+) -> dict[str, Any]:
+    from lakhnes.export.memorisation import longest_runs, run_lengths, steps_of_songs
+
+    training = steps_of_songs(trained.tokens, codec)
+    facts: dict[str, Any] = {"train_songs": len(trained.tokens)}
+    for name, songs in (("composed", composed), ("data", compared)):
+        steps = steps_of_songs([codec.encode(song) for song in songs], codec)
+        runs = longest_runs(steps, training, len(songs))
+        lengths = run_lengths(runs)
+        found_in = lengths.longest.found_in
+        facts[name] = {
+            "songs": len(songs),
+            "median": lengths.median,
+            "ninth_decile": lengths.ninth_decile,
+            "longest": lengths.longest.steps,
+            "longest_in": None if found_in < 0 else trained.names[found_in],
+            "runs": [run.steps for run in runs],
+        }
+    facts["composed"]["longest_seed"] = seed + max(
+        range(len(composed)), key=lambda place: facts["composed"]["runs"][place]
+    )
+    return facts

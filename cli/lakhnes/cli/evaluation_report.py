@@ -1,0 +1,59 @@
+"""What `lakhnes evaluate` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+
+def print_perplexity(facts: dict[str, Any]) -> None:
+    """Prints how well the model predicts."""
+    skipped = [f"{facts['short_songs']} too short"] if facts["short_songs"] else []
+    skipped += [f"{len(facts['skipped'])} files that cannot be read"] if facts["skipped"] else []
+    left_out = f"; left out: {', '.join(skipped)}" if skipped else ""
+    typer.echo(f"model   {facts['model']} ({facts['how']})")
+    minutes = facts["seconds"] / 60
+    typer.echo(
+        f"data    {facts['split']}, timing {facts['timing']}: {facts['songs']} songs, "
+        f"{facts['tokens']:,} tokens in {facts['streams']} streams, {minutes:.1f} minutes{left_out}"
+    )
+    typer.echo(f"loss    {facts['loss']:.5f} nats a token, perplexity {facts['ppl']:.5f}")
+    if facts["nats_per_second"] is not None:
+        typer.echo(f"        {facts['nats_per_second']:.3f} nats a second of music")
+
+
+def print_composed(facts: dict[str, Any]) -> None:
+    """Prints what was composed."""
+    first, last = facts["seeds"]
+    cuts = [f"temperature {facts['temperature']:g}"]
+    cuts += [f"{name} {facts[key]:g}" for name, key in (("top-k", "top_k"), ("top-p", "top_p")) if facts[key]]
+    typer.echo(
+        f"songs   {facts['songs']} composed, seeds {first} to {last}, "
+        f"up to {facts['longest_seconds']:.0f} s, {', '.join(cuts)}"
+    )
+
+
+def print_statistics(facts: dict[str, Any]) -> None:
+    """Prints the musical statistics as a table."""
+    typer.echo(f"compared with {facts['data_songs']} songs; the ceiling is what these share among each other")
+    typer.echo(f"  {'':22} {'overlap':>8} {'ceiling':>8} {'model':>8} {'data':>8}")
+    for row in facts["features"]:
+        means = [
+            f"{mean:8.2f}" if mean is not None else " " * 8 for mean in (row["model_mean"], row["data_mean"])
+        ]
+        line = f"  {row['name']:22} {row['overlap']:8.3f} {row['ceiling']:8.3f} {' '.join(means)}"
+        typer.echo(line.rstrip())
+    typer.echo(f"  {'mean':22} {facts['mean_overlap']:8.3f} {facts['mean_ceiling']:8.3f}")
+
+
+def print_memorisation(facts: dict[str, Any]) -> None:
+    """Prints the longest runs as a table."""
+    typer.echo(f"longest runs of intervals and durations also found in {facts['train_songs']} training songs")
+    typer.echo(f"  {'':22} {'median':>8} {'90 %':>8} {'longest':>8}")
+    for name, label in (("composed", "composed songs"), ("data", "the split's songs")):
+        row = facts[name]
+        typer.echo(f"  {label:22} {row['median']:8.1f} {row['ninth_decile']:8.1f} {row['longest']:8d}")
+    row = facts["composed"]
+    if row["longest_in"]:
+        typer.echo(f"  the longest is of seed {row['longest_seed']}, found in {row['longest_in']}")

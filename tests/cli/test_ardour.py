@@ -1,0 +1,112 @@
+"""A real DAW: Ardour, without its window, plays and records `lakhnes play` to four tracks."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import mido
+import pytest
+from jack import JackServer, jack_server
+from rig import CHANNELS, Rig, Seed, stop
+
+from lakhnes.runtime import Model, Voice
+from lakhnes.runtime.grid import PPQ
+
+pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.slow]
+
+SECONDS = 8
+OFFSET_MS = 60
+"""Ardour takes what comes in for older than it is, by its latency; the first notes would be too early."""
+
+SESSION = """
+AudioEngine:set_backend("JACK", "ardour", "")
+local session = create_session("FOLDER/session", "session", 48000)
+local midi = ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1)
+for number, mask in ipairs({MASKS}) do
+  local tracks = session:new_midi_track(midi, midi, true, ARDOUR.PluginInfo(), nil, nil, 1,
+    "voice" .. number, ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, false)
+  local track = tracks:front():to_track()
+  track:to_midi_track():set_capture_channel_mode(ARDOUR.ChannelMode.FilterChannels, mask)
+  assert(track:input():nth(0):connect("LakhNES:LakhNES") == 0)
+  track:rec_enable_control():set_value(1, PBD.GroupControlDisposition.NoGroup)
+end
+ARDOUR.config():set_send_midi_clock(true)
+session:maybe_enable_record()
+while not io.open("FOLDER/go") do sleep(1) end
+session:request_roll(ARDOUR.TransportRequestSource.TRS_UI)
+sleep(SECONDS)
+assert(session:transport_rolling())
+session:request_stop(false, false, ARDOUR.TransportRequestSource.TRS_UI)
+sleep(1)
+session:save_state("")
+close_session()
+quit()
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[JackServer]:
+    if shutil.which("ardour7-lua") is None:
+        pytest.skip("Ardour 7 is not installed")
+    if Path("/dev/snd/seq").exists():
+        pytest.skip("the ALSA sequencer is here and would answer before JACK")
+    with jack_server() as running:
+        yield running
+
+
+def recorded(path: Path) -> list[tuple[float, mido.Message]]:
+    """The note-ons of a recorded file with their places in beats; each has an end."""
+    file = mido.MidiFile(path)
+    time, notes, sounding = 0, [], set()
+    for message in mido.merge_tracks(file.tracks):
+        time += message.time
+        if message.type == "note_on" and message.velocity:
+            assert message.note not in sounding
+            sounding.add(message.note)
+            notes.append((time / file.ticks_per_beat, message))
+        elif message.type in ("note_on", "note_off"):
+            sounding.remove(message.note)
+    assert not sounding
+    return notes
+
+
+def test_ardour_records_the_seed_on_four_tracks(
+    server: JackServer, tmp_path: Path, builtin_model: Model
+) -> None:
+    rig = Rig(server, tmp_path)
+    with rig.stack:
+        play = rig.play("--sync", "midi", "--offset-ms", OFFSET_MS, "--seconds", 90)
+        play.wait_for("ready")
+        masks = ", ".join(str(1 << CHANNELS[voice]) for voice in Voice)
+        script = SESSION.replace("FOLDER", str(tmp_path)).replace("MASKS", masks)
+        (tmp_path / "record.lua").write_text(script.replace("SECONDS", str(SECONDS)))
+        log = tmp_path / "ardour.txt"
+        with log.open("w") as out:
+            ardour = subprocess.Popen(
+                ["ardour7-lua", str(tmp_path / "record.lua")],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")},
+            )
+        rig.stack.callback(stop, ardour, 9)
+        server.wait_for("ardour:voice4/midi_in 1", 30)
+        server.connect("ardour:MIDI Clock out", "LakhNES Control:LakhNES Control")
+        (tmp_path / "go").touch()
+        assert ardour.wait(60) == 0, log.read_text()
+        play.wait_for("status", lambda status: status["state"] == "stopped" and status["sent"] > 0)
+        assert play.stderr == ""
+
+    seed = Seed(builtin_model, SECONDS + 4)
+    files = tmp_path / "session" / "interchange" / "session" / "midifiles"
+    for number, channel in enumerate(CHANNELS.values(), 1):
+        (path,) = files.glob(f"*voice{number}*.mid")
+        notes = recorded(path)
+        due = [one for one in seed.due() if one.note[0] == 0x90 | channel]
+        assert [message.note for _, message in notes] == [key for _, (_, key) in due[: len(notes)]]
+        assert {message.channel for _, message in notes} == {channel}
+        assert due[len(notes)].tick > (SECONDS - 1.5) * 2 * PPQ
+        for (beat, _), one in zip(notes, due, strict=False):
+            assert beat == pytest.approx(one.tick / PPQ, abs=0.2)
