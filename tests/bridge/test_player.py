@@ -113,6 +113,21 @@ def test_a_pause_of_the_machine_leaves_out_what_is_stale() -> None:
     assert player.lateness.worst > 4
 
 
+def test_what_holds_the_player_up_while_it_sends_is_late() -> None:
+    class Slow(Log):
+        def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
+            super().note_on(voice, pitch, velocity, at)
+            times.append(times[-1] + 0.02)
+
+    times = [0.0]
+    clock = InternalClock(120)
+    player = Player(timeline_of(1), clock, [Slow()], now=lambda: times[-1])
+    clock.start(0.0)
+    player.step(0.0)
+    assert player.lateness.late >= 1
+    assert player.lateness.worst >= 0.02
+
+
 def test_muted_voices_fall_silent_at_once() -> None:
     clock, log = InternalClock(120), Log()
     player = Player(timeline_of(2), clock, [log])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -50,6 +51,8 @@ class Show:
         performance = self._stage.performance
         while not performance.armed() and not performance.status().problems and not over():
             time.sleep(0.002)
+        gc.collect()
+        gc.freeze()  # a collection that looks at all of this again would hold up the player for milliseconds
         started = time.perf_counter()
         if not paused and isinstance(self._stage.clock, InternalClock):
             self._stage.clock.start(started)
