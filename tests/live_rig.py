@@ -46,7 +46,14 @@ class Log:
 class Rig:
     """A performance whose time goes on when it is told to."""
 
-    def __init__(self, model: Model, seed: int = 7, bpm: float = 120.0, ahead_bars: float = 2.0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        seed: int = 7,
+        bpm: float = 120.0,
+        ahead_bars: float = 2.0,
+        offset_seconds: float = 0.0,
+    ) -> None:
         self.now = 0.0
         self.clock = InternalClock(bpm)
         self.log = Log()
@@ -56,6 +63,7 @@ class Rig:
             self.clock,
             [self.log, self.recorder],
             ahead_bars=ahead_bars,
+            offset_seconds=offset_seconds,
             now=lambda: self.now,
         )
 

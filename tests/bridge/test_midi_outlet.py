@@ -41,7 +41,7 @@ class Recorder:
 
 
 def quiet(*channels: int) -> list[tuple[int, ...]]:
-    return [(0xB0 | channel, control, 0) for channel in channels for control in (64, 123, 120)]
+    return [(0xB0 | channel, control, 0) for channel in channels for control in (64, 120, 123)]
 
 
 def test_notes_have_the_channels_pitches_and_velocities_of_the_files() -> None:

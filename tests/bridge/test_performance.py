@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from live_rig import Log, Rig
@@ -65,6 +66,31 @@ def test_a_loop_of_the_daw_replays_and_records_bar_by_bar(builtin_model: Model) 
     score, grid = rig.recorder.music()
     onsets = {grid.tick(note.onset) for part in score.parts for note in part.notes}
     assert {tick % (2 * BAR) for tick in onsets} == {tick for tick in onsets if tick < 2 * BAR}
+
+
+@pytest.mark.parametrize("offset", [-0.1, 0.1])
+def test_an_offset_keeps_the_bars_of_a_recorded_loop(builtin_model: Model, offset: float) -> None:
+    rig = Rig(builtin_model, offset_seconds=offset)
+    rig.start()
+    rig.play(4.0)
+    for _ in range(3):
+        rig.clock.seek(0.0, rig.now)
+        rig.play(4.0)
+    score, grid = rig.recorder.music()
+    assert grid.tick(score.length) <= 8 * BAR + 480
+    assert score.n_notes > 20
+
+
+def test_a_recording_begins_with_a_bar(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    rig.start(10.0)  # the third beat of the third bar
+    rig.play(3.0)
+    rig.clock.stop(rig.now)
+    rig.play(0.1)
+    score, grid = rig.recorder.music()
+    first = min(note.onset for part in score.parts for note in part.notes)
+    assert grid.tick(first) >= 2 * 480
+    assert grid.tick(first) < BAR
 
 
 def test_a_tempo_change_stretches_the_same_music(builtin_model: Model) -> None:
@@ -192,6 +218,71 @@ def test_notes_of_a_keyboard_become_one_voice(builtin_model: Model) -> None:
     rig.performance.player.step(rig.now)
     assert rig.log.sounding[Voice.NO] == gm.noise_of_drum(38)
     assert rig.log.sounding[Voice.TR] == 29
+
+
+def test_all_notes_off_lets_go_of_what_is_held(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    for data in ((0x90, 60, 90), (0xB0, 123, 0), (0x90, 64, 90), (0x80, 64, 0)):
+        heard.receive(bytes(data), 0)
+        rig.performance.player.step(rig.now)
+    assert not rig.log.sounding
+
+
+def test_releasing_a_lower_key_leaves_the_one_that_sounds(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    for data in ((0x90, 60, 90), (0x90, 64, 90), (0x80, 60, 0)):
+        heard.receive(bytes(data), 0)
+        rig.performance.player.step(rig.now)
+    assert [pitch for _, _, pitch in rig.log.said] == [60, None, 64]
+
+
+def test_what_we_send_and_hear_again_does_not_go_round(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    heard = ControlInput(rig.performance, None, CHANNELS)
+    silences = []
+
+    class Back(Log):
+        def silence(self, at: float) -> None:
+            silences.append(at)
+            for control in (120, 123):
+                heard.receive(bytes([0xB0, control, 0]), at)
+
+    rig.performance.player.outlets = (Back(),)
+    rig.start()
+    rig.play(1.0)
+    rig.performance.player.panic()
+    rig.play(1.0)
+    assert len(silences) < 20
+
+
+def test_a_held_note_keeps_its_voice_and_a_limit_on_notes_does_not_stop_the_others(
+    builtin_model: Model,
+) -> None:
+    rig = Rig(builtin_model)
+    rig.performance.steer(replace(rig.performance.status().steering, max_note_seconds=0.3))
+    rig.start()
+    rig.play(1.0)
+    rig.performance.press(Voice.P1, 60, 12)
+    rig.play(14.0)
+    assert rig.performance.status().taken == {Voice.P1}, "six bars, and the key is still down"
+    assert rig.log.sounding.get(Voice.P1) == 60
+    assert {voice for at, voice, pitch in rig.log.said if pitch and at > 8} - {Voice.P1}
+
+
+def test_a_note_shorter_than_a_row_still_ends(builtin_model: Model) -> None:
+    rig = Rig(builtin_model)
+    rig.start()
+    rig.play(1.0)
+    rig.performance.press(Voice.P1, 61, 12)
+    rig.play(0.01)
+    rig.performance.release(Voice.P1)
+    rig.play(3.0)
+    mine = [m for m in rig.performance.composer.timeline.moments(0, 4 * BAR) if m.event.value == 61]
+    assert mine
+    after = rig.performance.composer.timeline.moments(mine[0].tick + 1, mine[0].tick + 481)
+    assert Kind.NOTE_OFF in {m.event.kind for m in after if m.event.voice is Voice.P1}
 
 
 def test_floods_and_broken_messages_do_no_harm(builtin_model: Model) -> None:

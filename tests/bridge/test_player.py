@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_rig import Log
 
+from lakhnes.apu import Synth
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.player import Player
-from lakhnes.runtime import BeatGrid, Codec, Event, Kind, Moment, Timeline, Timing, Voice, tx1
+from lakhnes.bridge.recorder import Recorder
+from lakhnes.runtime import BeatGrid, Codec, Event, Kind, Moment, Timeline, Timing, Voice, tx1, tx2
 
 BAR = 4 * 480
 
@@ -111,6 +113,91 @@ def test_a_pause_of_the_machine_leaves_out_what_is_stale() -> None:
     assert player.lateness.late > 0
     assert sum(pitch is not None and at > 0.1 for at, _, pitch in log.said) <= 2
     assert player.lateness.worst > 4
+
+
+def test_a_start_that_is_noticed_late_is_heard_on_the_synthesiser() -> None:
+    clock, synth = InternalClock(120), Synth("plain", block=256)
+    player = Player(timeline_of(2), clock, [synth])
+    clock.start(0.0)
+    player.step(0.0002)
+    loudest = [synth.render(256, 0.01 + block * 256 / 48_000) for block in range(40)]
+    assert synth.peaks()[Voice.P1] > 0.01
+    assert max(float(abs(sound).max()) for sound in loudest) > 0.05
+
+
+def test_an_offset_loses_nothing_and_counts_nothing_late() -> None:
+    for offset in (-0.4, -0.1, 0.3):
+        clock, log = InternalClock(120), Log()
+        player = Player(timeline_of(2), clock, [log], offset_seconds=offset)
+        clock.start(0.0)
+        play(player, 0.0, 1.4)
+        assert [pitch for _, voice, pitch in log.said if voice is Voice.TR and pitch][:2] == [40, 41]
+        assert [pitch for _, voice, pitch in log.said if voice is Voice.P1 and pitch][:1] == [60]
+        assert player.lateness.late == 0
+
+
+def test_a_seam_between_spans_ends_the_notes_before_it() -> None:
+    timeline = timeline_of(1)
+    timeline.say(timeline.spans[0], timeline.codec.token(Event(Kind.NOTE_OFF, Voice.P1)), BAR)
+    after = timeline.begin(BAR, [])
+    after.end = 2 * BAR
+    timeline.insert(after, [Moment(BAR, Event(Kind.NOTE_ON, Voice.P2, 70))])
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline, clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 2.1)
+    assert log.sounding == {Voice.P2: 70}
+    assert player.gaps == 0
+
+
+def test_a_gap_leaves_what_somebody_plays() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(1), clock, [log])
+    player.taken = frozenset({Voice.P2})
+    clock.start(0.0)
+    play(player, 0.0, 0.1)
+    player.press(Voice.P2, 72, 9)
+    play(player, 0.1, 2.2)
+    assert player.gaps == 1
+    assert log.sounding == {Voice.P2: 72}
+
+
+def test_volume_and_timbre_come_with_the_notes_and_within_them() -> None:
+    class Loud(Log):
+        def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
+            super().note_on(voice, pitch, velocity, at)
+            told.append((voice, velocity))
+
+        def change(self, voice: Voice, kind: Kind, value: int, at: float) -> None:
+            told.append((voice, kind, value))
+
+    told: list[tuple[object, ...]] = []
+    timeline = Timeline(Codec(tx2(), Timing.FRAMES), BeatGrid.steady(120))
+    span = timeline.begin(0, [])
+    span.end = BAR
+    said = [
+        (0, Kind.NOTE_ON, 60),
+        (0, Kind.VELOCITY, 9),
+        (0, Kind.TIMBRE, 2),
+        (480, Kind.VELOCITY, 4),
+        (960, Kind.NOTE_OFF, 0),
+    ]
+    timeline.insert(span, [Moment(tick, Event(kind, Voice.P1, value)) for tick, kind, value in said])
+    clock = InternalClock(120)
+    recorder = Recorder(lambda: player.tick, lambda: 120.0)
+    player = Player(timeline, clock, [Loud(), recorder])
+    clock.start(0.0)
+    play(player, 0.0, 1.9)
+    assert told == [
+        (Voice.P1, Kind.TIMBRE, 2),
+        (Voice.P1, 9),
+        (Voice.P1, Kind.VELOCITY, 4),
+    ]
+    score, grid = recorder.music()
+    (note,) = score.parts[Voice.P1].notes
+    assert (grid.tick(note.onset), grid.tick(note.end), note.pitch, note.velocity) == (0, 960, 60, 9)
+    changes = [(grid.tick(c.sample), c.kind, c.value) for c in score.parts[Voice.P1].changes]
+    assert changes == [(0, Kind.TIMBRE, 2), (480, Kind.VELOCITY, 4)]
 
 
 def test_what_holds_the_player_up_while_it_sends_is_late() -> None:

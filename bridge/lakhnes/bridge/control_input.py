@@ -55,9 +55,18 @@ class ControlInput:
         elif len(data) == 3 and max(data[1:]) < 0x80:
             voice = self._voices.get(data[0] & 0x0F)
             if status == _CONTROL:
+                if data[1] in (120, 123):
+                    self.let_go()
                 self._performance.control(data[1], data[2])
             elif voice is not None and self._notes and status in (_NOTE_ON, _NOTE_OFF):
                 self._note(voice, data[1], data[2] if status == _NOTE_ON else 0)
+
+    def let_go(self) -> None:
+        """Ends every note that is held: its end will not come, as when a keyboard is unplugged."""
+        for voice, held in self._held.items():
+            if held:
+                held.clear()
+                self._performance.release(voice)
 
     def _note(self, voice: Voice, key: int, velocity: int) -> None:
         held = self._held[voice]

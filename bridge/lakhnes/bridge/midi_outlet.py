@@ -189,7 +189,7 @@ class MidiOutlet:
     def _quiet(self) -> None:
         places = {(id(self._outputs[voice]), self._channels[voice]): voice for voice in reversed(Voice)}
         for voice in sorted(places.values()):
-            for control in (_SUSTAIN, _ALL_NOTES_OFF, _ALL_SOUND_OFF):
+            for control in (_SUSTAIN, _ALL_SOUND_OFF, _ALL_NOTES_OFF):
                 self._control(voice, control, 0)
 
     def _control(self, voice: Voice, control: int, value: int) -> None:

@@ -198,7 +198,8 @@ class Performance:
         if what in MUTES:
             self.player.mute(MUTES[what], value >= 64)
         elif what is Control.PANIC:
-            self.player.panic()
+            if self.player.sounding:  # else what we say ourselves, sent back to us, would go round for ever
+                self.player.panic()
         elif what is Control.NEW_TAKE:
             if value >= 64:
                 self.new_take()
@@ -215,6 +216,7 @@ class Performance:
         """
         pitch = octave_shifted(voice, pitch)
         with self._hands:
+            self._rests_since[voice] = self.player.place()  # before anybody may think that it rests
             if voice not in self.player.taken:
                 self.player.taken = self.player.taken | {voice}
                 self._order(self._make_room)
@@ -293,8 +295,7 @@ class Performance:
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_SECONDS):
-            problems = [thing.check() for thing in self._watched]
-            self._problems = tuple(problem for problem in problems if problem is not None)
+            self._problems = tuple(filter(None, map(_checked, self._watched)))
 
     def _compose(self) -> None:
         while not self._closing.is_set():
@@ -347,3 +348,11 @@ class Performance:
                 if rests and voice not in self.player.sounding:
                     self.player.taken = self.player.taken - {voice}
                     self._make_room()
+
+
+def _checked(thing: Watched) -> str | None:
+    """What is wrong with something; whatever happens, it is looked after again."""
+    try:
+        return thing.check()
+    except Exception as error:
+        return f"Something that was looked after cannot be reached ({error}). It is tried again."

@@ -118,8 +118,10 @@ class Player:
         self._sender = ClockSender()
         self._now = now
         self._began = 0.0  # when this step did
+        self._quiet = -math.inf  # when everything was silenced last; nothing is due before
         self._jumps = -1
         self._cursor = 0  # the next tick to play
+        self._jumped = False  # since anything was played
         self._resume: int | None = None  # the beat at which to try again, while nothing is composed
         self._place = 0.0  # ticks, where the last step was
         self._before = 0  # ticks that were played before tick 0 of this run
@@ -161,7 +163,12 @@ class Player:
 
     def press(self, voice: Voice, pitch: int, velocity: int) -> None:
         """Plays a note that somebody plays now."""
-        self.order(lambda now: self._note_on(voice, pitch, velocity, now))
+
+        def do(now: float) -> None:
+            if voice not in self.muted:
+                self._note_on(voice, pitch, velocity, now)
+
+        self.order(do)
 
     def release(self, voice: Voice) -> None:
         """Ends the note that somebody played."""
@@ -196,9 +203,12 @@ class Player:
             When it is to be called again, at the latest.
         """
         self._began = self._now()
+        state = self.clock.state(now)
+        if state.running and state.jumps == self._jumps:
+            place = (state.position - self._offset * state.bpm / 60) * PPQ
+            self.tick = max(self.tick, self._before + math.floor(max(place, self._place)))
         while self._orders:
             self._orders.popleft()(now)
-        state = self.clock.state(now)
         if state.jumps != self._jumps:
             self._jump(state, now)
         if self._clock_out is not None:
@@ -215,13 +225,15 @@ class Player:
 
     def _jump(self, state: ClockState, now: float) -> None:
         """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
-        self._silence(now)
         self._jumps = state.jumps
         self._cursor = math.floor((state.position * PPQ + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
         self._place = state.position * PPQ
         self._resume = None
+        # What is sent next may be due a moment before now; the silence comes before it.
+        self._silence(min(now, self.clock.time_of(self._cursor / PPQ)))
         bar = self._timeline.grid.bar_ticks
-        self._before = -(-(self.tick - PPQ // 8 - self._cursor) // bar) * bar
+        early = max(0, round(-self._offset * state.bpm / 60 * PPQ))
+        self._before = -(-(self.tick - early - PPQ // 8 - self._cursor) // bar) * bar
 
     def _advance(self, until: int, now: float) -> None:
         """Plays the ticks up to `until`, as far as they are composed."""
@@ -240,12 +252,13 @@ class Player:
         if known < until:
             for voice in [voice for voice in self.sounding if voice not in self.taken]:
                 self._note_off(voice, now)
-            self.gaps += 1
+            self.gaps += not self._jumped  # a place that nobody was at before takes its time
             self._resume = -(-until // PPQ) * PPQ
 
     def _play(self, moments: Iterable[Moment], now: float) -> None:
         for tick, together in groupby(moments, lambda moment: moment.tick):
-            at = min(now, self.clock.time_of(tick / PPQ) + self._offset)
+            self._jumped = False
+            at = max(self._quiet, min(now, self.clock.time_of(tick / PPQ) + self._offset))
             self.tick = max(self.tick, self._before + tick)
             for voice, events in groupby(together, lambda moment: moment.event.voice):
                 if voice is not None and voice not in self.taken and voice not in self.muted:
@@ -290,6 +303,7 @@ class Player:
             outlet.change(voice, kind, value, at)
 
     def _silence(self, now: float) -> None:
+        self._quiet = now
         self.sounding.clear()
         for outlet in self.outlets:
             outlet.silence(now)

@@ -13,7 +13,7 @@ from lakhnes.runtime.grid import PPQ, BeatGrid
 from lakhnes.runtime.score import Score, ScoreBuilder
 
 _KINDS = (Kind.NOTE_OFF, Kind.NOTE_ON, Kind.VELOCITY, Kind.TIMBRE)
-_TEMPO_STEP = 0.02
+_TEMPO_STEP = 0.005
 """Share of the tempo that it must change by to be written down."""
 
 

@@ -49,7 +49,7 @@ class Show:
             over: asked often whether it is to end.
         """
         performance = self._stage.performance
-        while not performance.armed() and not performance.status().problems and not over():
+        while not (performance.armed() or performance.error or performance.status().problems or over()):
             time.sleep(0.002)
         gc.collect()
         gc.freeze()  # a collection that looks at all of this again would hold up the player for milliseconds

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -129,6 +129,8 @@ def play(
     ] = False,
 ) -> None:
     """Composes live, into a DAW's tracks through a virtual MIDI port and to the speakers."""
+    if paused and sync == "midi":
+        raise typer.BadParameter("with --sync midi the DAW says when it begins", param_hint="--paused")
     if port and (virtual is not None or ports == "4"):
         raise typer.BadParameter("existing ports have their names; give no others", param_hint="--port")
 
@@ -136,7 +138,7 @@ def play(
     from lakhnes.cli.music_files import check_outputs
     from lakhnes.cli.stage import Stage, Wiring
     from lakhnes.cli.steering import parse_steering
-    from lakhnes.runtime.errors import PortLostError
+    from lakhnes.runtime.errors import LakhnesError, PortLostError
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     steering = parse_steering(temperature, top_k, top_p, scale, None, pitch_range, density, max_note)
@@ -158,9 +160,16 @@ def play(
     )
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     with _signals() as caught:
-        with Stage(wiring, model, steering, seed, bpm, meter) as stage:
-            show = Show(stage, as_json=as_json)
-            show.run(paused=paused, seconds=seconds, over=lambda: bool(caught))
+        stage = Stage(wiring, model, steering, seed, bpm, meter)
+        show = Show(stage, as_json=as_json)
+        try:
+            with stage:
+                show.run(paused=paused, seconds=seconds, over=lambda: bool(caught))
+        except Exception:  # the terminal is gone, say; what was played is not
+            if record and hasattr(stage, "performance"):
+                with suppress(LakhnesError):
+                    stage.save(record)
+            raise
         if record:
             show.recorded(record, stage.save(record))
     if stage.lost:
@@ -179,10 +188,12 @@ def _signals() -> Iterator[list[int]]:
         caught.append(number)
         signal.signal(number, before[number])
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, note)
+    if hasattr(signal, "SIGTSTP"):  # suspended, nobody would end the notes
+        before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     try:
         yield caught
     finally:

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lakhnes.bridge import gm
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.midi_clock import MidiClock
@@ -16,12 +18,23 @@ from lakhnes.bridge.midi_outlet import Channels, MidiOutlet
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.performance import Performance
 from lakhnes.bridge.port_watch import InputWatch, OutletWatch
-from lakhnes.bridge.ports import MidiInput, MidiOutput, open_input, open_output, open_voice_outputs
+from lakhnes.bridge.ports import (
+    OUTPUT_NAME,
+    Backend,
+    MidiInput,
+    MidiOutput,
+    open_input,
+    open_output,
+    open_voice_outputs,
+)
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
 from lakhnes.cli.music_files import Forms, Music, write_music
-from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering
+from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering, Voice
 from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
+
+if TYPE_CHECKING:
+    from lakhnes.apu.sound_device import SoundDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,24 @@ class Wiring:
     """How much is composed in front of what is played."""
 
 
+class SoundWatch:
+    """Notices that the sound output is gone.
+
+    Attributes:
+        lost: whether it is gone now.
+    """
+
+    def __init__(self, device: SoundDevice) -> None:
+        """Takes a device that was started."""
+        self.lost = False
+        self._device = device
+
+    def check(self) -> str | None:
+        """Looks; what is wrong, None if nothing is."""
+        self.lost = not self._device.alive
+        return "The sound output is gone; start again to have it back. MIDI goes on." if self.lost else None
+
+
 class Stage:
     """A performance with all that belongs to it; a context manager, so that no note is left behind.
 
@@ -87,7 +118,8 @@ class Stage:
         self._grid = BeatGrid.steady(bpm, meter)
         self._stack = ExitStack()
         self._control_name: str | None = None  # a port that comes back has the name that it had
-        self._watches: list[OutletWatch | InputWatch] = []
+        self._opened: tuple[MidiOutput, ...] = ()
+        self._watches: list[OutletWatch | InputWatch | SoundWatch] = []
         self._recorder = Recorder(
             lambda: self.performance.player.tick,
             lambda: self.clock.state(time.perf_counter()).bpm,
@@ -108,8 +140,11 @@ class Stage:
     @property
     def lost(self) -> str | None:
         """What went away and has not come back, as a sentence; None if all is there."""
-        lost = any(watch.lost for watch in self._watches)
-        return "The MIDI port went away and has not come back." if lost else None
+        lost = [watch for watch in self._watches if watch.lost]
+        if not lost:
+            return None
+        what = "sound output" if all(isinstance(watch, SoundWatch) for watch in lost) else "MIDI port"
+        return f"The {what} went away and has not come back. `lakhnes doctor` looks for the reason."
 
     def save(self, paths: Sequence[Path]) -> int:
         """Writes what was played; the number of its notes.
@@ -155,7 +190,8 @@ class Stage:
         try:
             outlet = MidiOutlet(self._open_outputs(), channels=self._wiring.channels)
         except (PortError, MissingExtraError) as error:
-            if not self._wiring.synth or self._wiring.ports:
+            wiring = self._wiring
+            if not wiring.synth or wiring.ports or wiring.control or wiring.midi_sync or wiring.clock_out:
                 raise
             self.remarks.append(str(error))
             return None
@@ -166,14 +202,19 @@ class Stage:
     def _open_outputs(self) -> tuple[MidiOutput, ...]:
         wiring = self._wiring
         backend = rtmidi_backend(wiring.backend)
+        for output in self._opened:  # a server that stood still has them yet, and their names
+            output.close()
         if wiring.ports:
-            opened = tuple(open_output(name, backend=backend) for name in wiring.ports)
+            opened = _all_open(wiring.ports, backend)
         elif wiring.four:
-            opened = open_voice_outputs(backend, self.outputs or None)
+            head = wiring.virtual or OUTPUT_NAME
+            names = [f"{head} {gm.TRACK_NAMES[voice]}" for voice in Voice]
+            opened = open_voice_outputs(backend, self.outputs or names)
         else:
             virtual = self.outputs[0] if self.outputs else wiring.virtual
             opened = (open_output(virtual=virtual, backend=backend),)
         self.outputs = [output.name for output in opened]
+        self._opened = opened
         return opened
 
     def _control(self) -> None:
@@ -187,6 +228,7 @@ class Stage:
             backend = rtmidi_backend(wiring.backend)
             port = open_input(wiring.control, virtual=virtual, callback=router.receive, backend=backend)
             self._control_name = port.name
+            router.let_go()
             return port
 
         try:
@@ -213,4 +255,13 @@ class Stage:
         self._stack.callback(device.close)
         device.start()
         self.sound = device.name
+        self._watches.append(SoundWatch(device))
         return [synth]
+
+
+def _all_open(names: Sequence[str], backend: Backend) -> tuple[MidiOutput, ...]:
+    """The ports of these names; none stays open where one of them cannot be opened."""
+    with ExitStack() as stack:
+        opened = tuple(stack.enter_context(open_output(name, backend=backend)) for name in names)
+        stack.pop_all()
+    return opened

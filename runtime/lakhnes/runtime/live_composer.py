@@ -148,7 +148,7 @@ class LiveComposer:
         """A song that is where a span ends, in absolute time."""
         codec = self._model.codec
         steering = self.steering
-        constraints: list[Constraint] = steering.constraints(codec, self._grid)
+        constraints: list[Constraint] = steering.constraints(codec, self._grid, self.played)
         if self.played:
             theirs = [event for event in codec.vocabulary.events if event.voice in self.played]
             constraints.insert(0, Fixed(forbid(codec.vocabulary, theirs)))

@@ -32,12 +32,15 @@ class Steering:
     max_note_seconds: float | None = None
     """Longest note; None for any."""
 
-    def constraints(self, codec: Codec, grid: BeatGrid | None = None) -> list[Constraint]:
+    def constraints(
+        self, codec: Codec, grid: BeatGrid | None = None, played: frozenset[Voice] = frozenset()
+    ) -> list[Constraint]:
         """New constraints for one song.
 
         Args:
             codec: of the model.
             grid: on whose rows every event falls; None for free time.
+            played: voices that somebody plays; no length of theirs is limited.
 
         Raises:
             OptionError: if something is asked for that cannot be done.
@@ -53,10 +56,11 @@ class Steering:
         if self.density:
             constraints.append(Density(vocabulary, self.density))
         if self.max_note_seconds is not None:
-            constraints.append(MaxLength(codec, round(self.max_note_seconds * SAMPLE_RATE)))
+            ours = [voice for voice in Voice if voice not in played]
+            constraints.append(MaxLength(codec, round(self.max_note_seconds * SAMPLE_RATE), ours))
         if grid is not None:
-            start, row = grid.sample(0), grid.sample(grid.row_ticks * 1000) - grid.sample(0)
-            constraints.append(Grid(codec, row / 1000, start))
+            start, later = np.interp((0, grid.row_ticks), grid.ticks, grid.samples)  # exact, for hours
+            constraints.append(Grid(codec, later - start, start))
         return constraints
 
     def settings(self, codec: Codec, seed: int, grid: BeatGrid | None = None) -> Settings:

@@ -165,7 +165,7 @@ class Timeline:
 
         Args:
             span: one of this timeline.
-            played: within the span, in any order; of a voice that composes nothing there.
+            played: within the span, in any order. What the same voice does at the same tick goes.
 
         Returns:
             The number of the span's tokens that are as they were.
@@ -174,20 +174,25 @@ class Timeline:
         with self._lock:
             index = bisect_left(span.ticks, min(moment.tick for moment in played))
             there = [
-                Moment(tick, self.codec.event(token))
+                (tick, self.codec.event(token))
                 for tick, token in zip(span.ticks[index:], span.tokens[index:], strict=True)
             ]
-            events = [moment for moment in there if moment.event.kind is not Kind.WAIT]
-            together = sorted([*events, *played], key=lambda moment: (moment.tick, rank(moment.event)))
+            said = {(tick, event.voice) for tick, event in played}
+            events = [
+                (tick, event)
+                for tick, event in there
+                if event.kind is not Kind.WAIT and (tick, event.voice) not in said
+            ]
+            together = sorted([*events, *played], key=lambda moment: (moment[0], rank(moment[1])))
             return self._rewrite(span, index, together, span.end)
 
-    def _rewrite(self, span: Span, index: int, moments: Iterable[Moment], end: int) -> int:
+    def _rewrite(self, span: Span, index: int, moments: Iterable[tuple[int, Event]], end: int) -> int:
         """Says moments, and waits up to an end, in the place of a span's tokens from an index on."""
         while index and self.codec.event(span.tokens[index - 1]).kind is Kind.WAIT:
             index -= 1
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
         del span.tokens[index:], span.ticks[index:]
-        for tick, event in (*moments, Moment(end, END)):
+        for tick, event in (*moments, (end, END)):
             for token in self._waits(now, tick):
                 span.ticks.append(now)
                 span.tokens.append(token)
