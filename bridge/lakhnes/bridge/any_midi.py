@@ -67,7 +67,7 @@ def score_from_midi(midi: MidiFile) -> tuple[Score, tuple[str, ...]]:
     Raises:
         ValueError: if it is longer than a day.
     """
-    lines, length = _read_lines(midi)
+    lines, length = read_lines(midi)
     if length > MAX_SAMPLES:
         raise ValueError("it is longer than a day; check its tempo")
     if not lines:
@@ -81,8 +81,8 @@ def score_from_midi(midi: MidiFile) -> tuple[Score, tuple[str, ...]]:
     return Score((p1, p2, tr, no), length), arrangement.remarks
 
 
-def _read_lines(midi: MidiFile) -> tuple[list[Line], int]:
-    """The lines of a file that have notes, and its length in samples."""
+def read_lines(midi: MidiFile) -> tuple[list[Line], int]:
+    """The lines of a file that have notes, in the order of its tracks, and its length in samples."""
     lines: list[Line] = []
     length = 0
     together = tempo_map(midi.tracks, midi.division)

@@ -8,13 +8,13 @@ Source: nesmdb `score/midi.py` and `lm/tx1.py`.
 from __future__ import annotations
 
 from itertools import zip_longest
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import mido
 
-from lakhnes.bridge.smf import MidiFile, Track, paired_notes, to_bytes, to_track
-from lakhnes.runtime.events import END, VALUES, Event, Kind, Voice
-from lakhnes.runtime.score import Score, ScoreBuilder, rank
+from lakhnes.bridge.smf import Control, MidiFile, TickNote, Track, paired_notes, to_bytes, to_track
+from lakhnes.runtime.events import VALUES, Event, Kind, Voice
+from lakhnes.runtime.score import FULL_VELOCITY, Change, Note, Part, Score, rank
 
 TICKS_PER_BEAT = 22_050
 """At 120 BPM one tick is one sample at 44.1 kHz."""
@@ -27,41 +27,69 @@ _CONTROLS = {Kind.VELOCITY: 11, Kind.TIMBRE: 12}
 _KINDS = {control: kind for kind, control in _CONTROLS.items()}
 
 
-def score_from_nes_midi(midi: MidiFile) -> Score | None:
-    """Reads a file of this kind, or returns None if it is of another."""
+def score_from_nes_midi(midi: MidiFile, *, expression: bool = True) -> Score | None:
+    """Reads a file of this kind, or returns None if it is of another.
+
+    Args:
+        midi: any file.
+        expression: whether volumes and timbres are wanted; without them notes are at full velocity and
+            reading is faster.
+    """
     tracks = {_VOICES[track.name]: track for track in midi.tracks[1:] if track.name in _VOICES}
     if midi.division != TICKS_PER_BEAT or len(midi.tracks) != 1 + len(tracks):
         return None
     conductor = midi.tracks[0]
-    timed = [happening for voice, track in tracks.items() for happening in _events(voice, track)]
-    in_range = all(event.value in VALUES.get((voice, event.kind), ()) for _, voice, event in timed)
-    if len(conductor.signatures) < 2 or [tempo for _, tempo in conductor.tempi] != [_TEMPO] or not in_range:
+    if len(conductor.signatures) < 2 or [tempo for _, tempo in conductor.tempi] != [_TEMPO]:
         return None
-    timed.sort(key=itemgetter(0))
-    builder = ScoreBuilder()
-    for sample, _, event in [*timed, (conductor.signatures[-1][0], Voice.NO, END)]:
-        if sample > builder.time:
-            builder.add(Event(Kind.WAIT, None, sample - builder.time))
-        builder.add(event)
-    return builder.score()
+    length = conductor.signatures[-1][0]
+    parts = [Part()] * len(Voice)
+    for voice, track in tracks.items():
+        notes = _cut(paired_notes(track.notes))
+        if not _in_range(voice, track, notes):
+            return None
+        controls = [control for control in track.controls if control.number in _KINDS]
+        length = max([length, *(note.end for note in notes), *(control.ticks for control in controls)])
+        parts[voice] = _part(voice, notes, controls, expression=expression)
+    return Score((parts[0], parts[1], parts[2], parts[3]), length)
 
 
-def _events(voice: Voice, track: Track) -> list[tuple[int, Voice, Event]]:
-    """The events of one track with their samples; at one tick the note first, whatever the file's order."""
-    notes = paired_notes(track.notes)
-    events: list[tuple[int, Voice, Event]] = []
-    for note, after in zip_longest(notes, notes[1:]):
-        events.append((note.onset, voice, Event(Kind.NOTE_ON, voice, note.pitch)))
-        if voice is not Voice.TR:
-            events.append((note.onset, voice, Event(Kind.VELOCITY, voice, note.velocity)))
-        if after is None or note.end <= after.onset:
-            events.append((note.end, voice, Event(Kind.NOTE_OFF, voice)))
-    events += [
-        (control.ticks, voice, Event(_KINDS[control.number], voice, control.value))
-        for control in track.controls
-        if control.number in _KINDS
+def _cut(notes: list[TickNote]) -> list[TickNote]:
+    """Notes that end where the next begins, if not before."""
+    return [
+        note if after is None or note.end <= after.onset else note._replace(end=after.onset)
+        for note, after in zip_longest(notes, notes[1:])
     ]
-    return events
+
+
+def _in_range(voice: Voice, track: Track, notes: list[TickNote]) -> bool:
+    """Whether all values of a track are such as the chip has."""
+    values = {(_CONTROLS[Kind.VELOCITY], note.velocity) for note in notes} if voice is not Voice.TR else set()
+    values |= {(c.number, c.value) for c in track.controls if c.number in _KINDS}
+    pitches = VALUES[voice, Kind.NOTE_ON]
+    return all(note.pitch in pitches for note in notes) and all(
+        value in VALUES.get((voice, _KINDS[number]), ()) for number, value in values
+    )
+
+
+def _part(voice: Voice, notes: list[TickNote], controls: list[Control], *, expression: bool) -> Part:
+    """What a track plays; of several values at one sample the last counts, whatever the file's order."""
+    volumes: dict[int, int] = {}
+    timbres: dict[int, int] = {}
+    if expression:
+        for control in controls:
+            (volumes if _KINDS[control.number] is Kind.VELOCITY else timbres)[control.ticks] = control.value
+    single: list[Note] = []
+    for note in notes:
+        if note.end > note.onset:
+            loud = expression and voice is not Voice.TR
+            velocity = volumes.pop(note.onset, note.velocity) if loud else FULL_VELOCITY
+            single.append(Note(note.onset, note.end - note.onset, note.pitch, velocity))
+    if not single:
+        return Part()
+    changes = [Change(sample, Kind.VELOCITY, value) for sample, value in volumes.items()]
+    changes += [Change(sample, Kind.TIMBRE, value) for sample, value in timbres.items()]
+    changes.sort(key=attrgetter("order"))
+    return Part(tuple(single), tuple(changes))
 
 
 def nes_midi_bytes(score: Score) -> bytes:

@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from lakhnes.cli import arrange, convert, doctor, evaluate, export, generate, models, play, ports, show
+from lakhnes.cli import (
+    arrange,
+    convert,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    models,
+    play,
+    ports,
+    prepare,
+    show,
+    train,
+)
 
 app = typer.Typer(
     name="lakhnes",
@@ -33,6 +46,8 @@ app.command()(show.show)
 app.command()(models.models)
 app.command()(ports.ports)
 app.command()(doctor.doctor)
+app.command()(prepare.prepare)
+app.command()(train.train)
 app.command()(export.export)
 app.command()(evaluate.evaluate)
 

@@ -117,6 +117,9 @@ def evaluate(
     judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads)
     with _counting("reading songs", quiet=as_json) as report:
         found = read_split(data, split, judged.codec, progress=report)
+    if memorisation:
+        with _counting("reading the train split", quiet=as_json) as report:
+            trained = read_split(data, "train", judged.codec, progress=report)
     facts: dict[str, Any] = {
         "model": judged.name,
         "how": judged.how,
@@ -133,12 +136,12 @@ def evaluate(
             print_composed(facts["composed"])
     if statistics:
         facts["statistics"] = _statistics(composed, compared)
-        if not as_json:
-            print_statistics(facts["statistics"])
+    if not as_json:
+        print_statistics(facts["statistics"])
     if memorisation:
-        with _counting("reading the train split", quiet=as_json) as report:
-            trained = read_split(data, "train", judged.codec, progress=report)
-        facts["memorisation"] = _memorisation(judged.codec, trained, composed, compared, plan.seed)
+        found_runs = _memorisation(judged.codec, trained, composed, compared)
+        found_runs["composed"]["longest_seed"] = seed + found_runs["composed"].pop("longest_song")
+        facts["memorisation"] = found_runs
         if not as_json:
             print_memorisation(facts["memorisation"])
     facts["took_seconds"] = time.perf_counter() - started
@@ -287,7 +290,7 @@ def _statistics(composed: Sequence[Score], compared: Sequence[Score]) -> dict[st
 
 
 def _memorisation(
-    codec: Codec, trained: SplitSongs, composed: Sequence[Score], compared: Sequence[Score], seed: int
+    codec: Codec, trained: SplitSongs, composed: Sequence[Score], compared: Sequence[Score]
 ) -> dict[str, Any]:
     from lakhnes.export.memorisation import longest_runs, run_lengths, steps_of_songs
 
@@ -303,10 +306,9 @@ def _memorisation(
             "median": lengths.median,
             "ninth_decile": lengths.ninth_decile,
             "longest": lengths.longest.steps,
+            "longest_song": lengths.longest.song,
+            "longest_different": lengths.longest.different,
             "longest_in": None if found_in < 0 else trained.names[found_in],
             "runs": [run.steps for run in runs],
         }
-    facts["composed"]["longest_seed"] = seed + max(
-        range(len(composed)), key=lambda place: facts["composed"]["runs"][place]
-    )
     return facts

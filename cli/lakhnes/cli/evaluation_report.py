@@ -54,6 +54,11 @@ def print_memorisation(facts: dict[str, Any]) -> None:
     for name, label in (("composed", "composed songs"), ("data", "the split's songs")):
         row = facts[name]
         typer.echo(f"  {label:22} {row['median']:8.1f} {row['ninth_decile']:8.1f} {row['longest']:8d}")
-    row = facts["composed"]
-    if row["longest_in"]:
-        typer.echo(f"  the longest is of seed {row['longest_seed']}, found in {row['longest_in']}")
+    for name, label in (("composed", "composed"), ("data", "of the split")):
+        row = facts[name]
+        if row["longest_in"]:
+            whose = f"{label}, seed {row['longest_seed']}" if "longest_seed" in row else label
+            typer.echo(
+                f"  the longest {whose}: {row['longest']} steps, {row['longest_different']} of them "
+                f"different, as in {row['longest_in']}"
+            )

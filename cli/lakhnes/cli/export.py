@@ -13,9 +13,10 @@ from lakhnes.cli.options import JsonFlag
 
 def export(
     checkpoint: Annotated[
-        Path,
+        str,
         typer.Argument(
-            readable=False, help="A LakhNES checkpoint: a folder with model.pt and vocab.txt, or such a file."
+            help="A run's folder or a checkpoint of `lakhnes train`, a LakhNES checkpoint (a folder with "
+            "model.pt and vocab.txt, or such a file), or another model's folder or name."
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
@@ -24,16 +25,19 @@ def export(
     ] = "fp32",
     mem_len: Annotated[int, typer.Option(help="How many earlier events an event sees.", min=1)] = 512,
     timing: Annotated[
-        Literal["samples", "frames"], typer.Option(help="How the training data counted time.")
-    ] = "samples",
+        Literal["samples", "frames"] | None,
+        typer.Option(
+            help="How the training data counted time; usually known from the checkpoint, else samples."
+        ),
+    ] = None,
     provenance: Annotated[str, typer.Option(help="How it was trained, for the metadata.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Makes a model folder of a LakhNES checkpoint, and checks it against PyTorch."""
+    """Makes a model folder of a checkpoint, and checks it against PyTorch."""
     from lakhnes.runtime import MissingExtraError, Timing
 
     try:
-        from lakhnes.export import export_model, load_checkpoint
+        from lakhnes.export import export_model, open_checkpoint
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "onnx"):
             raise
@@ -44,11 +48,11 @@ def export(
     console = Console(stderr=True, quiet=as_json)
     with console.status("reading the checkpoint") as status:
         info = export_model(
-            load_checkpoint(checkpoint),
+            open_checkpoint(checkpoint),
             output,
             precision=precision,
             mem_len=mem_len,
-            timing=Timing(timing),
+            timing=Timing(timing) if timing else None,
             provenance=provenance,
             progress=status.update,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
 
 def train(
     data: Annotated[
-        list[Path], typer.Argument(metavar="DATA...", help="Folders that `lakhnes prepare` made.", readable=False)
+        list[Path],
+        typer.Argument(metavar="DATA...", help="Folders that `lakhnes prepare` made.", readable=False),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     preset: Annotated[str | None, typer.Option(help="tiny, nes-6x384 (the default) or paper.")] = None,
     init: Annotated[
         str | None,
-        typer.Option(help="Weights to start from: a checkpoint, a LakhNES one, an exported model or its name."),
+        typer.Option(
+            help="Weights to start from: a checkpoint, a LakhNES one, an exported model or its name."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     minutes: Annotated[
@@ -44,12 +48,19 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting. May be given again.")
     ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            "--export-parts",
+            help="At the end write the best weights, half precision, in parts of 15 MiB here.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Trains a model on prepared songs; Ctrl-C saves and leaves, --resume goes on.
 
-    The run's folder gets last.pt and best.pt, log.csv and curves.png. `lakhnes export RUN/best.pt -o MODEL` makes
-    a model of it to compose with.
+    The run's folder gets last.pt and best.pt, log.csv and curves.png. `lakhnes export RUN -o MODEL` makes a
+    model of it to compose with.
     """
     from lakhnes.runtime import MissingExtraError
 
@@ -59,7 +70,7 @@ def train(
         if error.name not in ("torch", "onnx"):
             raise
         raise MissingExtraError("train", "lakhnes train") from None
-    from lakhnes.export.checkpoints import open_checkpoint
+    from lakhnes.export.checkpoints import BEST, LAST, open_checkpoint, write_parts
     from lakhnes.export.prepared import open_prepared
 
     prepared = [open_prepared(folder) for folder in data]
@@ -84,11 +95,126 @@ def train(
             should_stop=should_stop,
             watch=watch,
         )
+    if int(os.environ.get("RANK", "0")):
+        return  # of several processes the first one speaks
+    if parts is not None:
+        best = output / BEST
+        write_parts(best if best.exists() else output / LAST, parts)
     if as_json:
-        plain = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(result).items()}
+        plain = {
+            k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(result).items()
+        }
         typer.echo(json.dumps({"run": str(output), **plain}))
         return
     state = "finished" if result.finished else "stopped; go on with --resume"
-    typer.echo(f"{state}: step {result.step}, {result.tokens / 1e6:.2f} M tokens, {result.seconds / 60:.1f} minutes")
+    typer.echo(
+        f"{state}: step {result.step}, {result.tokens / 1e6:.2f} M tokens, {result.seconds / 60:.1f} minutes"
+    )
     typer.echo(f"loss    {result.loss:.4f}, valid {result.valid:.4f}, best {result.best:.4f} nats a token")
     typer.echo(f"wrote   {output}")
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    from lakhnes.runtime import OptionError
+
+    settings = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"--set {text} is no setting; give one such as  --set lr=0.0005")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def _planned(
+    file: Path | None, preset: str | None, changes: dict[str, Any], minutes: float | None, start: Any
+) -> tuple[TrainConfig, float]:
+    """The configuration of a new run, and the budget of this call in seconds."""
+    from lakhnes.export.train_config import SIZES, make_config
+
+    sizes = {name: getattr(start, name) for name in SIZES} if start else None
+    config = make_config(preset=preset, file=file, changes=changes, sizes=sizes, minutes=minutes or 0)
+    budget = 60 * minutes if minutes and config.minutes != minutes else math.inf
+    return config, budget
+
+
+def _resumed(folder: Path, changes: dict[str, Any]) -> TrainConfig:
+    """The configuration of the run in a folder."""
+    from lakhnes.export.checkpoints import LAST, read_checkpoint
+    from lakhnes.export.train_config import changed_config
+
+    return changed_config(read_checkpoint(folder / LAST)["train_config"], changes)
+
+
+def _new_folder(folder: Path) -> None:
+    from lakhnes.export.checkpoints import LAST
+    from lakhnes.runtime import OptionError, OutputError
+
+    if (folder / LAST).exists():
+        raise OptionError(f"{folder} holds a run; go on with it by --resume, or give another folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}. Give another folder.") from None
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Tells whether SIGTERM or Ctrl-C came; a second Ctrl-C interrupts at once."""
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
+
+
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Shows how far a run is: one line that changes on a terminal, else a line now and then."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda progress: None
+        return
+    shown = -math.inf
+    last: dict[str, float] = {}
+
+    def line(progress: Progress) -> str:
+        row = progress.row
+        last.update(
+            {k: v for k, v in (("loss", row.loss), ("valid", row.valid), ("rate", row.rate)) if v is not None}
+        )
+        left = progress.seconds_left
+        time_left = f"{left / 60:.1f} min left" if left < 5940 else f"{left / 3600:.1f} h left"
+        parts = [f"{100 * progress.part:5.1f} %  step {row.step}"]
+        parts += [f"loss {last['loss']:.3f}"] if "loss" in last else []
+        parts += [f"valid {last['valid']:.4f} (best {progress.best:.4f})"] if "valid" in last else []
+        parts += [f"{last['rate']:,.0f} tokens/s"] if "rate" in last else []
+        return "  ".join([*parts, time_left if math.isfinite(left) else ""]).rstrip()
+
+    if console.is_terminal:
+        with console.status("reading the data") as status:
+            yield lambda progress: status.update(line(progress))
+        return
+
+    def show(progress: Progress) -> None:
+        nonlocal shown
+        text = line(progress)
+        if progress.row.valid is not None or progress.row.seconds - shown >= _EVERY:
+            shown = progress.row.seconds
+            typer.echo(text, err=True)
+
+    yield show

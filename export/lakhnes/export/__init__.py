@@ -1,12 +1,19 @@
-"""The training side: checkpoint import, the PyTorch model, ONNX export.
+"""The training side: data, the PyTorch model, checkpoints, ONNX export, evaluation.
 
 Owns everything that needs PyTorch or onnx; the rest of the project never imports it. Start at
-`transformer_xl.py` for the model, `lakhnes_checkpoint.py` for what comes in, `exporter.py` for what goes out.
+`transformer_xl.py` for the model, `training.py` for the loop, `checkpoints.py` for what comes in,
+`exporter.py` for what goes out.
+Names that need PyTorch are loaded when they are first used: data and exported models do without it.
 """
 
-from lakhnes.export.exporter import PRECISIONS, export_model, measure_parity
-from lakhnes.export.lakhnes_checkpoint import Checkpoint, load_checkpoint
-from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lakhnes.export.checkpoints import open_checkpoint
+    from lakhnes.export.exporter import PRECISIONS, export_model, measure_parity
+    from lakhnes.export.lakhnes_checkpoint import Checkpoint, load_checkpoint
+    from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 
 __all__ = [
     "PRECISIONS",
@@ -16,4 +23,22 @@ __all__ = [
     "export_model",
     "load_checkpoint",
     "measure_parity",
+    "open_checkpoint",
 ]
+
+_HOMES = {
+    "PRECISIONS": "exporter",
+    "Checkpoint": "lakhnes_checkpoint",
+    "TransformerXL": "transformer_xl",
+    "TransformerXLConfig": "transformer_xl",
+    "export_model": "exporter",
+    "load_checkpoint": "lakhnes_checkpoint",
+    "measure_parity": "exporter",
+    "open_checkpoint": "checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

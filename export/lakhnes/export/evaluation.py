@@ -1,8 +1,9 @@
-"""Perplexity by LakhNES's protocol, for PyTorch checkpoints and exported models.
+"""Perplexity by LakhNES's protocol: the streams of songs, and exported models; no PyTorch in it.
 
 Source: LakhNES `model/eval.py`, `model/data_utils.py` (`LMMultiFileIterator`): songs in sorted order, one
 leading and one trailing wait trimmed, songs under 10 tokens skipped, each song between two `<S>`; parallel
 streams that are filled song after song with the memory carried over, up to the first that runs out.
+PyTorch models go through the same streams in `checkpoint_evaluation.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.events import Kind
-from lakhnes.runtime.model import Model
+from lakhnes.runtime.model import PREFILL_CHUNK, Model
 from lakhnes.runtime.vocabulary import END_TOKEN, Vocabulary
+
+N_STREAMS = 10
+"""Parallel streams of the protocol."""
+
+SEGMENT = 128
+"""Tokens that a stream takes at once, LakhNES's target length."""
+
+MEM_LEN = 896
+"""Memory of a PyTorch model under the protocol; an exported model has its own."""
 
 MIN_SONG_TOKENS = 10
 """Songs shorter than this, `<S>` included, are skipped."""
@@ -50,7 +58,7 @@ def framed_song(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
 
 
 def parallel_streams(
-    songs: Iterable[Sequence[int]], n_streams: int = 10, segment: int = 128
+    songs: Iterable[Sequence[int]], n_streams: int = N_STREAMS, segment: int = SEGMENT
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Fills streams with songs as LakhNES does.
 
@@ -86,26 +94,47 @@ def parallel_streams(
         whole += segment
 
 
-@torch.no_grad()
-def evaluate_checkpoint(
-    model: TransformerXL,
-    data: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    *,
-    segment: int = 128,
-    mem_len: int = 896,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Evaluation:
-    """Evaluates a PyTorch model on streams int64 [B, n * segment]."""
-    model.eval()
-    memory: torch.Tensor | None = None
-    losses = []
-    for start in range(0, data.shape[1], segment):
-        logits, memory = model(torch.from_numpy(data[:, start : start + segment]), memory, mem_len=mem_len)
-        wanted = torch.from_numpy(targets[:, start : start + segment])
-        losses.append(F.cross_entropy(logits.flatten(0, 1), wanted.flatten()).item())
-        progress(start + segment, data.shape[1])
-    return Evaluation(float(np.mean(losses)), data.size)
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What a model is evaluated on."""
+
+    data: NDArray[np.int64]
+    """int64 [B, n]."""
+    targets: NDArray[np.int64]
+    """int64 [B, n], the token after each."""
+    segment: int
+    """Tokens that a PyTorch model takes at once; n is a multiple of it."""
+    songs: int
+    """Songs that are in the streams, the last ones perhaps not to their end."""
+
+
+def fill_streams(songs: Iterable[Sequence[int]], vocabulary: Vocabulary, *, single_steps: bool) -> Streams:
+    """Fills the protocol's ten streams; one stream, where there is too little music for ten.
+
+    Args:
+        songs: token ids without `<S>`, in order.
+        vocabulary: of the tokens.
+        single_steps: whether one stream may end at any token, not at a segment's end only; right for models
+            to which segments make no difference.
+
+    Raises:
+        DataError: if there is not enough for one segment.
+    """
+    framed = [
+        song for song in (framed_song(song, vocabulary) for song in songs) if len(song) >= MIN_SONG_TOKENS
+    ]
+    segment = SEGMENT
+    data, targets = parallel_streams(framed)
+    if not data.size:
+        segment = 1 if single_steps else SEGMENT
+        data, targets = parallel_streams(framed, 1, segment)
+    if not data.size:
+        tokens = sum(len(song) - 1 for song in framed)
+        raise DataError(
+            f"There is too little to evaluate: {len(framed)} songs of {MIN_SONG_TOKENS} tokens or more, "
+            f"{tokens} tokens in all; give at least {segment}."
+        )
+    return Streams(data, targets, segment, len(framed))
 
 
 def evaluate_exported(
@@ -115,15 +144,31 @@ def evaluate_exported(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Evaluates an exported model on streams int64 [B, n]; every token sees the model's whole memory."""
+    """Evaluates an exported model; every token sees the model's whole memory.
+
+    Args:
+        model: what is evaluated; its own stream is left alone.
+        data: the streams, int64 [B, n].
+        targets: their successors, int64 [B, n].
+        progress: takes tokens done and all of them.
+    """
+    if not data.size:
+        return Evaluation(math.nan, 0)
+    # Batches are of tokens, not of streams: ten streams side by side do not fit into caches, and take longer.
+    batch = model.batch(1)
     total = 0.0
     for stream, (tokens, wanted) in enumerate(zip(data, targets, strict=True)):
-        model.reset()
-        for start in range(0, len(tokens), 4096):
-            logits = model.prefill(tokens[start : start + 4096])
-            rows = torch.from_numpy(logits)
-            total += F.cross_entropy(
-                rows, torch.from_numpy(wanted[start : start + 4096]), reduction="sum"
-            ).item()
-            progress(stream * len(tokens) + start + len(rows), data.size)
+        batch.reset()
+        for start in range(0, len(tokens), PREFILL_CHUNK):
+            part = tokens[start : start + PREFILL_CHUNK]
+            total += total_loss(batch.prefill(part[None])[0], wanted[start : start + PREFILL_CHUNK])
+            progress(stream * len(tokens) + start + len(part), data.size)
     return Evaluation(total / data.size, data.size)
+
+
+def total_loss(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Nats of all targets together: logits float32 [..., V], targets int64 [...]."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    wanted = np.take_along_axis(shifted, targets[..., None], -1)[..., 0]
+    nats = np.log(np.exp(shifted).sum(-1, dtype=np.float64)) - wanted
+    return float(nats.sum())

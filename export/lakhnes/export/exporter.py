@@ -32,7 +32,7 @@ def export_model(
     *,
     precision: str = "fp32",
     mem_len: int = 512,
-    timing: Timing = Timing.SAMPLES,
+    timing: Timing | None = None,
     name: str | None = None,
     provenance: str = "",
     progress: Callable[[str], None] = lambda stage: None,
@@ -45,9 +45,9 @@ def export_model(
         precision: `fp32`, or `int8` for 8-bit weights.
         mem_len: slots of the memory. A checkpoint trained with `same_length` gets one less, which is the
             same: there a query counts itself among its keys.
-        timing: how the checkpoint's training data counted time.
+        timing: how the checkpoint's training data counted time; None for what it says itself, or samples.
         name: the model's name; the folder's if None.
-        provenance: how it was trained, in a sentence.
+        provenance: how it was trained, in a sentence; what the checkpoint says if empty.
         progress: told each stage by name.
 
     Returns:
@@ -64,6 +64,7 @@ def export_model(
     if not 1 <= mem_len <= 65_536:
         raise OptionError(f"A memory of {mem_len} is out of range; give 1 to 65536, such as 512.")
     model, c = checkpoint.model.eval(), checkpoint.model.config
+    timing = timing or checkpoint.timing or Timing.SAMPLES
     Codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that the timing cannot use
     info = ModelInfo(
         name=name or folder.resolve().name,
@@ -79,7 +80,7 @@ def export_model(
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
         source=checkpoint.source,
         source_sha256=checkpoint.source_sha256,
-        provenance=provenance,
+        provenance=provenance or checkpoint.provenance,
     )
     progress("building the graph")
     data = _serialise(model, info)

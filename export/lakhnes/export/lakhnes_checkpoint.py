@@ -21,6 +21,7 @@ import torch
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
+from lakhnes.runtime.timing import Timing
 from lakhnes.runtime.vocabulary import NAMED, Vocabulary
 
 PUBLISHED = {
@@ -48,6 +49,10 @@ class Checkpoint:
     """Name of the file."""
     source_sha256: str
     """Of the file as it was given."""
+    timing: Timing | None = None
+    """How its training data counted time; None where the file does not say."""
+    provenance: str = ""
+    """How it was trained, in a sentence."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -4,6 +4,8 @@ LakhnesError            whatever a user can cause and mend
 ├── FormatError         a music file that cannot be read: names file, line or byte, reason
 ├── ModelError          a model that cannot be found or used
 ├── CheckpointError     a training checkpoint that is refused or not supported
+├── DataError           prepared training data that cannot be read or made
+├── TrainingError       a training run that cannot go on
 ├── OptionError         a setting out of its range
 ├── OutputError         a file that cannot be written
 ├── SoundError          no sound output, or one that fails
@@ -44,6 +46,14 @@ class ModelError(LakhnesError):
 
 class CheckpointError(LakhnesError):
     """A training checkpoint that is refused or not supported."""
+
+
+class DataError(LakhnesError):
+    """Prepared training data that cannot be read, or of which there is none to make."""
+
+
+class TrainingError(LakhnesError):
+    """A training run that cannot go on; its last checkpoint is as it was."""
 
 
 class OptionError(LakhnesError):

@@ -46,14 +46,26 @@ def read_text(path: str | Path) -> Score:
     Raises:
         FormatError: if it is not text, has a line that is no event, or no event at all.
     """
-    path = Path(path)
+    return score_from_text(Path(path).read_bytes(), path)
+
+
+def score_from_text(data: bytes, source: str | Path = "text") -> Score:
+    """Reads the content of a TX1 or TX2 file.
+
+    Args:
+        data: UTF-8.
+        source: its name in errors.
+
+    Raises:
+        FormatError: if it is not text, has a line that is no event, or no event at all.
+    """
     try:
-        text = path.read_text("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(path, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
-    events = parse_text(text, path)
+        raise FormatError(source, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
+    events = parse_text(text.replace("\r\n", "\n").replace("\r", "\n"), source)
     if not events:
-        raise FormatError(path, "empty; a TX1 or TX2 file has one event a line")
+        raise FormatError(source, "empty; a TX1 or TX2 file has one event a line")
     return score_from_events(_settled(events))
 
 

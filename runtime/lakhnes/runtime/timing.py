@@ -32,6 +32,9 @@ FRAME_WAITS = (*range(1, 14), 16, 20, 24, 32, 48, 64, 96, 128)
 _QUIET_WINDOW = 200
 """Samples of the window whose emptiest place gives a song's frame phase."""
 
+_KNOWN_WAITS = 10_000
+"""So many waits are kept with their tokens."""
+
 
 class Timing(StrEnum):
     """How a model's tokens count time; kept in the model's metadata."""
@@ -53,6 +56,7 @@ class Codec:
         self.timing = timing
         self._events = list(vocabulary.events)
         self._frame_tokens: dict[int, int] = {}
+        self._wait_tokens: dict[int, tuple[int, ...]] = {}
         if timing is Timing.FRAMES:
             for frames in FRAME_WAITS:
                 token = vocabulary.token(Event(Kind.WAIT, None, frames * FRAME_SAMPLES))
@@ -124,15 +128,27 @@ class Codec:
             OptionError: if a pitch is not in the vocabulary.
         """
         tokens: list[int] = []
+        known = self._wait_tokens
         for event in events:
-            left = event.value if event.kind is Kind.WAIT else 0
-            while left:
-                wait = self.first_wait(left)
-                tokens.append(self.wait_token(wait))
-                left -= wait
             if event.kind is not Kind.WAIT:
                 tokens.append(self.vocabulary.token(event))
+                continue
+            said = known.get(event.value)
+            if said is None:
+                said = known[event.value] = self._say_wait(event.value)
+                if len(known) > _KNOWN_WAITS:
+                    known.clear()
+            tokens += said
         return tokens
+
+    def _say_wait(self, samples: int) -> tuple[int, ...]:
+        """All the tokens that say a wait."""
+        tokens = []
+        while samples:
+            wait = self.first_wait(samples)
+            tokens.append(self.wait_token(wait))
+            samples -= wait
+        return tuple(tokens)
 
     def events(self, tokens: Iterable[int]) -> Iterator[Event]:
         """The events of a token stream up to its end; `<S>` at its start is passed over."""

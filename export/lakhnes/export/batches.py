@@ -1,0 +1,238 @@
+"""Batches for training: streams that are filled song after song, made by a thread while the model works.
+
+As in LakhNES a stream goes on from one song to the next, each between two `<S>`, and the model's memory with
+it. What comes is a function of the seed and the number of the song alone, so that a run can go on where it
+stopped, and every process of several makes the same batches and takes its rows of them.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lakhnes.export.augment import Augmenter, Changes, Tokens
+from lakhnes.export.evaluation import MIN_SONG_TOKENS
+from lakhnes.export.prepared import Songs
+from lakhnes.runtime.errors import DataError
+from lakhnes.runtime.timing import Codec
+from lakhnes.runtime.vocabulary import END_TOKEN
+
+_AHEAD = 8
+"""Batches that wait, ready."""
+
+_MAX_EMPTY = 1000
+"""Songs one after the other that may be too short once they are changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far streams have come."""
+
+    drawn: int
+    """Songs taken so far."""
+    served: int
+    """Tokens served so far, of all streams."""
+    left: tuple[Tokens, ...]
+    """Of each stream the rest of its song, `<S>` at the end included."""
+    names: tuple[str, ...]
+    """Of each stream the song that it is in."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data and a tensor for a checkpoint."""
+        return {
+            "drawn": self.drawn,
+            "served": self.served,
+            "left": torch.from_numpy(np.concatenate(self.left).astype(np.int32)),
+            "lengths": [len(rest) for rest in self.left],
+            "names": list(self.names),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Position:
+        """Reads `to_dict`."""
+        parts = np.split(plain["left"].numpy().astype(np.uint16), np.cumsum(plain["lengths"])[:-1])
+        return cls(plain["drawn"], plain["served"], tuple(parts), tuple(plain["names"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One segment of every stream."""
+
+    tokens: NDArray[np.int64]
+    """int64 [streams, segment]."""
+    targets: NDArray[np.int64]
+    """int64 [streams, segment]: what comes after each token."""
+    songs: tuple[str, ...]
+    """Names of the songs in it."""
+    after: Position
+    """Where the streams are after it."""
+
+
+class SongOrder:
+    """Which song of which folder comes as number 0, 1, 2 ..
+
+    All songs of a folder come before one of them comes again.
+    """
+
+    def __init__(self, counts: Sequence[int], weights: Sequence[float], seed: int) -> None:
+        """Plans the order.
+
+        Args:
+            counts: number of songs in each folder.
+            weights: share of the songs that each folder gives; their numbers if empty.
+            seed: of the order.
+        """
+        self._counts = counts
+        self._seed = seed
+        shares = np.array(weights if weights else counts, float)
+        self._shares = np.cumsum(shares / shares.sum())
+        self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
+
+    def song(self, number: int) -> tuple[int, int]:
+        """Folder and place in it of a number."""
+        if len(self._counts) == 1:
+            return 0, self._place(0, number)
+        before = np.floor(number * self._shares + 1e-9).astype(int)  # of the folders up to each one
+        after = np.floor((number + 1) * self._shares + 1e-9).astype(int)
+        before[-1], after[-1] = number, number + 1
+        folder = int(np.argmax(after > before))
+        earlier = int(before[folder] - (before[folder - 1] if folder else 0))
+        return folder, self._place(folder, earlier)
+
+    def _place(self, folder: int, number: int) -> int:
+        epoch, place = divmod(number, self._counts[folder])
+        order = self._orders.get((folder, epoch))
+        if order is None:
+            self._orders = {key: kept for key, kept in self._orders.items() if key[0] != folder}
+            order = np.random.default_rng((self._seed, 1, folder, epoch)).permutation(self._counts[folder])
+            self._orders[folder, epoch] = order
+        return int(order[place])
+
+
+class Streams:
+    """Streams of songs, in segments."""
+
+    def __init__(
+        self,
+        folders: Sequence[Songs],
+        codec: Codec,
+        changes: Callable[[int], Changes],
+        *,
+        streams: int,
+        segment: int,
+        seed: int,
+        mixture: Sequence[float] = (),
+        start: Position | None = None,
+    ) -> None:
+        """Prepares streams.
+
+        Args:
+            folders: the songs.
+            codec: that their tokens are of.
+            changes: the augmentations after so many tokens.
+            streams: how many streams.
+            segment: tokens of each in a batch.
+            seed: of the order and of the augmentations.
+            mixture: share of the songs that each folder gives; their sizes if empty.
+            start: where to go on; the beginning if None.
+
+        Raises:
+            DataError: if a folder has no songs.
+        """
+        if not all(len(songs) for songs in folders):
+            raise DataError("The train split has no songs; give data with songs in it.")
+        self._folders = folders
+        self._augmenter = Augmenter(codec)
+        self._is_wait = codec.wait_samples > 0
+        self._changes = changes
+        self._segment = segment
+        self._seed = seed
+        self._order = SongOrder([len(songs) for songs in folders], mixture, seed)
+        ended = np.array([END_TOKEN], np.uint16)
+        self.position = start or Position(0, 0, (ended,) * streams, ("",) * streams)
+
+    def next(self) -> Batch:
+        """The next segment of every stream."""
+        at = self.position
+        drawn, left, names = at.drawn, list(at.left), list(at.names)
+        rows = np.empty((len(left), self._segment + 1), np.int64)
+        changes = self._changes(at.served)
+        songs = []
+        for stream in range(len(left)):
+            pieces, have = [left[stream]], len(left[stream])
+            if have > 1:
+                songs.append(names[stream])
+            while have < self._segment + 1:
+                song, names[stream], drawn = self._draw(drawn, changes)
+                songs.append(names[stream])
+                pieces.append(song)
+                have += len(song)
+            whole = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+            rows[stream] = whole[: self._segment + 1]
+            left[stream] = whole[self._segment :]
+        served = at.served + len(left) * self._segment
+        self.position = Position(drawn, served, tuple(left), tuple(names))
+        return Batch(rows[:, :-1], rows[:, 1:], tuple(songs), self.position)
+
+    def _draw(self, drawn: int, changes: Changes) -> tuple[Tokens, str, int]:
+        """The next song after changes that is long enough, its name, and how many are drawn then."""
+        for number in range(drawn, drawn + _MAX_EMPTY):
+            folder, place = self._order.song(number)
+            rng = np.random.default_rng((self._seed, 2, number))
+            song = self._ended(self._augmenter.changed(self._folders[folder][place], changes, rng))
+            if len(song) + 1 >= MIN_SONG_TOKENS:
+                return song, self._folders[folder].names[place], number + 1
+        raise DataError("The train split has no song of 10 tokens or more; give data with longer songs.")
+
+    def _ended(self, song: Tokens) -> Tokens:
+        """A song without one wait at each end, and `<S>`; the `<S>` before it is the end of the last song."""
+        start = int(len(song) > 0 and self._is_wait[song[0]])
+        stop = len(song) - int(len(song) > start and self._is_wait[song[-1]])
+        return np.append(song[start:stop], np.uint16(END_TOKEN))
+
+
+class Prefetched:
+    """Batches that a thread makes ahead; use it as a context."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
+
+    def __enter__(self) -> Prefetched:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        while self._thread.is_alive():
+            try:
+                self._ready.get_nowait()
+            except queue.Empty:
+                self._thread.join(0.01)
+
+    def next(self) -> Batch:
+        """The next batch.
+
+        Raises:
+            DataError: if songs cannot be had.
+        """
+        ready = self._ready.get()
+        if isinstance(ready, BaseException):
+            raise ready
+        return ready
+
+    def _work(self) -> None:
+        try:
+            while not self._closed.is_set():
+                self._ready.put(self._streams.next())
+        except BaseException as error:  # for whoever waits
+            self._ready.put(error)

@@ -1,0 +1,63 @@
+"""Perplexity of PyTorch models by LakhNES's protocol; see `evaluation.py`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from lakhnes.export.evaluation import MEM_LEN, SEGMENT, Evaluation
+from lakhnes.export.exporter import export_model
+from lakhnes.export.lakhnes_checkpoint import Checkpoint
+from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.model import Model
+from lakhnes.runtime.timing import Timing
+
+
+@torch.no_grad()
+def evaluate_checkpoint(
+    model: TransformerXL,
+    data: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    *,
+    segment: int = SEGMENT,
+    mem_len: int = MEM_LEN,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Evaluates a PyTorch model on the device that it is on.
+
+    Args:
+        model: what is evaluated; left in evaluation mode.
+        data: the streams, int64 [B, n * segment].
+        targets: their successors, int64 [B, n * segment].
+        segment: tokens of each stream that go through the model at once.
+        mem_len: rows of memory from one segment to the next.
+        progress: takes tokens done and all of them.
+    """
+    model.eval()
+    device = model.embedding.weight.device
+    memory: torch.Tensor | None = None
+    losses = []
+    for start in range(0, data.shape[1], segment):
+        tokens = torch.from_numpy(data[:, start : start + segment]).to(device)
+        wanted = torch.from_numpy(targets[:, start : start + segment]).to(device)
+        logits, memory = model(tokens, memory, mem_len=mem_len)
+        losses.append(F.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten()).item())
+        progress(min(start + segment, data.shape[1]) * len(data), data.size)
+    return Evaluation(float(np.mean(losses)) if losses else float("nan"), data.size)
+
+
+def composing_model(checkpoint: Checkpoint, timing: Timing, *, threads: int = 1) -> Model:
+    """The runtime's model of a checkpoint, in full precision, to compose with.
+
+    Raises:
+        CheckpointError: if it cannot be exported.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        export_model(checkpoint, Path(folder), timing=timing, name=checkpoint.source)
+        return Model.load(folder, threads=threads)

@@ -1,0 +1,94 @@
+"""Songs that a model composes to be judged by, each as long as one of the data's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lakhnes.export.musical_statistics import cut
+from lakhnes.runtime.composer import compose_together
+from lakhnes.runtime.errors import DataError
+from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.model import Model
+from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.score import Score
+from lakhnes.runtime.song import Song
+
+SHORTEST_SECONDS = 5.0
+"""Songs of the data that are shorter say little, and are left out."""
+
+_WIDTH = 10
+"""Songs that are composed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to compose."""
+
+    songs: int = 50
+    seconds: float = 60.0
+    """Longest song; longer ones of the data are cut to it."""
+    seed: int = 0
+    """Of the first song; the next has the next one."""
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+def reference_songs(songs: Sequence[Score], seconds: float) -> list[Score]:
+    """The songs of the data that composed ones are compared with: those long enough, cut to a length.
+
+    Raises:
+        DataError: if there are fewer than two.
+    """
+    long = [cut(song, round(seconds * SAMPLE_RATE)) for song in songs if song.seconds >= SHORTEST_SECONDS]
+    if len(long) < 2:
+        raise DataError(
+            f"Only {len(long)} of the {len(songs)} songs last {SHORTEST_SECONDS:g} s or more; "
+            "comparing takes two."
+        )
+    return long
+
+
+def lengths_like(references: Sequence[Score], count: int) -> list[int]:
+    """Lengths in samples that are spread as those of the references are."""
+    lengths = np.quantile([song.length for song in references], (np.arange(count) + 0.5) / count)
+    return [round(length) for length in lengths.tolist()]
+
+
+def compose_songs(
+    model: Model,
+    lengths: Sequence[int],
+    plan: Plan,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Score]:
+    """Composes songs of given lengths.
+
+    Args:
+        model: what composes.
+        lengths: samples of each.
+        plan: seed and sampling.
+        progress: takes samples composed and all of them.
+
+    Returns:
+        The songs: song i has seed `plan.seed + i` and length i.
+    """
+    songs = [
+        Song(
+            model.codec,
+            np.random.default_rng(plan.seed + place),
+            sampling=plan.sampling,
+            length_samples=length,
+        )
+        for place, length in enumerate(lengths)
+    ]
+    total = sum(lengths)
+
+    def tell(_: Song) -> None:
+        progress(sum(song.time_samples for song in songs), total)
+
+    width = min(_WIDTH, len(songs))
+    for _ in compose_together(model, reversed(songs), width=width, progress=tell):  # the longest first
+        pass
+    return [song.score() for song in songs]

@@ -1,0 +1,152 @@
+"""A run's log, a CSV file, and its picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+
+from lakhnes.bridge.drawing import UNITS, Line, Picture, Shape, Text, png_bytes
+from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.files import write_whole
+
+LOG_FILE, PICTURE_FILE = "log.csv", "curves.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the log."""
+
+    step: int
+    tokens: int
+    """Seen so far, of all streams."""
+    seconds: float
+    """Of training so far."""
+    lr: float
+    loss: float | None
+    """Nats a token, mean of the steps since the last line; None in a line of an evaluation."""
+    valid: float | None
+    """Nats a token of the averaged weights on a part of the valid split; None between evaluations."""
+    norm: float | None
+    """Of the gradient before it was clipped, mean of the steps since the last line."""
+    rate: float | None
+    """Tokens a second since the last line."""
+
+
+_NAMES = tuple(field.name for field in fields(Row))
+
+
+class Log:
+    """The log of a run, in its file line by line.
+
+    Attributes:
+        rows: all of them.
+    """
+
+    def __init__(self, folder: Path, step: int = 0) -> None:
+        """Opens the log.
+
+        Args:
+            folder: of the run.
+            step: where the run goes on; later lines in the file are dropped.
+
+        Raises:
+            FormatError: if the file has other columns.
+            OutputError: if it cannot be written.
+        """
+        self._path = folder / LOG_FILE
+        self.rows = [row for row in read_log(self._path) if row.step <= step] if step else []
+        write_whole(self._path, _text([_NAMES, *map(_cells, self.rows)]).encode())
+
+    def add(self, row: Row) -> None:
+        """Appends a line."""
+        self.rows.append(row)
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_text([_cells(row)]))
+
+    def draw(self) -> None:
+        """Draws the curves of losses beside the log.
+
+        Raises:
+            OutputError: if the picture cannot be written.
+        """
+        write_whole(self._path.with_name(PICTURE_FILE), png_bytes(curves(self.rows)))
+
+
+def read_log(path: Path) -> list[Row]:
+    """Reads a log; an unfinished last line is passed over.
+
+    Raises:
+        FormatError: if it is no log.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text("utf-8").split("\n")[:-1]
+    if not lines or tuple(lines[0].split(",")) != _NAMES:
+        raise FormatError(path, "not a log of `lakhnes train`; move it away")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            step, tokens, seconds, lr, *rest = line.split(",")
+            loss, valid, norm, rate = (float(cell) if cell else None for cell in rest)
+            rows.append(Row(int(step), int(tokens), float(seconds), float(lr), loss, valid, norm, rate))
+        except ValueError:
+            raise FormatError(path, f"{line!r:.60} is no line of a log; move it away", line=number) from None
+    return rows
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return tuple("" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in astuple(row))
+
+
+def _text(lines: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 110, 1560, 70, 740
+_TRAIN, _VALID, _GRID, _INK = "#8fb3d9", "#c0392b", "#e3e6ea", "#2c3440"
+
+
+def curves(rows: Sequence[Row]) -> Picture:
+    """Training and valid losses over tokens."""
+    train = [(row.tokens, row.loss) for row in rows if row.loss is not None]
+    valid = [(row.tokens, row.valid) for row in rows if row.valid is not None]
+    train = _thinned(train, 700)
+    every = [loss for _, loss in train + valid] or [0.0]
+    low, high = min(every), max(every)
+    low, high = low - 0.05 * (high - low) - 0.01, high + 0.05 * (high - low) + 0.01
+    last = max((tokens for tokens, _ in train + valid), default=0) or 1
+
+    def point(tokens: float, loss: float) -> tuple[float, float]:
+        part = (loss - low) / (high - low)
+        return _LEFT + (_RIGHT - _LEFT) * tokens / last, _BOTTOM - (_BOTTOM - _TOP) * part
+
+    shapes: list[Shape] = []
+    for step in range(6):
+        loss, tokens = low + (high - low) * step / 5, last * step / 5
+        y, x = point(0, loss)[1], point(tokens, low)[0]
+        shapes.append(Line(_LEFT, y, _RIGHT, y, _GRID, 2, "level"))
+        shapes.append(Text(_LEFT - 14, y + 8, f"{loss:.2f}", 24, _INK, "end"))
+        shapes.append(Text(x, _BOTTOM + 38, f"{tokens / 1e6:.3g} M", 24, _INK, "middle"))
+    for points, colour, thickness in ((train, _TRAIN, 3.0), (valid, _VALID, 5.0)):
+        at = [point(*p) for p in points]
+        shapes += [Line(*one, *two, colour, thickness, "loss") for one, two in pairwise(at)]
+    ends = [f"training {train[-1][1]:.3f}" if train else "", f"valid {valid[-1][1]:.3f}" if valid else ""]
+    shapes.append(Text(_LEFT, 44, "Nats a token over tokens", 28, _INK, bold=True))
+    shapes.append(Text(_RIGHT - 260, 44, ends[0], 26, _TRAIN, "end", bold=True))
+    shapes.append(Text(_RIGHT, 44, ends[1], 26, _VALID, "end", bold=True))
+    return Picture("Losses", UNITS // 2 * 2, 800, "#ffffff", tuple(shapes))
+
+
+def _thinned(points: list[tuple[int, float]], most: int) -> list[tuple[int, float]]:
+    """Means of neighbours, so that at most so many points are left."""
+    size = -(-len(points) // most)
+    if size <= 1:
+        return points
+    groups = [points[i : i + size] for i in range(0, len(points), size)]
+    return [(group[-1][0], sum(loss for _, loss in group) / len(group)) for group in groups]

@@ -1,0 +1,182 @@
+"""How much of a song stands in the training data: the longest run of intervals and durations found there.
+
+A step is the way from one note of a voice to its next: the interval in semitones and the time between their
+onsets in 60 Hz frames. A run of n steps is a phrase of n+1 notes; it is found in the training data if any
+melodic voice of any song there has the same steps in a row, in whatever key. Drums have no intervals and are
+left out. Songs share their figures, and a repeated note is one, so the number says little by itself: compare
+it with the same figure of songs that the model never saw.
+
+The search is exact: a suffix array of all voices, made by prefix doubling (Manber & Myers 1993, "Suffix
+arrays: a new method for on-line string searches"), in which the longest match of a place is with one of its
+two neighbours from the training data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.runtime.constraints import MELODIC
+from lakhnes.runtime.events import Event, Kind
+from lakhnes.runtime.timing import FRAME_SAMPLES, Codec
+
+_LONGEST_STEP = 1023
+"""Frames; longer times between two notes count as this."""
+
+_FLICKER_SAMPLES = FRAME_SAMPLES // 2
+"""A note that gives way to another one sooner is a driver's flicker, not a note."""
+
+_MAX_ROUNDS = 16
+"""Matches of up to 2 ** 16 steps are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of the melodic voices of songs, one voice after the other."""
+
+    values: NDArray[np.int64]
+    """[n]: interval and duration as one number; a number of its own, below 0, after each voice."""
+    songs: NDArray[np.int64]
+    """[n]: place of the song that each belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The longest run of a song that the training data have too."""
+
+    steps: int
+    """Its length; one less than its notes."""
+    different: int
+    """How many different steps are in it: 1 where a note is merely repeated."""
+    song: int
+    """Place of the song."""
+    found_in: int
+    """Place of a training song that has it; -1 if there is no run at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLengths:
+    """How long the longest runs of several songs are."""
+
+    median: float
+    """Steps."""
+    ninth_decile: float
+    """Steps; one song of ten has a longer run."""
+    longest: Run
+    """The longest of all."""
+
+
+def run_lengths(runs: Sequence[Run]) -> RunLengths:
+    """Sums up the runs of some songs, one at least."""
+    steps = [run.steps for run in runs]
+    median, ninth_decile = np.percentile(steps, (50, 90)).tolist()
+    return RunLengths(median, ninth_decile, max(runs, key=lambda run: run.steps))
+
+
+def steps_of_songs(songs: Iterable[Sequence[int] | NDArray[np.uint16]], codec: Codec) -> Steps:
+    """Reads the steps of songs of token ids."""
+    listed = [np.asarray(song, np.int64) for song in songs]
+    waits = codec.wait_samples
+    pitches = {
+        voice: np.array([_pitch(event, voice) for event in codec.vocabulary.events], np.int64)
+        for voice in MELODIC
+    }
+    values: list[NDArray[np.int64]] = []
+    owners: list[NDArray[np.int64]] = []
+    for place, song in enumerate(listed):
+        time = np.cumsum(waits[song])
+        for voice in MELODIC:
+            at = np.flatnonzero(pitches[voice][song] >= 0)
+            onsets = time[at]
+            kept = at[np.diff(onsets, append=onsets[-1:] + FRAME_SAMPLES) > _FLICKER_SAMPLES]
+            if len(kept) < 2:
+                continue
+            intervals = np.diff(pitches[voice][song[kept]])
+            frames = np.rint(np.diff(time[kept]) / FRAME_SAMPLES).astype(np.int64)
+            steps = (intervals + 128) * (_LONGEST_STEP + 1) + np.minimum(frames, _LONGEST_STEP)
+            values += [steps, np.array([-1 - len(owners)])]
+            owners.append(np.full(len(steps) + 1, place))
+    nothing = np.zeros(0, np.int64)
+    return Steps(np.concatenate([nothing, *values]), np.concatenate([nothing, *owners]))
+
+
+def _pitch(event: Event, voice: object) -> int:
+    return event.value if event.kind is Kind.NOTE_ON and event.voice is voice else -1
+
+
+def longest_runs(songs: Steps, training: Steps, n_songs: int) -> list[Run]:
+    """Finds the longest run of each song in the training data.
+
+    Args:
+        songs: the steps of the songs.
+        training: the steps of the training data.
+        n_songs: how many songs; one without any step has a run of 0.
+    """
+    found = [Run(0, 0, song, -1) for song in range(n_songs)]
+    if not len(songs.values) or not len(training.values):
+        return found
+    lengths, places = _matches(songs.values, training.values)
+    for at in np.argsort(lengths, kind="stable"):  # the longest of a song comes last
+        if lengths[at]:
+            song = int(songs.songs[at])
+            length, place = int(lengths[at]), int(training.songs[places[at]])
+            different = len(set(songs.values[at : at + length].tolist()))
+            found[song] = Run(length, different, song, place)
+    return found
+
+
+def _matches(
+    songs: NDArray[np.int64], training: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The longest match of every place of the songs: its length, and a place in the training data."""
+    n = len(training)
+    # The numbers after voices must all differ, so that no match goes on from one voice to the next.
+    apart = np.where(songs < 0, songs - (1 + n), songs)
+    levels = _ranks(np.concatenate([training, apart]))
+    order = np.argsort(levels[-1], kind="stable")
+    trained = np.where(order < n, np.arange(len(order)), -1)
+    before = np.maximum.accumulate(trained)
+    after = np.minimum.accumulate(np.where(trained < 0, len(order), trained)[::-1])[::-1]
+    asked = np.flatnonzero(order >= n)
+    query = order[asked]
+    best = np.zeros(len(songs), np.int64)
+    where = np.zeros(len(songs), np.int64)
+    for neighbour in (before[asked], after[asked]):
+        there = (neighbour >= 0) & (neighbour < len(order))
+        mine, other = query[there], order[neighbour[there]]
+        length = _common(levels, mine, other)
+        better = length > best[mine - n]
+        best[mine[better] - n] = length[better]
+        where[mine[better] - n] = other[better]
+    return best, where
+
+
+def _ranks(values: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+    """Ranks of all windows of 1, 2, 4, ... values; equal windows have equal ranks."""
+    _, rank = np.unique(values, return_inverse=True)
+    levels = [rank.astype(np.int32)]
+    while len(levels) <= _MAX_ROUNDS and int(levels[-1].max()) + 1 < len(values):
+        length = 1 << (len(levels) - 1)
+        following = np.zeros(len(values), np.int64)
+        following[:-length] = levels[-1][length:].astype(np.int64) + 1
+        pairs = levels[-1].astype(np.int64) * (len(values) + 1) + following
+        _, rank = np.unique(pairs, return_inverse=True)
+        levels.append(rank.astype(np.int32))
+    return levels
+
+
+def _common(
+    levels: list[NDArray[np.int32]], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many values are the same from each of two places on."""
+    length = np.zeros(len(one), np.int64)
+    end = len(levels[0])
+    for exponent in reversed(range(len(levels))):
+        a, b = one + length, other + length
+        inside = (np.maximum(a, b) < end).nonzero()[0]
+        same = inside[levels[exponent][a[inside]] == levels[exponent][b[inside]]]
+        length[same] += 1 << exponent
+    return length

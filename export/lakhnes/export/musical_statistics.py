@@ -1,0 +1,254 @@
+"""Musical statistics of songs, and how far two sets of songs overlap in them.
+
+Each feature of a song is a histogram over fixed bins that sums to 1; that of a set is the mean of its songs',
+so that every song counts the same. Two sets overlap by the area that their histograms share, 0..1. What the
+data's own songs share among each other is the ceiling: with few songs it lies well below 1.
+
+References:
+- Yang & Lerch 2018, "On the evaluation of generative models in music": comparing sets of songs by features
+  such as pitch classes, intervals, note lengths and inter-onset intervals, and by overlapping areas; here of
+  the features themselves, not of distances between songs.
+- Mogren 2016, "C-RNN-GAN", section 4: scale consistency, the share of notes in the best standard scale.
+- Dong et al. 2018, "MuseGAN", section 5: empty bars; here empty voices, for these songs have no bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from lakhnes.runtime.constraints import MELODIC
+from lakhnes.runtime.events import Voice
+from lakhnes.runtime.scales import SCALES
+from lakhnes.runtime.score import Score, shifted
+from lakhnes.runtime.timing import FRAME_SAMPLES, clean_frames
+
+Histogram = NDArray[np.float64]
+
+_FRAME_EDGES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""First number of frames of each bin of lengths; the last bin is open."""
+
+_WIDEST_INTERVAL = 24
+"""Semitones; wider intervals count as this."""
+
+_PHRASE = 8
+"""Notes of a phrase that may come again."""
+
+_LATE_FRAMES = 1
+"""What a phrase's times may differ when it comes again: a row of a tempo is not always as many frames."""
+
+_SPLITS = 50
+"""Random divisions of the data that the ceiling is the mean of."""
+
+
+_DENSITY_EDGES = tuple(range(0, 42, 2))
+_SCALE_EDGES = tuple(place / 20 for place in range(10, 21))
+_REPEAT_EDGES = tuple(place / 10 for place in range(11))
+
+FEATURES = {
+    "pitch classes": 12,
+    "intervals": 2 * _WIDEST_INTERVAL + 1,
+    "note lengths": len(_FRAME_EDGES),
+    "inter-onset intervals": len(_FRAME_EDGES),
+    "polyphony": 5,
+    "empty voices": 5,
+    "notes a second": len(_DENSITY_EDGES),
+    "scale consistency": len(_SCALE_EDGES),
+    "self-similarity": len(_REPEAT_EDGES),
+}
+"""What is measured, with the number of bins:
+
+- pitch classes, of all notes of P1, P2 and TR;
+- intervals, semitones from each note of P1, P2 and TR to the voice's next;
+- note lengths and inter-onset intervals, frames, of the notes of each voice;
+- polyphony, the share of time in which so many voices sound;
+- empty voices, how many of the four have no note at all;
+- notes a second, of all voices;
+- scale consistency, the share of notes in the best of 24 scales: major (with the notes of natural minor) and
+  harmonic minor, on twelve roots each;
+- self-similarity, the share of phrases of eight notes of a melodic voice that the voice has played before in
+  the song: the same pitches, each time between two onsets the same within a frame. At every note one begins.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SongFeatures:
+    """The features of one song."""
+
+    histograms: dict[str, Histogram]
+    """By name; a feature that the song is too empty for is not there."""
+    numbers: dict[str, float]
+    """Of the features that have a mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How far two sets of songs agree in one feature."""
+
+    name: str
+    overlap: float
+    """0..1, shared area of the two histograms."""
+    ceiling: float
+    """The same of random divisions of the data in sets of the same sizes."""
+    model_mean: float | None
+    """Mean over the model's songs, where the feature is a number."""
+    data_mean: float | None
+
+
+def cut(score: Score, samples: int) -> Score:
+    """The beginning of a song."""
+    length = min(samples, score.length)
+    p1, p2, tr, no = (shifted(part, 0, length) for part in score.parts)
+    return Score((p1, p2, tr, no), length)
+
+
+def song_features(score: Score) -> SongFeatures:
+    """Measures a song, on the 60 Hz frames that NES music is made in.
+
+    Args:
+        score: in either timing; it is cleaned first.
+    """
+    score = clean_frames(score)
+    notes = {voice: score.parts[voice].notes for voice in Voice}
+    onsets = {v: np.array([n.onset // FRAME_SAMPLES for n in notes[v]], np.int64) for v in Voice}
+    pitches = {v: np.array([n.pitch for n in notes[v]], np.int64) for v in Voice}
+    lengths = np.array([n.length // FRAME_SAMPLES for v in Voice for n in notes[v]], np.int64)
+    melodic = np.concatenate([pitches[voice] for voice in MELODIC])
+    classes = np.bincount(melodic % 12, minlength=12).astype(np.float64)
+    intervals = np.concatenate([np.diff(pitches[voice]) for voice in MELODIC])
+    intervals = intervals.clip(-_WIDEST_INTERVAL, _WIDEST_INTERVAL) + _WIDEST_INTERVAL
+    between = np.concatenate([np.diff(onsets[voice]) for voice in Voice])
+
+    histograms: dict[str, Histogram] = {}
+    numbers: dict[str, float] = {}
+    for name, counts in (
+        ("pitch classes", classes),
+        ("intervals", np.bincount(intervals, minlength=2 * _WIDEST_INTERVAL + 1)),
+        ("note lengths", _in_bins(lengths, _FRAME_EDGES)),
+        ("inter-onset intervals", _in_bins(between, _FRAME_EDGES)),
+        ("polyphony", _voices_sounding(score)),
+    ):
+        if counts.sum():
+            histograms[name] = counts / counts.sum()
+    empty = sum(not notes[voice] for voice in Voice)
+    histograms["empty voices"] = np.eye(5)[empty]
+    numbers["empty voices"] = empty
+    if "polyphony" in histograms:
+        numbers["polyphony"] = float(histograms["polyphony"] @ np.arange(5))
+    singles = {
+        "notes a second": (score.n_notes / score.seconds, _DENSITY_EDGES) if score.length else None,
+        "scale consistency": (scale_consistency(classes), _SCALE_EDGES) if classes.any() else None,
+    }
+    similar = self_similarity([(pitches[voice], onsets[voice]) for voice in MELODIC])
+    singles["self-similarity"] = None if similar is None else (similar, _REPEAT_EDGES)
+    for name, single in singles.items():
+        if single is not None:
+            numbers[name], edges = single
+            histograms[name] = _in_bins(np.array([numbers[name]]), edges)
+    return SongFeatures(histograms, numbers)
+
+
+def _in_bins(values: NDArray[np.generic], edges: Sequence[float]) -> Histogram:
+    """Counts of the bins that begin at the edges; what lies before the first is in it, the last is open."""
+    bins = np.maximum(np.searchsorted(np.asarray(edges), values, side="right") - 1, 0)
+    return np.bincount(bins, minlength=len(edges)).astype(np.float64)
+
+
+def _voices_sounding(score: Score) -> Histogram:
+    """Samples in which 0 to 4 voices sound."""
+    moments = sorted(
+        moment for part in score.parts for note in part.notes for moment in ((note.onset, 1), (note.end, -1))
+    )
+    counts = np.zeros(5)
+    sounding = 0
+    for (start, change), (end, _) in pairwise([(0, 0), *moments, (score.length, 0)]):
+        sounding += change
+        counts[sounding] += end - start
+    return counts
+
+
+def scale_consistency(classes: Histogram) -> float:
+    """The share of notes in the best of 24 scales.
+
+    Args:
+        classes: number of notes of each pitch class, float64 [12]; not all 0.
+    """
+    shares = [
+        classes[[(root + step) % 12 for step in SCALES[name]]].sum()
+        for name in ("major", "harmonic-minor")
+        for root in range(12)
+    ]
+    return float(max(shares) / classes.sum())
+
+
+def self_similarity(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> float | None:
+    """The share of phrases that their voice has played before.
+
+    Args:
+        voices: pitches and onsets in frames of the notes of each.
+
+    Returns:
+        0..1; None if no voice has a phrase.
+    """
+    phrases = again = 0
+    for pitches, onsets in voices:
+        count = len(pitches) - _PHRASE + 1
+        if count < 1:
+            continue
+        played = sliding_window_view(pitches, _PHRASE)  # [count, 8]
+        times = sliding_window_view(np.diff(onsets), _PHRASE - 1)  # [count, 7]
+        _, kind = np.unique(played, axis=0, return_inverse=True)
+        earlier: dict[int, list[int]] = {}
+        for place, its_kind in enumerate(kind.ravel().tolist()):
+            same = earlier.setdefault(its_kind, [])
+            if same:
+                differences = np.abs(times[same] - times[place])
+                again += bool((differences.max(1) <= _LATE_FRAMES).any())
+            same.append(place)
+        phrases += count
+    return again / phrases if phrases else None
+
+
+def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: int = 0) -> list[Overlap]:
+    """Compares a model's songs with the data's, feature by feature.
+
+    Args:
+        model: the model's songs.
+        data: the data's songs; two at least.
+        seed: of the random divisions for the ceiling.
+    """
+    rng = np.random.default_rng(seed)
+    # As many of the data's songs as the model has, against the rest; halves, where there are not so many.
+    size = min(len(model), len(data) // 2)
+    divisions = [rng.permutation(len(data)) for _ in range(_SPLITS)]
+    rows = []
+    for name in FEATURES:
+        ours, theirs = (_table(songs, name) for songs in (model, data))
+        shared = [_shared(theirs[order[:size]], theirs[order[size:]]) for order in divisions]
+        means = [
+            float(np.mean(numbers)) if numbers else None
+            for numbers in (
+                [song.numbers[name] for song in songs if name in song.numbers] for songs in (model, data)
+            )
+        ]
+        rows.append(Overlap(name, _shared(ours, theirs), float(np.mean(shared)), *means))
+    return rows
+
+
+def _table(songs: Sequence[SongFeatures], name: str) -> NDArray[np.float64]:
+    """Histograms of a feature, float64 [songs, bins]; NaN for a song that has none."""
+    missing = np.full(FEATURES[name], np.nan)
+    return np.array([song.histograms.get(name, missing) for song in songs])
+
+
+def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The area that the mean histograms of two sets share; 0 if a set has none."""
+    known = [table[~np.isnan(table[:, 0])] for table in (one, other)]
+    if not all(len(table) for table in known):
+        return 0.0
+    return float(np.minimum(known[0].mean(0), known[1].mean(0)).sum())

@@ -1,0 +1,331 @@
+"""Prepared data: a folder of songs as token ids, which training and evaluation read.
+
+    info.json         what it holds and how it was made; written last, so that only a whole folder has it
+    train-00000.npz   a shard: tokens uint16 [n], offsets int64 [songs + 1], names [songs]
+    valid-00000.npz
+    skipped.tsv       files that gave no song, with reasons
+
+A song is what `Codec.encode` says: without `<S>`, with the waits at its ends.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.runtime.errors import DataError
+from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.timing import Codec, Timing
+from lakhnes.runtime.vocabulary import NAMED, Vocabulary
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+INFO_FILE = "info.json"
+SKIPPED_FILE = "skipped.tsv"
+
+SPLITS = ("train", "valid", "test")
+"""The parts that songs are split into."""
+
+SHARD_TOKENS = 1_000_000
+"""A shard is full when it holds so many tokens."""
+
+_AGAIN = "prepare it again with `lakhnes prepare`"
+
+
+class Songs(Sequence[NDArray[np.uint16]]):
+    """The songs of a split, one after the other.
+
+    Attributes:
+        tokens: uint16 [n], of all songs.
+        offsets: int64 [songs + 1]: song i is tokens[offsets[i] : offsets[i + 1]].
+        names: of the file that each came from, with `#k` after it for its arrangement k.
+    """
+
+    def __init__(self, tokens: NDArray[np.uint16], offsets: NDArray[np.int64], names: Sequence[str]) -> None:
+        self.tokens = tokens
+        self.offsets = offsets
+        self.names = tuple(names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.uint16]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[np.uint16]]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.uint16] | list[NDArray[np.uint16]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return self.tokens[self.offsets[place] : self.offsets[place + 1]]
+
+    def order_by_name(self) -> NDArray[np.int64]:
+        """int64 [songs]: the songs' places in the order of their names, in which LakhNES evaluates."""
+        return np.argsort(np.array(self.names, np.str_), kind="stable").astype(np.int64)
+
+
+@dataclass(slots=True)
+class SplitInfo:
+    """What a split holds."""
+
+    songs: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    """Of music."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """Number of notes of each voice."""
+    shards: list[str] = field(default_factory=list)
+    """Names of its files, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """A folder of prepared songs."""
+
+    folder: Path
+    codec: Codec
+    """Tokens to events and back."""
+    splits: dict[str, SplitInfo]
+    options: dict[str, Any]
+    """How it was prepared."""
+    created_by: str
+    """Program and version that made it."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Which event is which token."""
+        return self.codec.vocabulary
+
+    @property
+    def timing(self) -> Timing:
+        """How tokens count time."""
+        return self.codec.timing
+
+    def songs(self, split: str) -> Songs:
+        """Reads the songs of a split.
+
+        Raises:
+            DataError: if there is no such split, or a shard is missing, broken or not of these data.
+        """
+        if split not in self.splits:
+            raise DataError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
+        shards = [self._shard(name) for name in self.splits[split].shards]
+        tokens = np.concatenate([np.zeros(0, np.uint16), *(shard.tokens for shard in shards)])
+        lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(shard.offsets) for shard in shards)])
+        songs = Songs(tokens, np.cumsum(lengths), [name for shard in shards for name in shard.names])
+        if (len(songs), len(tokens)) != (self.splits[split].songs, self.splits[split].tokens):
+            raise DataError(f"The shards of {self.folder} are not those of its {INFO_FILE}; {_AGAIN}.")
+        return songs
+
+    def _shard(self, name: str) -> Songs:
+        songs = read_shard(self.folder / name)
+        if len(songs.tokens) and int(songs.tokens.max()) >= len(self.vocabulary):
+            raise DataError(
+                f"{self.folder / name} has token {songs.tokens.max()}, which is not in the vocabulary "
+                f"{self.vocabulary.name} (0 to {len(self.vocabulary) - 1}); {_AGAIN}."
+            )
+        return songs
+
+
+def open_prepared(folder: Path) -> PreparedData:
+    """Opens prepared data; songs are read when they are asked for.
+
+    Raises:
+        DataError: if it is not there, not prepared data, or of another version.
+    """
+    folder = Path(folder)
+    path = folder / INFO_FILE
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder of prepared data; make one with `lakhnes prepare`.")
+    if not path.is_file():
+        raise DataError(
+            f"{folder} has no {INFO_FILE}: it is no prepared data, or its preparation was interrupted. "
+            "Run `lakhnes prepare` (again) to make it."
+        )
+    try:
+        info = json.loads(path.read_text("utf-8"))
+        if info["format"] != FORMAT:
+            raise DataError(f"{path} is of format {info['format']}, not {FORMAT}; {_AGAIN}.")
+        codec = Codec(NAMED[info["events"]](), Timing(info["timing"]))
+        splits = {str(name): SplitInfo(**split) for name, split in info["splits"].items()}
+        return PreparedData(folder, codec, splits, dict(info["options"]), str(info["created_by"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}: {error}); {_AGAIN}.") from None
+
+
+def read_shard(path: Path) -> Songs:
+    """Reads a shard.
+
+    Raises:
+        DataError: if it is not there or broken.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            tokens, offsets, names = arrays["tokens"], arrays["offsets"], arrays["names"]
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; {_AGAIN}.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is broken ({error}); {_AGAIN}.") from None
+    fits = (
+        tokens.dtype == np.uint16
+        and offsets.dtype == np.int64
+        and tokens.ndim == offsets.ndim == names.ndim == 1
+        and len(offsets) == len(names) + 1
+        and offsets[0] == 0
+        and offsets[-1] == len(tokens)
+        and bool((np.diff(offsets) >= 0).all())
+    )
+    if not fits:
+        raise DataError(f"{path} is broken (its arrays do not fit together); {_AGAIN}.")
+    return Songs(tokens, offsets, names.tolist())
+
+
+class ShardWriter:
+    """Writes the songs of one split into shards, each whole."""
+
+    def __init__(self, folder: Path, split: str, shard_tokens: int = SHARD_TOKENS) -> None:
+        """Starts a split.
+
+        Args:
+            folder: that is there.
+            split: its name.
+            shard_tokens: a shard is written when it holds so many.
+        """
+        self.info = SplitInfo()
+        self._folder = folder
+        self._split = split
+        self._shard_tokens = shard_tokens
+        self._songs: list[NDArray[np.uint16]] = []
+        self._names: list[str] = []
+        self._held = 0
+
+    def add(
+        self, name: str, tokens: Sequence[int] | NDArray[Any], seconds: float, notes: Mapping[str, int] = {}
+    ) -> None:
+        """Takes the next song.
+
+        Args:
+            name: of the file that it comes from.
+            tokens: without `<S>`.
+            seconds: its length.
+            notes: number of notes of each voice.
+
+        Raises:
+            OutputError: if a full shard cannot be written.
+        """
+        song = np.asarray(tokens, np.uint16)
+        if self._songs and self._held + len(song) > self._shard_tokens:
+            self._flush()
+        self._songs.append(song)
+        self._names.append(name)
+        self._held += len(song)
+        self.info.songs += 1
+        self.info.tokens += len(song)
+        self.info.seconds += seconds
+        for voice, count in notes.items():
+            self.info.notes[voice] = self.info.notes.get(voice, 0) + count
+
+    def close(self) -> SplitInfo:
+        """Writes what is held; returns what the split holds.
+
+        Raises:
+            OutputError: if the shard cannot be written.
+        """
+        if self._songs:
+            self._flush()
+        self.info.seconds = round(self.info.seconds, 3)
+        return self.info
+
+    def _flush(self) -> None:
+        name = f"{self._split}-{len(self.info.shards):05d}.npz"
+        arrays: dict[str, NDArray[Any]] = {
+            "tokens": np.concatenate(self._songs),
+            "offsets": np.cumsum([0, *map(len, self._songs)], dtype=np.int64),
+            "names": np.array(self._names, np.str_),
+        }
+        write_whole(self._folder / name, partial(_save, arrays=arrays))
+        self.info.shards.append(name)
+        self._songs, self._names, self._held = [], [], 0
+
+
+def write_info(
+    folder: Path,
+    codec: Codec,
+    splits: Mapping[str, SplitInfo],
+    options: Mapping[str, Any],
+    created_by: str,
+    files: Mapping[str, int] | None = None,
+) -> None:
+    """Writes `info.json`, which makes the folder prepared data; every shard must be there.
+
+    Args:
+        folder: of the shards.
+        codec: that the tokens are of.
+        splits: what each holds.
+        options: how the data were prepared.
+        created_by: program and version.
+        files: how many were read, skipped and so on.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    info = {
+        "format": FORMAT,
+        "events": codec.vocabulary.name,
+        "timing": codec.timing.value,
+        "splits": {name: asdict(split) for name, split in splits.items()},
+        "options": dict(options),
+        "files": dict(files or {}),
+        "created_by": created_by,
+    }
+    write_whole(folder / INFO_FILE, (json.dumps(info, indent=1) + "\n").encode())
+
+
+def write_prepared(
+    folder: Path,
+    codec: Codec,
+    splits: Mapping[str, Mapping[str, Sequence[int] | NDArray[Any]]],
+    *,
+    options: Mapping[str, Any] | None = None,
+    shard_tokens: int = SHARD_TOKENS,
+    created_by: str = "lakhnes",
+) -> PreparedData:
+    """Writes songs that are in memory as prepared data.
+
+    Args:
+        folder: is made if it is not there.
+        codec: that the tokens are of.
+        splits: for each split the songs by name, without `<S>`.
+        options: how they were made.
+        shard_tokens: tokens of a shard.
+        created_by: program and version.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = {}
+    for split, songs in splits.items():
+        writer = ShardWriter(folder, split, shard_tokens)
+        for name, tokens in songs.items():
+            writer.add(
+                name, tokens, float(codec.wait_samples[np.asarray(tokens, np.int64)].sum()) / SAMPLE_RATE
+            )
+        done[split] = writer.close()
+    write_info(folder, codec, done, options or {}, created_by)
+    return open_prepared(folder)
+
+
+def _save(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
+    np.savez_compressed(file, **arrays)

@@ -1,0 +1,180 @@
+"""Files of music to songs as token ids: the work that `prepare` spreads over cores and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.bridge.nes_midi import score_from_nes_midi
+from lakhnes.bridge.smf import BrokenFileError, parse
+from lakhnes.export.adapt import adapt
+from lakhnes.export.adapt_seed import MAX_FILE_BYTES, UnfitError, adapt_as_seed
+from lakhnes.export.sources import MIDI_ENDINGS, Item
+from lakhnes.runtime.errors import LakhnesError, OptionError
+from lakhnes.runtime.events import Voice
+from lakhnes.runtime.score import Score
+from lakhnes.runtime.texts import score_from_text
+from lakhnes.runtime.timing import Codec, Timing
+from lakhnes.runtime.vocabulary import NAMED
+
+ADAPTATIONS = ("better", "seed")
+"""Ways to adapt MIDI that is not NES-MDB's."""
+
+_SAME_TIME = 882
+"""Onsets this many samples apart are the same when songs are compared: 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How files become songs.
+
+    Raises:
+        OptionError: if a setting is not known or out of its range.
+    """
+
+    events: str = "tx1"
+    """`tx1`, or `tx2` with dynamics and timbre."""
+    timing: str = "frames"
+    """`frames` or `samples`; see `lakhnes.runtime.timing`."""
+    adapt: str = "better"
+    """How MIDI that is not NES-MDB's is adapted to the four voices: `better` or `seed`."""
+    arrangements: int = 8
+    """Songs that an adapted file gives at most."""
+    max_seconds: float = 600.0
+    """Where `better` cuts songs."""
+
+    def __post_init__(self) -> None:
+        if self.events not in NAMED or self.adapt not in ADAPTATIONS or self.timing not in list(Timing):
+            raise OptionError(
+                f"Not known: format {self.events!r} (tx1, tx2), timing {self.timing!r} (frames, samples) or "
+                f"adaptation {self.adapt!r} (better, seed)."
+            )
+        if not 1 <= self.arrangements <= 1000:
+            raise OptionError(f"{self.arrangements} arrangements a file: give 1 to 1000, such as 8.")
+        if not 5 <= self.max_seconds <= 86_400:
+            raise OptionError(f"Songs of up to {self.max_seconds:g} s: give 5 to 86400, such as 600.")
+
+    @property
+    def codec(self) -> Codec:
+        """What encodes the songs."""
+        return _codec(self.events, self.timing)
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """As plain data."""
+        return asdict(self)
+
+
+@cache
+def _codec(events: str, timing: str) -> Codec:
+    return Codec(NAMED[events](), Timing(timing))
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A song."""
+
+    name: str
+    """Of its file; with `#k` for its arrangement k."""
+    tokens: NDArray[np.uint16]
+    """uint16 [n], without `<S>`."""
+    seconds: float
+    notes: tuple[int, int, int, int]
+    """Number of notes of each voice."""
+    content: bytes
+    """Hash of its notes, the same in every key; empty for a song that must not be taken for a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSongs:
+    """What a file gave."""
+
+    name: str
+    content: bytes
+    """Hash of the file."""
+    songs: tuple[Song, ...] = ()
+    problem: str = ""
+    """Why it gave none, without a full stop."""
+
+
+def songs_of_file(item: Item, recipe: Recipe) -> FileSongs:
+    """Makes the songs of a file. It depends on nothing but the file, not even on its name.
+
+    Args:
+        item: the file.
+        recipe: how.
+    """
+    content = blake2b(item.data, digest_size=16).digest()
+    try:
+        if item.problem:
+            raise UnfitError(item.problem)
+        return FileSongs(item.name, content, _songs(item, recipe, content))
+    except MemoryError:
+        raise
+    except (UnfitError, BrokenFileError, LakhnesError) as error:
+        problem = str(error).removeprefix(f"{item.name}: ").rstrip(".")
+    except Exception as error:  # one odd file of 170,000 must not end the rest; it is listed with the others
+        problem = f"it cannot be read ({type(error).__name__}: {error})"
+    return FileSongs(item.name, content, problem=" ".join(problem.split()))
+
+
+def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
+    expression = recipe.codec.vocabulary.has_expression
+    adapted = False
+    if item.name.lower().endswith(MIDI_ENDINGS):
+        midi = parse(item.data)
+        score = score_from_nes_midi(midi, expression=expression)
+        adapted = score is None
+        if score is not None:
+            scores = [score]
+        elif recipe.adapt == "seed":
+            if len(item.data) > MAX_FILE_BYTES:
+                raise UnfitError(f"larger than {MAX_FILE_BYTES >> 10} KB")
+            scores = adapt_as_seed(midi, _rng(content), recipe.arrangements)
+        else:
+            scores = adapt(
+                midi, _rng(content), arrangements=recipe.arrangements, max_seconds=recipe.max_seconds
+            )
+    else:
+        scores = [score_from_text(item.data, item.name)]
+    if not any(score.n_notes for score in scores):
+        raise UnfitError("no notes")
+    unlike = adapted and recipe.adapt == "better"
+    return tuple(
+        Song(
+            f"{item.name}#{number}" if adapted else item.name,
+            np.array(recipe.codec.encode(score), np.uint16),
+            score.seconds,
+            (len(score.parts[0].notes), *(len(part.notes) for part in score.parts[1:])),  # type: ignore[arg-type]
+            content_of(score) if unlike else b"",
+        )
+        for number, score in enumerate(scores)
+    )
+
+
+def _rng(content: bytes) -> np.random.Generator:
+    """Chance that comes from the file alone, whoever reads it and when."""
+    return np.random.default_rng(int.from_bytes(content))
+
+
+def content_of(score: Score) -> bytes:
+    """A hash of a song's notes that is the same in every key, and wherever the song begins."""
+    melodic = [note for voice in (Voice.P1, Voice.P2, Voice.TR) for note in score.parts[voice].notes]
+    key = min(melodic, key=lambda note: (note.onset, note.pitch)).pitch if melodic else 0
+    start = min(part.notes[0].onset for part in score.parts if part.notes)
+    rows = [
+        (voice, (note.onset - start + _SAME_TIME // 2) // _SAME_TIME, note.pitch - key * (voice != Voice.NO))
+        for voice in Voice
+        for note in score.parts[voice].notes
+    ]
+    return blake2b(np.array(rows, np.int64).tobytes(), digest_size=16).digest()
+
+
+def songs_of_files(task: tuple[Sequence[Item], Recipe]) -> list[FileSongs]:
+    """The songs of some files: one task of an executor."""
+    items, recipe = task
+    return [songs_of_file(item, recipe) for item in items]

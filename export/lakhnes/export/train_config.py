@@ -1,0 +1,335 @@
+"""What a training run is asked to do: presets, a TOML file of plain keys, and single settings."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lakhnes.export.augment import Changes
+from lakhnes.export.transformer_xl import TransformerXLConfig
+from lakhnes.runtime.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """All settings of a training run."""
+
+    n_layer: int = 6
+    """Layers."""
+    n_head: int = 6
+    """Attention heads of a layer; d_model is divided among them."""
+    d_model: int = 384
+    """Width of the model."""
+    d_inner: int = 1536
+    """Width of the feed-forward layers."""
+    pre_lnorm: bool = True
+    """LayerNorm before each block rather than after it; learns to copy sooner."""
+    tie_embedding: bool = True
+    """Whether the output layer shares the embedding's weights."""
+
+    streams: int = 16
+    """Streams of songs side by side; of all processes together."""
+    segment: int = 128
+    """Tokens of each stream in a step."""
+    mem_len: int = 512
+    """Tokens before the segment that it sees; carried over from song to song as LakhNES does."""
+    accumulate: int = 1
+    """Parts that a step's streams are split into, one after the other, where memory is short."""
+
+    lr: float = 1e-3
+    """Highest learning rate."""
+    lr_floor: float = 0.05
+    """Learning rate at the end, as a part of the highest."""
+    warmup: int = 200
+    """Steps in which the learning rate rises from 0."""
+    steps: int = 0
+    """Steps of the whole schedule; 0 for no such end."""
+    tokens: int = 0
+    """Tokens of the whole schedule; 0 for no such end."""
+    minutes: float = 0.0
+    """Minutes of training of the whole schedule; 0 for no such end."""
+
+    beta1: float = 0.9
+    """AdamW's decay of the mean gradient."""
+    beta2: float = 0.98
+    """AdamW's decay of the squared gradient."""
+    weight_decay: float = 0.01
+    """AdamW's, on matrices only: not on LayerNorms, biases and the embedding."""
+    clip: float = 0.25
+    """Largest norm of the gradient; 0 for no limit."""
+
+    dropout: float = 0.1
+    """0..1, after embeddings and blocks."""
+    attention_dropout: float = 0.0
+    """0..1, on attention probabilities."""
+    layer_drop: float = 0.0
+    """Stochastic depth: probability that the last layer is passed over, less for those before; 0..1."""
+    ema: float = 0.999
+    """Decay a step of the averaged weights, which are what is evaluated and exported; 0 for none."""
+
+    bf16: bool = True
+    """Matrix products in bfloat16."""
+    compile: str = "auto"
+    """`on`, `off`, or `auto`: torch.compile on a GPU, where it pays, and not on the CPU."""
+
+    transpose: float = 1.0
+    """Probability that a song's melodic voices are moved by -6..+6 semitones."""
+    stretch: float = 1.0
+    """Probability that a song's time is stretched by 0.95..1.05."""
+    swap: float = 0.5
+    """Probability that P1 and P2 change places."""
+    subset: float = 0.5
+    """Probability that only some voices of a song stay."""
+    loop: float = 0.5
+    """Probability that a snippet of a song is repeated, at the start of training."""
+    loop_floor: float = 0.1
+    """The same after `loop_tokens`."""
+    loop_tokens: int = 5_000_000
+    """Tokens in which it falls from one to the other."""
+
+    mixture: tuple[float, ...] = ()
+    """Share of the songs that each folder of data gives; their sizes if empty."""
+    seed: int = 0
+    """Of the start weights, the order of songs, their changes and dropout."""
+    threads: int = 0
+    """Cores for PyTorch; 0 for all of them."""
+    checkpoint_minutes: float = 10.0
+    """A checkpoint is written so often."""
+    log_every: int = 20
+    """Steps from one line of the log to the next."""
+    valid_every: int = 500
+    """Steps from one evaluation to the next; 0 for none but the last."""
+    valid_tokens: int = 40_960
+    """Tokens of the valid split that are evaluated."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise OptionError(f"{name} = {value} is out of range: give {low:g} to {high:g}.")
+        if self.compile not in ("on", "off", "auto"):
+            raise OptionError(f"compile = {self.compile!r} is not known: give on, off or auto.")
+        if self.d_model % self.n_head or self.d_model % 2:
+            raise OptionError(
+                f"d_model = {self.d_model} is not even or not divisible by n_head = {self.n_head}."
+            )
+        if self.streams % self.accumulate:
+            raise OptionError(
+                f"streams = {self.streams} is not divisible by accumulate = {self.accumulate}: change one."
+            )
+        if any(weight <= 0 for weight in self.mixture):
+            raise OptionError("mixture has a weight that is not above 0; leave that folder out.")
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens of a step."""
+        return self.streams * self.segment
+
+    def model(self, n_token: int) -> TransformerXLConfig:
+        """The sizes of the model, for a vocabulary."""
+        return TransformerXLConfig(
+            n_token=n_token,
+            n_layer=self.n_layer,
+            n_head=self.n_head,
+            d_model=self.d_model,
+            d_head=self.d_model // self.n_head,
+            d_inner=self.d_inner,
+            d_embed=self.d_model,
+            pre_lnorm=self.pre_lnorm,
+            tie_embedding=self.tie_embedding,
+            dropout=self.dropout,
+            attention_dropout=self.attention_dropout,
+            layer_drop=self.layer_drop,
+        )
+
+    def changes(self, tokens_seen: int) -> Changes:
+        """The augmentations after so many tokens of training."""
+        part = min(1.0, tokens_seen / self.loop_tokens)
+        return Changes(
+            transpose=self.transpose,
+            stretch=self.stretch,
+            swap=self.swap,
+            subset=self.subset,
+            loop=self.loop + part * (self.loop_floor - self.loop),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return {**asdict(self), "mixture": list(self.mixture)}
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "n_layer": (1, 64),
+    "n_head": (1, 64),
+    "d_model": (2, 8192),
+    "d_inner": (1, 32768),
+    "streams": (1, 4096),
+    "segment": (1, 8192),
+    "mem_len": (0, 16384),
+    "accumulate": (1, 4096),
+    "lr": (1e-8, 1),
+    "lr_floor": (0, 1),
+    "warmup": (0, 1e9),
+    "steps": (0, 1e12),
+    "tokens": (0, 1e15),
+    "minutes": (0, 1e7),
+    "beta1": (0, 0.99999),
+    "beta2": (0, 0.99999),
+    "weight_decay": (0, 10),
+    "clip": (0, 1e6),
+    "layer_drop": (0, 0.9),
+    **dict.fromkeys(("dropout", "attention_dropout"), (0, 0.95)),
+    "ema": (0, 0.999999),
+    **dict.fromkeys(("transpose", "stretch", "swap", "subset", "loop", "loop_floor"), (0, 1)),
+    "loop_tokens": (1, 1e15),
+    "seed": (0, 2**32 - 1),
+    "threads": (0, 1024),
+    "checkpoint_minutes": (0.01, 1e5),
+    "log_every": (1, 1e9),
+    "valid_every": (0, 1e9),
+    "valid_tokens": (0, 1e12),
+}
+"""Least and largest value of each number."""
+
+_ENDS = ("steps", "tokens", "minutes")
+
+SIZES = ("n_layer", "n_head", "d_model", "d_inner", "pre_lnorm", "tie_embedding")
+"""Settings that a model's weights fix."""
+
+DEFAULT_PRESET = "nes-6x384"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "n_layer": 2,
+        "n_head": 2,
+        "d_model": 64,
+        "d_inner": 128,
+        "streams": 8,
+        "segment": 64,
+        "mem_len": 64,
+        "lr": 3e-3,
+        "warmup": 50,
+        "steps": 2000,
+        "ema": 0.99,
+        "bf16": False,
+        "loop_tokens": 500_000,
+    },
+    "nes-6x384": {"steps": 20_000},
+    "paper": {
+        "n_layer": 12,
+        "n_head": 8,
+        "d_model": 512,
+        "d_inner": 2048,
+        "streams": 32,
+        "lr": 4e-4,
+        "warmup": 1000,
+        "steps": 100_000,
+        "loop_tokens": 20_000_000,
+    },
+}
+"""Settings that go together; everything else is as by default. `paper` has the size of LakhNES."""
+
+
+def make_config(
+    *,
+    preset: str | None = None,
+    file: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    minutes: float = 0.0,
+) -> TrainConfig:
+    """Makes a configuration: a preset, then what a file says, then single settings.
+
+    Args:
+        preset: one of `PRESETS`; `nes-6x384` if neither this nor the file names one.
+        file: TOML, keys as the fields of `TrainConfig`; it may name a `preset` too.
+        changes: by field; texts are read as TOML values.
+        sizes: of weights to start from, by field; they win over the default preset.
+        minutes: of the whole schedule, where neither file nor changes give it an end; 0 for the preset's.
+
+    Raises:
+        OptionError: for an unknown key, a wrong kind of value or one out of range; where, and what to do.
+    """
+    stated = _read(file) if file else {}
+    preset = preset or stated.pop("preset", None)
+    stated.pop("preset", None)
+    if preset is not None and preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}; give one of {', '.join(PRESETS)}.")
+    asked = _checked(stated, str(file)) | _checked(changes or {}, "--set")
+    settings = dict(PRESETS[preset or DEFAULT_PRESET])
+    for key, value in (sizes or {}).items():
+        wanted = asked.get(key, settings.get(key, value) if preset else value)
+        if wanted != value:
+            raise OptionError(
+                f"The weights to start from have {key} = {value}, not {wanted}; leave that setting or preset "
+                "out, or start from other weights."
+            )
+    if minutes and not any(asked.get(key) for key in _ENDS):
+        asked["minutes"] = float(minutes)
+    if any(asked.get(key) for key in _ENDS):
+        settings.pop("steps", None)
+    return TrainConfig(**(settings | dict(sizes or {}) | asked))
+
+
+def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:
+    """A checkpoint's configuration with single settings changed; keys that this version lacks go.
+
+    Raises:
+        OptionError: as `make_config`, and for a change of the model's sizes.
+    """
+    asked = _checked(changes, "--set")
+    known = {f.name for f in fields(TrainConfig)}
+    kept = {key: value for key, value in config.items() if key in known}
+    for key in SIZES:
+        if key in asked and key in kept and asked[key] != kept[key]:
+            raise OptionError(
+                f"{key} is {kept[key]} in this run and cannot become {asked[key]}; start another run."
+            )
+    return TrainConfig(**_checked(kept | asked, "the checkpoint"))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise OptionError(f"{file} is not there; give a TOML file of settings.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"{file} is no TOML file ({error}); it has lines such as  lr = 0.001") from None
+
+
+def _checked(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings with the kinds of values that their fields have."""
+    kinds = {f.name: type(f.default) for f in fields(TrainConfig)}
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in kinds:
+            raise OptionError(f"{where}: there is no setting {key!r}; the settings are {', '.join(kinds)}.")
+        result[key] = _value(key, value, kinds[key], where)
+    return result
+
+
+def _value(key: str, value: Any, kind: type, where: str) -> Any:
+    if isinstance(value, str) and kind is not str:
+        try:
+            value = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            raise OptionError(
+                f"{where}: {key} = {value} is no value; give one such as {_EXAMPLES[kind]}."
+            ) from None
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is int and type(value) is float and value.is_integer():
+        return int(value)
+    if kind is tuple and isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
+        return tuple(float(v) for v in value)
+    if type(value) is not kind:
+        raise OptionError(
+            f"{where}: {key} = {value!r} is of a wrong kind; give one such as {_EXAMPLES[kind]}."
+        )
+    return value
+
+
+_EXAMPLES = {int: "16", float: "0.1", bool: "true", str: "auto", tuple: "[1, 2]"}

@@ -1,0 +1,378 @@
+"""A training run: its model, what one step does, and its state in checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lakhnes.export.batches import Batch, Position, Streams
+from lakhnes.export.checkpoint_evaluation import evaluate_checkpoint
+from lakhnes.export.checkpoints import BEST, LAST, write_checkpoint
+from lakhnes.export.evaluation import N_STREAMS, SEGMENT, framed_song, parallel_streams
+from lakhnes.export.lakhnes_checkpoint import Checkpoint
+from lakhnes.export.machine import Machine
+from lakhnes.export.prepared import PreparedData
+from lakhnes.export.train_config import TrainConfig
+from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.errors import CheckpointError, DataError, OptionError, TrainingError
+
+_NAMED_SONGS = 12
+"""Songs of a bad batch that an error names."""
+
+_Unread = tuple[int, tuple[str, ...], Callable[[], list[float]]]
+"""A step, its songs, and what gives its loss and gradient norm."""
+
+
+class Run:
+    """The state of a training run.
+
+    Attributes:
+        step: steps so far.
+        tokens: tokens seen so far, of all streams and processes.
+        seconds: of training so far.
+        best: least valid loss so far.
+        valid: the last valid loss.
+        losses: loss and gradient norm of each step that was settled and not taken for the log yet.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[PreparedData],
+        folder: Path,
+        config: TrainConfig,
+        machine: Machine,
+        init: Checkpoint | None = None,
+    ) -> None:
+        """Starts at step 0; see `training.train`."""
+        self.folder, self.config, self.machine = folder, config, machine
+        self._data, self._songs = data, [one.songs("train") for one in data]
+        self._codec = data[0].codec
+        self._check_data()
+        self._valid = _valid_streams(data, config.valid_tokens)
+        self._started_from = init.source if init else ""
+        torch.manual_seed(config.seed)
+        self.model = self._new_model(init).to(machine.device)
+        self.averaged = copy.deepcopy(self.model).requires_grad_(False) if config.ema else self.model
+        self._optimizer = _optimizer(self.model, config)
+        self._parallel: nn.Module = self.model
+        if machine.world > 1:
+            self._parallel = DistributedDataParallel(self.model)
+        torch.manual_seed(config.seed + 1 + machine.rank)  # of dropout
+        self._memory: list[Tensor | None] = [None] * config.accumulate
+        self._position: Position | None = None
+        self._unread: _Unread | None = None
+        self._to_compile = config.compile == "on" or (config.compile == "auto" and machine.cuda)
+        self.step = self.tokens = 0
+        self.seconds = 0.0
+        self.best = self.valid = math.inf
+        self.losses: list[tuple[float, float]] = []
+
+    @property
+    def part(self) -> float:
+        """How much of the schedule is over, 0..1."""
+        c = self.config
+        parts = [
+            done / whole
+            for done, whole in ((self.step, c.steps), (self.tokens, c.tokens), (self.seconds, 60 * c.minutes))
+            if whole
+        ]
+        return min(1.0, max(parts))
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step: a linear rise, then half a cosine down to the floor."""
+        c = self.config
+        wave = 0.5 * (1 + math.cos(math.pi * self.part))
+        return c.lr * min(1.0, (self.step + 1) / max(1, c.warmup)) * (c.lr_floor + (1 - c.lr_floor) * wave)
+
+    def streams(self) -> Streams:
+        """The batches from here on."""
+        c = self.config
+        return Streams(
+            self._songs,
+            self._codec,
+            c.changes,
+            streams=c.streams,
+            segment=c.segment,
+            seed=c.seed,
+            mixture=c.mixture,
+            start=self._position,
+        )
+
+    def take(self, batch: Batch) -> None:
+        """One step of training.
+
+        Raises:
+            TrainingError: if the loss of a step was no number; on a GPU the step before is looked at.
+        """
+        c, machine = self.config, self.machine
+        n = c.streams // machine.world
+        mine = slice(machine.rank * n, (machine.rank + 1) * n)
+        tokens, targets = machine.tensor(batch.tokens[mine]), machine.tensor(batch.targets[mine])  # [B, T]
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.lr
+        total = torch.zeros((), device=machine.device)
+        parts = zip(tokens.chunk(c.accumulate), targets.chunk(c.accumulate), strict=True)
+        for index, (segment, wanted) in enumerate(parts):
+            with self._synchronised(index == c.accumulate - 1):
+                with machine.autocast(c.bf16):
+                    logits, self._memory[index] = self._forward(segment, self._memory[index])
+                    loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten()) / c.accumulate
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.clip or math.inf)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._average()
+        unread = self._unread
+        self._unread = (self.step, batch.songs, machine.fetched(machine.mean(torch.stack([total, norm]))))
+        self.step += 1
+        self.tokens += c.step_tokens
+        self._position = batch.after
+        self._read(
+            unread if machine.cuda else self._unread
+        )  # a GPU works on while the last step is looked at
+        if not machine.cuda:
+            self._unread = None
+
+    def settle(self) -> None:
+        """Looks at the last step.
+
+        Raises:
+            TrainingError: if its loss was no number.
+        """
+        self._read(self._unread)
+        self._unread = None
+
+    def _read(self, unread: _Unread | None) -> None:
+        if unread is None:
+            return
+        step, songs, read = unread
+        loss, norm = read()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            named = ", ".join(songs[:_NAMED_SONGS]) + (", .." if len(songs) > _NAMED_SONGS else "")
+            what = "loss" if not math.isfinite(loss) else "gradient"
+            raise TrainingError(
+                f"The {what} was no number at step {step + 1}, in a batch of {named}. {self.folder / LAST} "
+                "is as it was; go on from it with --resume and a lower rate, such as --set lr=0.0003."
+            )
+        self.losses.append((loss, norm))
+
+    def _forward(self, segment: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits [B, T, V] and the next memory; compiled once the memory is full and keeps its size."""
+        mem_len = self.config.mem_len
+        if self._to_compile and memory is not None and memory.shape[2] == mem_len:
+            self.model.compile()
+            self._to_compile = False
+        logits, kept = self._parallel(segment, memory, mem_len=mem_len)
+        return logits, kept
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
+        """Gradients of several processes are averaged in the last part of a step only."""
+        if isinstance(self._parallel, DistributedDataParallel) and not last:
+            return self._parallel.no_sync()
+        return nullcontext()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the averaged weights towards the model's, faster in the first steps."""
+        if self.averaged is not self.model:
+            decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
+
+    def evaluate(self) -> float:
+        """Valid loss of the averaged weights, nats a token; if it is the least, they are saved.
+
+        With precision and memory as in training: a guide, faster than the protocol of `lakhnes evaluate`.
+
+        Raises:
+            OutputError: if they cannot be written.
+        """
+        self.settle()
+        if self.machine.rank == 0:
+            with self.machine.autocast(self.config.bf16):
+                mem_len = self.config.mem_len
+                self.valid = evaluate_checkpoint(self.averaged, *self._valid, mem_len=mem_len).loss
+        self.model.train()
+        (self.valid,) = self.machine.said_by_first([self.valid])
+        if self.valid < self.best:
+            self.best = self.valid
+            if self.machine.rank == 0:
+                write_checkpoint(self.folder / BEST, self._public())
+        return self.valid
+
+    def save(self) -> None:
+        """Writes all that the run needs to go on.
+
+        Raises:
+            OutputError: if it cannot be written; the checkpoint before stays.
+        """
+        self.settle()
+        rng = {"torch": torch.get_rng_state()}
+        if self.machine.cuda:
+            rng["cuda"] = torch.cuda.get_rng_state()
+        memory = [None if rows is None else rows.cpu() for rows in self._memory]
+        ranks = self.machine.gathered({"rng": rng, "memory": memory})
+        position = self._position
+        if self.machine.rank == 0:
+            state = {
+                "optimizer": self._optimizer.state_dict(),
+                "ranks": ranks,
+                "data": position.to_dict() if position else None,
+                "songs": [[len(songs), len(songs.tokens)] for songs in self._songs],
+            }
+            write_checkpoint(self.folder / LAST, self._public() | state)
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint that `save` wrote.
+
+        Raises:
+            CheckpointError: if it is of other data, sizes or processes, or broken.
+        """
+        path = self.folder / LAST
+        if state.get("songs") != [[len(songs), len(songs.tokens)] for songs in self._songs]:
+            raise CheckpointError(
+                f"{path} was trained on other data; give the same folders in the same order."
+            )
+        try:
+            self.model.load_state_dict(state["model"])
+            if state["ema"] is not None and self.averaged is not self.model:
+                self.averaged.load_state_dict(state["ema"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            position = Position.from_dict(state["data"]) if state["data"] else None
+            if position is not None and len(position.left) != self.config.streams:
+                raise CheckpointError(
+                    f"{path} has {len(position.left)} streams, not {self.config.streams}; keep their number."
+                )
+            self._position = position
+            self._load_rank(state["ranks"])
+            self.step, self.tokens = state["step"], state["tokens_seen"]
+            self.seconds, self.best, self.valid = state["seconds"], state["best"], state["valid"]
+            self._started_from = state["started_from"]
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            reason = str(error).split("\n")[0][:80]
+            raise CheckpointError(f"{path} does not fit this run, or is broken ({reason}).") from None
+
+    def _load_rank(self, ranks: Sequence[Mapping[str, Any]]) -> None:
+        """Chance and memory of this process; where their number changed, the memory is shared out anew."""
+        machine, n_parts = self.machine, self.config.accumulate
+        if len(ranks) == machine.world:
+            rng = ranks[machine.rank]["rng"]
+            torch.set_rng_state(rng["torch"])
+            if machine.cuda and "cuda" in rng:
+                torch.cuda.set_rng_state(rng["cuda"])
+        rows = [part for rank in ranks for part in rank["memory"]]
+        if any(part is None for part in rows):
+            return
+        mine = torch.cat(rows, 1).chunk(machine.world, 1)[machine.rank]  # [L, streams, M, d_model]
+        mine = mine[:, :, max(0, mine.shape[2] - self.config.mem_len) :]
+        self._memory = [part.contiguous().to(machine.device) for part in mine.chunk(n_parts, 1)]
+
+    def _public(self) -> dict[str, Any]:
+        """What a checkpoint says for whoever uses the model."""
+        return {
+            "model_config": asdict(self.model.config),
+            "events": self._codec.vocabulary.name,
+            "timing": self._codec.timing.value,
+            "model": self.model.state_dict(),
+            "ema": self.averaged.state_dict() if self.averaged is not self.model else None,
+            "step": self.step,
+            "tokens_seen": self.tokens,
+            "seconds": self.seconds,
+            "best": self.best,
+            "valid": self.valid,
+            "train_config": self.config.to_dict(),
+            "started_from": self._started_from,
+            "provenance": self._provenance(),
+        }
+
+    def _provenance(self) -> str:
+        names = ", ".join(dict.fromkeys(one.folder.resolve().name for one in self._data))
+        start = f" from {self._started_from}" if self._started_from else ""
+        c = self.config
+        return (
+            f"Trained{start} by lakhnes train on {names}: {self.step} steps, {self.tokens / 1e6:.2f} M "
+            f"tokens, {self.seconds / 3600:.2f} h on {self.machine.device.type}; {c.streams} x {c.segment} "
+            f"tokens a step, memory {c.mem_len}, lr {c.lr:g}, dropout {c.dropout:g}, seed {c.seed}."
+        )
+
+    def _check_data(self) -> None:
+        c, world = self.config, self.machine.world
+        for one in self._data[1:]:
+            if (one.vocabulary, one.timing) != (self._codec.vocabulary, self._codec.timing):
+                raise DataError(
+                    f"{one.folder} has {one.vocabulary.name} in {one.timing}, but {self._data[0].folder} "
+                    f"{self._codec.vocabulary.name} in {self._codec.timing}; prepare them alike."
+                )
+        if c.mixture and len(c.mixture) != len(self._data):
+            raise OptionError(
+                f"mixture has {len(c.mixture)} weights for {len(self._data)} folders; give one each."
+            )
+        if c.streams % (world * c.accumulate):
+            raise OptionError(
+                f"streams = {c.streams} is not divisible by {world} processes x accumulate = {c.accumulate}."
+            )
+        if not (c.steps or c.tokens or c.minutes):
+            raise OptionError("The schedule has no end; give steps, tokens or minutes.")
+
+    def _new_model(self, init: Checkpoint | None) -> TransformerXL:
+        c = self.config
+        if init is None:
+            return TransformerXL(c.model(len(self._codec.vocabulary)))
+        if init.vocabulary != self._codec.vocabulary:
+            raise CheckpointError(
+                f"{init.source} has the vocabulary {init.vocabulary.name} ({len(init.vocabulary)} tokens), "
+                f"the data {self._codec.vocabulary.name} ({len(self._codec.vocabulary)}); prepare them alike."
+            )
+        chances = {name: getattr(c, name) for name in ("dropout", "attention_dropout", "layer_drop")}
+        model = TransformerXL(replace(init.model.config, **chances))
+        model.load_state_dict(init.model.state_dict())
+        return model
+
+
+def _optimizer(model: TransformerXL, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW; only the matrices of layers decay."""
+    decaying = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    ids = {id(p) for p in decaying}
+    others = [p for p in model.parameters() if id(p) not in ids]
+    groups = [
+        {"params": decaying, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, config.lr, (config.beta1, config.beta2), fused=True)
+
+
+def _valid_streams(
+    data: Sequence[PreparedData], n_tokens: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Streams of a part of the valid splits, by the protocol; songs by chance, always the same ones.
+
+    Raises:
+        DataError: if there are too few.
+    """
+    songs = []
+    for one in data:
+        if "valid" in one.splits:
+            valid = one.songs("valid")
+            songs += [framed_song(valid[i].tolist(), one.vocabulary) for i in range(len(valid))]
+    order = np.random.default_rng(0).permutation(len(songs))
+    tokens, targets = parallel_streams(songs[i] for i in order)
+    length = -(-n_tokens // (N_STREAMS * SEGMENT)) * SEGMENT
+    if not tokens[:, :length].size:
+        raise DataError(
+            f"The valid split of {data[0].folder} is too small to evaluate: it fills no {N_STREAMS} streams "
+            f"of {SEGMENT} tokens. Prepare it with more valid songs."
+        )
+    return tokens[:, :length], targets[:, :length]

@@ -1,0 +1,180 @@
+"""`lakhnes evaluate`, as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import tune
+
+from lakhnes.bridge import MidiStyle, write_midi
+from lakhnes.export.prepared import write_prepared
+from lakhnes.runtime import Codec, Score, Timing, parse_text, tx1, tx1_text
+from lakhnes.runtime.score import score_from_events
+
+KEYS = {"model", "how", "timing", "split", "loss", "ppl", "tokens", "songs", "seconds", "nats_per_second"}
+
+
+def lakhnes(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def song(transposed: int) -> Score:
+    """The tune in another key, so that no two songs are the same."""
+    text = "\n".join(
+        f"{line.rsplit('_', 1)[0]}_{int(line.rsplit('_', 1)[1]) + transposed}"
+        if "NOTEON" in line and not line.startswith("NO")
+        else line
+        for line in tx1_text(tune()).split("\n")
+    )
+    return score_from_events(parse_text(text) * 2)  # 8 seconds
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for split, keys in (("valid", (0, 1, 2)), ("train", (3, 4))):
+        (tmp_path / "data" / split).mkdir(parents=True)
+        for key in keys:
+            write_midi(song(key), tmp_path / "data" / split / f"{key}.mid", MidiStyle.NES)
+    return tmp_path
+
+
+def test_a_model_on_midi_and_on_prepared_data_scores_the_same(folder: Path) -> None:
+    done = lakhnes("evaluate", "nes-6x384", "--data", "data", "--json", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert set(facts) >= KEYS
+    assert (facts["split"], facts["timing"], facts["songs"]) == ("valid", "frames", 3)
+    assert facts["ppl"] == pytest.approx(np.exp(facts["loss"]))
+    assert facts["nats_per_second"] == pytest.approx(facts["loss"] * facts["tokens"] / facts["seconds"])
+    assert facts["seconds"] == pytest.approx(24, abs=1)
+
+    codec = Codec(tx1(), Timing.FRAMES)
+    tokens = {f"{key}.mid": codec.encode(song(key)) for key in (2, 0, 1)}
+    write_prepared(folder / "prepared", codec, {"valid": tokens})
+    again = json.loads(lakhnes("evaluate", "nes-6x384", "--data", "prepared", "--json", folder=folder).stdout)
+    assert again["loss"] == pytest.approx(facts["loss"], abs=1e-9)
+    told = lakhnes("evaluate", "nes-6x384", "--data", "prepared", folder=folder).stdout
+    assert f"3 songs, {facts['tokens']} tokens in 1 streams" in told
+    assert f"perplexity {facts['ppl']:.5f}" in told
+
+
+def test_statistics_and_memorisation(folder: Path) -> None:
+    options = ("--statistics", "--memorisation", "--songs", 3, "--seconds", 6, "--seed", 5)
+    done = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, "--json", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["composed"]["seeds"] == [5, 7]
+    assert facts["composed"]["seconds"] == pytest.approx(18, abs=0.1)
+    rows = facts["statistics"]["features"]
+    assert len(rows) == 9
+    assert all(0 <= row["overlap"] <= 1 and 0 <= row["ceiling"] <= 1.000001 for row in rows)
+    # The valid songs are the training songs in other keys: their runs are whole voices.
+    found = facts["memorisation"]
+    assert found["train_songs"] == 2
+    assert found["data"]["songs"] == 3
+    assert found["data"]["longest"] == 23  # 24 notes of the bass in 6 seconds
+    assert found["composed"]["longest"] < 23
+    assert len(found["composed"]["runs"]) == 3
+
+    told = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, folder=folder).stdout
+    assert "3 composed, seeds 5 to 7, up to 6 s, temperature 0.95, top-k 32" in told
+    assert "self-similarity" in told
+    assert "longest runs of intervals and durations also found in 2 training songs" in told
+
+
+def test_an_exported_model_needs_no_pytorch(folder: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['lakhnes', 'evaluate', 'nes-6x384', '--data', 'data', '--statistics', "
+        "'--memorisation', '--songs', '2', '--seconds', '5']\n"
+        "sys.modules['torch'] = sys.modules['onnx'] = None\n"
+        "from lakhnes.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_checkpoint_without_pytorch_names_the_extra(folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "model.pt").write_bytes(b"")
+    code = (
+        "import sys; sys.argv = ['lakhnes', 'evaluate', 'run', '--data', 'data']\n"
+        "sys.modules['torch'] = None\n"
+        "from lakhnes.cli import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'pip install "lakhnes[train]"' in done.stderr
+
+
+@pytest.mark.train
+def test_a_lakhnes_checkpoint_scores_as_the_original(shared: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    fixtures = shared / "fixtures" / "lakhnes"
+    reference = json.loads((fixtures / "eval.json").read_text())
+    for split in ("valid", "test"):
+        run = next(r for r in reference["runs"] if r["split"] == split and r["mem_len"] == 512)
+        arguments = ("evaluate", fixtures / "tiny", "--data", fixtures / "eval_data", "--split", split)
+        done = lakhnes(*arguments, "--threads", 1, "--json", folder=tmp_path)
+        facts = json.loads(done.stdout)
+        assert facts["loss"] == pytest.approx(run["loss"], abs=1e-4)
+        assert facts["tokens"] == run["total_len"]
+        assert facts["timing"] == "samples"
+
+
+@pytest.mark.train
+def test_a_checkpoint_composes_too(shared: Path, folder: Path) -> None:
+    pytest.importorskip("torch")
+    checkpoint = shared / "fixtures" / "lakhnes" / "tiny"
+    options = ("--timing", "frames", "--statistics", "--songs", 2, "--seconds", 5, "--threads", 1, "--json")
+    done = lakhnes("evaluate", checkpoint, "--data", "data", *options, folder=folder)
+    facts = json.loads(done.stdout)
+    assert facts["timing"] == "frames"
+    assert len(facts["statistics"]["features"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reason"),
+    [
+        ("nes-6x384", ("--data", "nowhere"), "nowhere is no folder"),
+        ("nes-6x384", ("--data", "empty"), "no split 'valid'"),
+        ("nes-6x384", ("--data", "data", "--split", "test"), "no split 'test'"),
+        ("nobody", ("--data", "data"), "no model 'nobody'"),
+        ("nes-6x384", ("--data", "data", "--timing", "samples"), "trained with timing frames"),
+        ("nes-6x384", ("--data", "raw"), "prepared in timing samples"),
+        ("nes-6x384", ("--data", "corrupt"), "is broken"),
+        ("nes-6x384", ("--data", "raw", "--memorisation"), "prepared in timing samples"),
+        ("nes-6x384", ("--data", "data", "--songs", "1", "--seconds", "2"), "Invalid value"),
+    ],
+)
+def test_bad_input_is_one_sentence(folder: Path, model: str, options: tuple[str, ...], reason: str) -> None:
+    (folder / "empty").mkdir()
+    for name, timing in (("raw", Timing.SAMPLES), ("corrupt", Timing.FRAMES)):
+        codec = Codec(tx1(), timing)
+        write_prepared(folder / name, codec, {"valid": {"a": codec.encode(tune())}})
+    shard = folder / "corrupt" / "valid-00000.npz"
+    shard.write_bytes(shard.read_bytes()[:-40])
+    done = lakhnes("evaluate", model, *options, folder=folder)
+    assert done.returncode == (2 if reason == "Invalid value" else 1)
+    assert done.stdout == ""
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    if done.returncode == 1:
+        assert done.stderr.count("\n") == 1
+
+
+def test_memorisation_needs_a_train_split(folder: Path) -> None:
+    for path in (folder / "data" / "train").iterdir():
+        path.unlink()
+    (folder / "data" / "train").rmdir()
+    done = lakhnes("evaluate", "nes-6x384", "--data", "data", "--memorisation", folder=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no split 'train'" in done.stderr

@@ -1,0 +1,84 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from lakhnes.export.train_config import PRESETS, changed_config, make_config
+from lakhnes.runtime import OptionError
+
+pytestmark = pytest.mark.train
+
+
+def test_a_file_wins_over_its_preset_and_settings_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('preset = "paper"\nlr = 1\nstreams = 8\nmixture = [1, 3]\n')
+    config = make_config(file=file, changes={"lr": "2e-4", "pre_lnorm": "false"})
+    assert (config.n_layer, config.streams, config.lr, config.pre_lnorm) == (12, 8, 2e-4, False)
+    assert config.mixture == (1.0, 3.0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_whole(preset: str) -> None:
+    config = make_config(preset=preset)
+    assert config.steps
+    assert changed_config(config.to_dict(), {}) == config
+
+
+def test_minutes_are_the_schedule_where_nothing_else_is() -> None:
+    assert (make_config(minutes=30).minutes, make_config(minutes=30).steps) == (30.0, 0)
+    bounded = make_config(minutes=30, changes={"steps": 500})
+    assert (bounded.minutes, bounded.steps) == (0.0, 500)
+
+
+def test_weights_bring_their_sizes() -> None:
+    sizes = {"n_layer": 3, "d_model": 60}
+    assert make_config(sizes=sizes).n_layer == 3
+    assert make_config(sizes=sizes, changes={"n_layer": "3"}).d_model == 60
+    for asked in ({"preset": "paper"}, {"changes": {"n_layer": 6}}):
+        with pytest.raises(OptionError, match="n_layer = 3, not"):
+            make_config(sizes=sizes, **asked)  # type: ignore[arg-type]
+
+
+def test_loops_become_rarer() -> None:
+    config = make_config(changes={"loop": 0.5, "loop_floor": 0.1, "loop_tokens": 1000})
+    assert [round(config.changes(seen).loop, 6) for seen in (0, 500, 1000, 9000)] == [0.5, 0.3, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": "1"}, "no setting 'learning_rate'"),
+        ({"lr": "fast"}, "lr = fast is no value; give one such as 0.1"),
+        ({"streams": "1.5"}, "streams = 1.5 is of a wrong kind"),
+        ({"pre_lnorm": "1"}, "pre_lnorm = 1 is of a wrong kind"),
+        ({"dropout": "1.5"}, "dropout = 1.5 is out of range"),
+        ({"compile": "maybe"}, "compile = 'maybe' is not known"),
+        ({"d_model": "100", "n_head": "8"}, "not even or not divisible"),
+        ({"streams": "9", "accumulate": "2"}, "not divisible by accumulate = 2"),
+        ({"mixture": "[1, 0]"}, "not above 0"),
+        ({"lr": "nan"}, "lr = nan is out of range"),
+    ],
+)
+def test_wrong_settings_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message.replace("[", r"\[")):
+        make_config(changes=changes)
+
+
+def test_a_run_keeps_its_sizes() -> None:
+    config = make_config().to_dict()
+    assert changed_config(config, {"lr": "1e-4"}).lr == 1e-4
+    with pytest.raises(OptionError, match="n_layer is 6 in this run"):
+        changed_config(config, {"n_layer": "7"})
+    assert changed_config(config | {"of_the_future": 1}, {}) == make_config()
+
+
+def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="is not there"):
+        make_config(file=tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("lr: 3")
+    with pytest.raises(OptionError, match=r"bad\.toml is no TOML file"):
+        make_config(file=tmp_path / "bad.toml")
+    with pytest.raises(OptionError, match="no preset 'huge'"):
+        make_config(preset="huge")
