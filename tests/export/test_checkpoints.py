@@ -72,7 +72,7 @@ def test_parts_join_to_a_lighter_checkpoint(
 
 
 def test_what_is_no_checkpoint_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no model 'nothing-of-the-kind'"):
+    with pytest.raises(ModelError, match="nothing-of-the-kind is not there"):
         open_checkpoint("nothing-of-the-kind")
     with pytest.raises(CheckpointError, match="is not there"):
         open_checkpoint(tmp_path / "none.pt")

@@ -169,9 +169,7 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
         return _exported(path)
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
         names = ", ".join(list_models())
-        raise ModelError(
-            f"There is no model {str(path)!r}: give a checkpoint, a model's folder, or one of {names}."
-        )
+        raise ModelError(f"{path} is not there: give a checkpoint, a model's folder, or one of {names}.")
     return _ours(path) if path.is_file() and _says_format(path) else load_checkpoint(path)
 
 
