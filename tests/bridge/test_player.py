@@ -246,6 +246,18 @@ def test_ticks_of_a_recording_keep_bars_over_jumps() -> None:
     assert player.tick == 3 * BAR
 
 
+def test_what_is_sent_late_is_recorded_where_it_belongs() -> None:
+    clock = InternalClock(120)
+    recorder = Recorder(lambda: player.tick, lambda: 120.0)
+    player = Player(timeline_of(2), clock, [recorder])
+    clock.start(0.0)
+    for late in range(100):
+        player.step(0.037 * late)
+    score, grid = recorder.music()
+    assert score.n_notes >= 8
+    assert all(grid.tick(note.onset) % 480 == 0 for part in score.parts for note in part.notes)
+
+
 def test_clock_out_says_start_ticks_and_stop() -> None:
     clock, sent = InternalClock(120), []
     player = Player(timeline_of(2), clock, [], clock_out=sent.append)

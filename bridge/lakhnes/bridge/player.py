@@ -204,8 +204,8 @@ class Player:
         """
         self._began = self._now()
         state = self.clock.state(now)
-        if state.running and state.jumps == self._jumps:
-            place = (state.position - self._offset * state.bpm / 60) * PPQ
+        place = state.position * PPQ - self._offset_ticks(state)
+        if self._orders and state.running and state.jumps == self._jumps:
             self.tick = max(self.tick, self._before + math.floor(max(place, self._place)))
         while self._orders:
             self._orders.popleft()(now)
@@ -216,12 +216,15 @@ class Player:
                 self._clock_out(message)
         if not state.running:
             return now + IDLE_SECONDS
-        place = (state.position - self._offset * state.bpm / 60) * PPQ
         self._place = max(place, self._place)
         self._advance(math.floor(place + _ALMOST) + 1, now)
         self.tick = max(self.tick, self._before + math.floor(self._place))
         due = self._next(state)
         return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
+
+    def _offset_ticks(self, state: ClockState) -> float:
+        """How much later everything is sent, in ticks of the tempo now."""
+        return self._offset * state.bpm / 60 * PPQ
 
     def _jump(self, state: ClockState, now: float) -> None:
         """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
@@ -232,7 +235,7 @@ class Player:
         # What is sent next may be due a moment before now; the silence comes before it.
         self._silence(min(now, self.clock.time_of(self._cursor / PPQ)))
         bar = self._timeline.grid.bar_ticks
-        early = max(0, round(-self._offset * state.bpm / 60 * PPQ))
+        early = max(0, round(-self._offset_ticks(state)))
         self._before = -(-(self.tick - early - PPQ // 8 - self._cursor) // bar) * bar
 
     def _advance(self, until: int, now: float) -> None:
@@ -259,7 +262,7 @@ class Player:
         for tick, together in groupby(moments, lambda moment: moment.tick):
             self._jumped = False
             at = max(self._quiet, min(now, self.clock.time_of(tick / PPQ) + self._offset))
-            self.tick = max(self.tick, self._before + tick)
+            self.tick = self._before + tick
             for voice, events in groupby(together, lambda moment: moment.event.voice):
                 if voice is not None and voice not in self.taken and voice not in self.muted:
                     said = {event.kind: event.value for _, event in events}
