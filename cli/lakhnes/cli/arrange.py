@@ -31,10 +31,10 @@ from lakhnes.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lakhnes.cli.music_files import Forms
     from lakhnes.runtime import Score
     from lakhnes.runtime.arrange import Arrangement
     from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.studio.music_files import Forms
 
 
 def continue_(
@@ -64,10 +64,10 @@ def continue_(
     as_json: JsonFlag = False,
 ) -> None:
     """Goes on where a piece of music ends."""
-    from lakhnes.cli.music_files import check_outputs
     from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime import Model
     from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
+    from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
     score, remarks, grid = _read(source)
@@ -132,11 +132,11 @@ def accompany(
     if (mode == "voices") != (keep is not None):
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
-    from lakhnes.cli.music_files import check_outputs
     from lakhnes.cli.steering import parse_steering, parse_voices
     from lakhnes.runtime import Model, Voice
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
     from lakhnes.runtime.quantise import snapped
+    from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
@@ -168,8 +168,8 @@ def accompany(
 
 def _read(source: Path) -> tuple[Score, list[str], BeatGrid | None]:
     """A score that the model can hear, remarks on how it became one, and its own bars if it states them."""
-    from lakhnes.cli.music_files import read_music
     from lakhnes.runtime.arrange import fit_to_vocabulary
+    from lakhnes.studio.music_files import read_music
 
     music = read_music(source)
     score, remarks = music.score()
@@ -204,7 +204,7 @@ def _run(arrangement: Arrangement, seconds: float, *, quiet: bool) -> None:
 
 def _forms(midi: str, raw_timing: bool, instrument: str | None) -> Forms:
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import Forms
+    from lakhnes.studio.music_files import Forms
 
     return Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
 
@@ -222,7 +222,8 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Writes the files and says what was done."""
-    from lakhnes.cli.music_files import Music, print_summary, summary, write_music
+    from lakhnes.cli.summary import print_summary, summary
+    from lakhnes.studio.music_files import Music, write_music
 
     write_music(dict.fromkeys(output, Music(score, grid=grid)), forms)
     row = summary(score, output)

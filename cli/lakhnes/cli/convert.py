@@ -56,9 +56,9 @@ def convert(
     """Converts between MIDI, texts, VGM and sound."""
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import Forms, Music, check_outputs, read_music, write_music
     from lakhnes.cli.progress import rendering
     from lakhnes.runtime import clean_frames
+    from lakhnes.studio.music_files import Forms, Music, check_outputs, read_music, write_music
 
     if half and double:
         raise typer.BadParameter("give --half or --double, not both", param_hint="--half")
@@ -139,10 +139,10 @@ def render(
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.apu.render import Filters, Mixer
     from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
-    from lakhnes.cli.music_files import Forms, check_outputs, read_music, write_music
     from lakhnes.cli.progress import rendering
     from lakhnes.cli.steering import parse_pan
     from lakhnes.runtime.errors import OptionError
+    from lakhnes.studio.music_files import Forms, check_outputs, read_music, write_music
 
     places = parse_pan(pan)
     sound = SoundSettings(

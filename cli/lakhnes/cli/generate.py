@@ -94,19 +94,18 @@ def generate(
         raise typer.BadParameter("bars have a length only with --bpm", param_hint="--bars")
 
     from lakhnes.bridge import MidiStyle
-    from lakhnes.cli.music_files import (
+    from lakhnes.cli.steering import parse_steering
+    from lakhnes.cli.summary import print_summary, summary
+    from lakhnes.runtime import SAMPLE_RATE, Model, Song
+    from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
+    from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.studio.music_files import (
         Forms,
         Music,
         check_outputs,
         numbered,
-        print_summary,
-        summary,
         write_music,
     )
-    from lakhnes.cli.steering import parse_steering
-    from lakhnes.runtime import SAMPLE_RATE, Model, Song
-    from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
-    from lakhnes.runtime.grid import BeatGrid
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     seeds = range(seed, seed + count)

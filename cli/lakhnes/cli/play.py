@@ -135,10 +135,10 @@ def play(
         raise typer.BadParameter("existing ports have their names; give no others", param_hint="--port")
 
     from lakhnes.cli.live_show import Show
-    from lakhnes.cli.music_files import check_outputs
-    from lakhnes.cli.stage import Stage, Wiring
     from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime.errors import LakhnesError, PortLostError
+    from lakhnes.studio.music_files import check_outputs
+    from lakhnes.studio.stage import Stage, Wiring
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     steering = parse_steering(temperature, top_k, top_p, scale, None, pitch_range, density, max_note)

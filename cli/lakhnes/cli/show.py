@@ -35,10 +35,10 @@ def show(
     """Draws a song as a piano roll of its four voices."""
     from lakhnes.bridge.drawing import png_bytes, svg_bytes
     from lakhnes.bridge.picture import PictureSettings, picture
-    from lakhnes.cli.music_files import read_music
     from lakhnes.runtime import OptionError
     from lakhnes.runtime.files import write_all
     from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.studio.music_files import read_music
 
     backends = {".png": png_bytes, ".svg": svg_bytes}
     for path in output:

@@ -6,9 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import typer
 
 from lakhnes.apu.instruments import instrument_set
 from lakhnes.apu.register_log import RegisterLog
@@ -19,7 +16,6 @@ from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
-from lakhnes.runtime.events import Voice
 from lakhnes.runtime.files import Content, write_all
 from lakhnes.runtime.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.quantise import quantised, retimed
@@ -238,19 +234,6 @@ def _chip_contents(
         return lambda file: write_sound(file, log, settings, file_format=file_format, progress=progress)
 
     return {part: writer(settings) for part, settings in parts.items()}
-
-
-def summary(score: Score, files: list[Path]) -> dict[str, Any]:
-    """What is said of a score that was written, as data."""
-    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
-    return {"seconds": score.seconds, "notes": notes, "files": [str(file) for file in files]}
-
-
-def print_summary(row: dict[str, Any]) -> None:
-    """Prints what `summary` says."""
-    voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
-    typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
-    typer.echo(f"wrote   {', '.join(row['files'])}")
 
 
 def numbered(path: Path, number: int, count: int) -> Path:

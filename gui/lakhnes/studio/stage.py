@@ -1,4 +1,4 @@
-"""What `lakhnes play` sets up: ports, sound, model and clock, wired to a performance."""
+"""What plays live: ports, sound, model and clock, wired to a performance."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from lakhnes.bridge.ports import (
 )
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
-from lakhnes.cli.music_files import Forms, Music, write_music
 from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering, Voice
 from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
+from lakhnes.studio.music_files import Forms, Music, write_music
 
 if TYPE_CHECKING:
     from lakhnes.apu.sound_device import SoundDevice

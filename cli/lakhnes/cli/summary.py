@@ -1,0 +1,24 @@
+"""What is said of music that was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lakhnes.runtime.events import Voice
+from lakhnes.runtime.score import Score
+
+
+def summary(score: Score, files: list[Path]) -> dict[str, Any]:
+    """What is said of a score that was written, as data."""
+    notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
+    return {"seconds": score.seconds, "notes": notes, "files": [str(file) for file in files]}
+
+
+def print_summary(row: dict[str, Any]) -> None:
+    """Prints what `summary` says."""
+    voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
+    typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
+    typer.echo(f"wrote   {', '.join(row['files'])}")
