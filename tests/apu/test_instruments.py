@@ -13,6 +13,7 @@ from lakhnes.apu.instruments import (
     Vibrato,
     instrument_names,
     instrument_set,
+    mixed_set,
     scaled,
 )
 from lakhnes.runtime import Change, Kind, Note, Part, Voice
@@ -148,3 +149,15 @@ def test_releases_die_away(name: str) -> None:
     for instrument in (four.p1, four.p2, *(drum.instrument for drum in four.no)):
         assert list(instrument.release) == sorted(instrument.release, reverse=True)
         assert len(instrument.release) <= 8
+
+
+def test_each_voice_may_have_an_instrument_of_another_set() -> None:
+    mixed = mixed_set(("plain", "soft", "pluck", "arcade"))
+    assert mixed.p1 == instrument_set("plain").p1
+    assert mixed.p2 == instrument_set("soft").p2
+    assert mixed.tr == instrument_set("pluck").tr
+    assert mixed.no == instrument_set("arcade").no
+    for name in instrument_names():
+        assert mixed_set((name, name, name, name)) == instrument_set(name)
+    with pytest.raises(OptionError, match="no instruments 'banjo'"):
+        mixed_set(("plain", "plain", "banjo", "plain"))

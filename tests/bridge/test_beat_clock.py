@@ -150,6 +150,77 @@ def test_threads_may_use_it_together():
     assert clock.state(2.0).position > 1.9
 
 
+def test_a_loop_goes_round_and_counts_its_rounds():
+    clock = InternalClock(120.0)
+    clock.start(0.0, 2.0)
+    clock.set_loop(4.0, 8.0, 0.0)
+    assert clock.state(1.0) == ClockState(4.0, 120.0, True, 1, ClockStatus.RUNNING, (4.0, 8.0))
+    assert clock.time_of(8.0) == clock.time_of(20.0) == pytest.approx(3.0)
+    assert clock.time_of(5.0) == pytest.approx(1.5)
+    assert clock.state(3.25) == ClockState(4.5, 120.0, True, 2, ClockStatus.RUNNING, (4.0, 8.0), True)
+    late = clock.state(9.5)
+    assert late.position == pytest.approx(5.0)
+    assert late.jumps == 5, "three rounds between two looks"
+    clock.clear_loop(10.0)
+    assert clock.state(12.0).position == pytest.approx(10.0)
+    assert clock.state(12.0).loop is None
+
+
+def test_a_place_behind_the_loop_is_left_alone_until_it_is_moved():
+    clock = InternalClock(60.0)
+    clock.start(0.0, 8.0)
+    clock.set_loop(0.0, 4.0, 0.0)
+    assert clock.state(5.0) == ClockState(13.0, 60.0, True, 1, ClockStatus.RUNNING)
+    assert clock.time_of(20.0) == pytest.approx(12.0)
+    clock.seek(3.0, 5.0)
+    assert clock.state(6.5).position == pytest.approx(0.5)
+    clock.set_loop(0.0, 0.25, 6.5)
+    assert clock.state(8.0).position == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(-1.0, 4.0), (4.0, 4.0), (5.0, 4.0), (0.0, math.inf), (math.nan, 4.0)]
+)
+def test_a_loop_that_is_none_is_refused(start, end):
+    with pytest.raises(OptionError, match="end after its start"):
+        InternalClock().set_loop(start, end)
+
+
+@given(
+    begin=st.floats(0.0, 100.0),
+    length=st.floats(0.01, 64.0),
+    before=st.floats(0.0, 64.0),
+    bpm=st.floats(*TEMPI_BPM),
+    waits=st.lists(st.floats(0.0, 30.0) | st.none(), max_size=20),
+)
+def test_however_often_a_loop_is_looked_at_it_is_where_it_should_be(begin, length, before, bpm, waits):
+    """A wait of None sleeps until the loop's end is reached, as the sending thread does."""
+    end = begin + length
+    first = max(0.0, end - before - 1e-3)
+    clock, now, jumps = InternalClock(bpm), 1000.0, 1
+    clock.start(now, first)
+    clock.set_loop(begin, end)
+    for wait in waits:
+        inside = clock.state(now)
+        woken = clock.time_of(end) if wait is None else now + wait
+        now = max(now, woken)
+        state = clock.state(now)
+        unwrapped = first + (now - 1000.0) * bpm / 60
+        over = unwrapped - end
+        expected = unwrapped if over < -1e-5 else begin + max(over, 0.0) % length
+        apart = abs(state.position - expected)
+        assert min(apart, abs(length - apart)) < 1e-5
+        assert state.position < end
+        assert abs(state.jumps - 1 - max(0.0, math.floor(over / length) + 1)) <= (
+            apart > 1e-5 or abs(over) < 1e-5
+        )
+        assert state.jumps >= jumps
+        if wait is None:
+            assert state.jumps == inside.jumps + 1, "woken at the end, the jump is seen"
+            assert state.position == pytest.approx(begin, abs=1e-5)
+        jumps = state.jumps
+
+
 class Transport(RuleBasedStateMachine):
     """The internal clock, its sender, and a MIDI clock that listens to it, under any hands."""
 
@@ -222,6 +293,18 @@ class Transport(RuleBasedStateMachine):
         position = self.clock.state(self.now).position
         self.clock.set_bpm(bpm, self.now)
         assert self.clock.state(self.now).position == position
+
+    @rule(start=st.floats(0.0, 40.0), length=st.floats(0.3, 8.0), begin=st.floats(0.0, 2.0))
+    def go_round(self, start, length, begin):
+        self.clock.set_loop(start, start + length, self.now)
+        self._expect_jump(False)
+        self.clock.seek(start + length / (1 + begin), self.now)
+        self._expect_jump(True)
+
+    @rule()
+    def go_on(self):
+        self.clock.clear_loop(self.now)
+        self._expect_jump(False)
 
     def _expect_jump(self, changes: bool) -> None:
         state = self.clock.state(self.now)

@@ -119,6 +119,26 @@ def test_channels_out_of_range_are_refused(channels: tuple[int, int, int, int]) 
         MidiOutlet(Recorder(), channels=channels)
 
 
+def test_other_channels_end_what_sounds_on_those_before() -> None:
+    output = Recorder()
+    outlet = MidiOutlet(output)
+    outlet.note_on(P1, 60, 15, 0.0)
+    outlet.change(P2, Kind.TIMBRE, 2, 0.0)
+    output.take()
+    outlet.set_channels((5, 6, 7, 8))
+    assert outlet.channels == (5, 6, 7, 8)
+    sent = output.take()
+    assert sent[0] == (0x80, 60, 64)
+    assert sent[1:13] == quiet(0, 1, 2, 9)
+    assert sent[13:] == [(0xB5, 12, gm.midi_of_timbre(P2, 2))], "the timbre that was told holds"
+    outlet.note_on(P1, 62, 15, 0.0)
+    outlet.note_off(P1, 0.0)
+    assert output.take() == [(0x94, 62, 127), (0x84, 62, 64)]
+    with pytest.raises(OptionError, match="1 to 16"):
+        outlet.set_channels((1, 2, 3, 17))
+    assert outlet.channels == (5, 6, 7, 8)
+
+
 def test_two_ports_are_refused() -> None:
     with pytest.raises(OptionError, match="one MIDI port or four"):
         MidiOutlet([Recorder(), Recorder()])

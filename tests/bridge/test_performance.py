@@ -13,7 +13,18 @@ from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.controls import Control, ControlMap, steered
 from lakhnes.bridge.performance import Performance
-from lakhnes.runtime import BeatGrid, Kind, LiveComposer, Model, OptionError, Steering, Voice
+from lakhnes.runtime import (
+    BeatGrid,
+    Kind,
+    LiveComposer,
+    Model,
+    Note,
+    OptionError,
+    Part,
+    Score,
+    Steering,
+    Voice,
+)
 
 BAR = 4 * 480
 CHANNELS = (1, 2, 3, 10)
@@ -372,3 +383,76 @@ def test_a_player_that_fails_ends_its_notes(builtin_model: Model) -> None:
     with pytest.raises(RuntimeError):
         performance.player.run()
     assert not log.sounding
+
+
+def score_of(bars: int, pitch: int = 60) -> Score:
+    """A note on every beat of the first pulse, for a tempo of 120."""
+    notes = tuple(Note(22_050 * beat, 20_000, pitch + beat % 4) for beat in range(4 * bars))
+    return Score((Part(notes), Part(), Part(), Part()), 88_200 * bars)
+
+
+def test_another_song_is_played_from_where_the_clock_is(tiny_model: Model) -> None:
+    rig = Rig(tiny_model)
+    performance = rig.performance
+    rig.start()
+    rig.play(1.1)
+    edition = performance.composer.timeline.edition
+    performance.limit = 4 * BAR
+    performance.adopt(score_of(4))
+    rig.arm()
+    assert performance.composer.timeline.edition == edition + 1
+    rig.play(0.01)
+    assert set(rig.log.sounding) <= {Voice.P1}, "what the song does not have has ended"
+    said = len(rig.log.said)
+    rig.play(1.0)
+    assert [n for n in rig.log.notes() if n == (Voice.P1, 63)], "the fourth beat of the bar"
+    assert rig.log.said[said:]
+    assert performance.limit == 4 * BAR
+    assert performance.composer.timeline.end == 4 * BAR, "and nothing is added"
+    performance.limit = None
+    rig.arm()
+    assert performance.composer.timeline.end == 4 * BAR, "for two bars ahead are there"
+    performance.ahead_bars = 6
+    rig.arm()
+    assert performance.composer.timeline.known_until(0) >= 7 * BAR
+
+
+def test_a_song_of_another_meter_counts_its_bars(tiny_model: Model) -> None:
+    rig = Rig(tiny_model)
+    performance = rig.performance
+    performance.adopt(Score(), grid=BeatGrid.steady(120, 3), model=tiny_model.twin(), seed=5)
+    rig.arm()
+    rig.clock.seek(3.0, rig.now)
+    assert performance.status().bar == 2
+    end = performance.composer.timeline.end
+    assert 2 * 1440 <= end < 4 * 1440
+
+
+def test_composing_may_be_turned_off(tiny_model: Model) -> None:
+    rig = Rig(tiny_model)
+    performance = rig.performance
+    performance.composing = False
+    rig.start()
+    rig.play(0.5)
+    assert performance.composer.timeline.end == 0
+    assert performance.status().waiting
+    performance.composing = True
+    rig.play(2.0)
+    assert performance.composer.timeline.end > 0
+    assert rig.log.notes()
+
+
+def test_a_loop_of_our_own_is_played_again_and_again(tiny_model: Model) -> None:
+    rig = Rig(tiny_model)
+    rig.performance.limit = 2 * BAR
+    rig.performance.adopt(score_of(2))
+    rig.arm()
+    rig.clock.start(rig.now)
+    rig.clock.set_loop(4.0, 8.0, rig.now)
+    rig.play(15.9)
+    beats = [pitch for at, voice, pitch in rig.log.said if pitch is not None]
+    assert beats == 8 * [60, 61, 62, 63]
+    assert rig.performance.player.gaps == 0
+    assert rig.performance.status().late == 0
+    score, grid = rig.recorder.music()
+    assert sorted({grid.tick(note.onset) for note in score.parts[0].notes}) == [480 * n for n in range(32)]

@@ -1,6 +1,7 @@
 """The player with a clock of our own, step by step."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,21 @@ from lakhnes.apu import Synth
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.player import Player
 from lakhnes.bridge.recorder import Recorder
-from lakhnes.runtime import BeatGrid, Codec, Event, Kind, Moment, Timeline, Timing, Voice, tx1, tx2
+from lakhnes.runtime import (
+    BeatGrid,
+    Codec,
+    Event,
+    Kind,
+    Moment,
+    Note,
+    Part,
+    Score,
+    Timeline,
+    Timing,
+    Voice,
+    tx1,
+    tx2,
+)
 
 BAR = 4 * 480
 
@@ -113,6 +128,82 @@ def test_a_pause_of_the_machine_leaves_out_what_is_stale() -> None:
     assert player.lateness.late > 0
     assert sum(pitch is not None and at > 0.1 for at, _, pitch in log.said) <= 2
     assert player.lateness.worst > 4
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, -0.1, 0.6, -0.6])
+@pytest.mark.parametrize("held_up", [0.0, 0.08])
+def test_a_loop_goes_round_in_time(offset: float, held_up: float) -> None:
+    """Beats 3 to 5 and a half, round and round; the thread may come late each time."""
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log], offset_seconds=offset, now=lambda: 0)
+    clock.start(10.0, 3.0)
+    clock.set_loop(3.0, 5.5, 10.0)
+    now = 10.0
+    while now < 35.0:
+        now = max(now + 1e-6, player.step(now) + held_up)
+    onsets = [(at - 10 - offset, pitch) for at, voice, pitch in log.said if voice is Voice.TR and pitch]
+    rounds = [(1.25 * n + beat / 2, 43 + beat) for n in range(21) for beat in range(3)]
+    assert len(onsets) > 50
+    assert [pitch for _, pitch in onsets] == [pitch for _, pitch in rounds[: len(onsets)]]
+    if not held_up:  # with a negative offset the first notes of all are late
+        assert [at for at, _ in onsets][3:] == pytest.approx(
+            [at for at, _ in rounds[3 : len(onsets)]], abs=2e-3
+        )
+    assert all(at <= after for at, after in pairwise([at for at, _, _ in log.said])), "in time"
+    assert player.gaps == 0
+    assert all(count in (0, 1) for count in log.balance.values())
+
+
+def test_a_loop_that_is_taken_away_lets_the_music_go_on() -> None:
+    clock, log = InternalClock(120), Log()
+    player = Player(timeline_of(4), clock, [log])
+    clock.start(0.0)
+    clock.set_loop(0.0, 2.0)
+    play(player, 0.0, 2.9)
+    clock.clear_loop(2.9)
+    play(player, 2.9, 4.9)
+    onsets = [pitch - 40 for _, voice, pitch in log.said if voice is Voice.TR and pitch]
+    assert onsets == [0, 1, 0, 1, 0, 1, 2, 3, 4, 5]
+
+
+def test_other_outlets_come_and_go_while_it_plays() -> None:
+    clock, stays, goes, comes = InternalClock(120), Log(), Log(), Log()
+    player = Player(timeline_of(4), clock, [stays, goes])
+    clock.start(0.0)
+    play(player, 0.0, 1.1)
+    assert stays.sounding == goes.sounding != {}
+    sounding, said = dict(stays.sounding), len(stays.said)
+    player.set_outlets([stays, comes])
+    player.step(1.1)
+    assert not goes.sounding
+    assert stays.sounding == sounding
+    assert len(stays.said) == said, "what stays is not disturbed"
+    assert not comes.said
+    play(player, 1.1, 4.0)
+    assert comes.notes() == stays.notes()[-len(comes.notes()) :] != []
+    assert len(goes.notes()) == len(stays.notes()) - len(comes.notes())
+
+
+def test_a_change_of_the_timeline_ends_what_it_does_not_have_any_more() -> None:
+    clock, log = InternalClock(120), Log()
+    timeline = timeline_of(4)
+    player = Player(timeline, clock, [log])
+    clock.start(0.0)
+    play(player, 0.0, 1.6)
+    assert set(log.sounding) == {Voice.P1, Voice.TR}
+    player.refresh()
+    player.step(1.6)
+    assert set(log.sounding) == {Voice.P1, Voice.TR}, "nothing has changed"
+    score = Score((Part(), Part(), Part((Note(60_000, 30_000, 43),)), Part()), 400_000)
+    timeline.load(score)
+    player.refresh()
+    player.step(1.6)
+    assert log.sounding == {Voice.TR: 43}
+    player.taken = frozenset({Voice.TR})
+    timeline.load(Score(length=400_000))
+    player.refresh()
+    player.step(1.6)
+    assert log.sounding == {Voice.TR: 43}, "somebody plays it"
 
 
 def test_a_start_that_is_noticed_late_is_heard_on_the_synthesiser() -> None:
@@ -273,7 +364,20 @@ def test_clock_out_says_start_ticks_and_stop() -> None:
 ACTIONS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["play", "start", "stop", "seek", "mute", "unmute", "panic", "press", "release", "tempo"]
+            [
+                "play",
+                "start",
+                "stop",
+                "seek",
+                "mute",
+                "unmute",
+                "panic",
+                "loop",
+                "song",
+                "press",
+                "release",
+                "tempo",
+            ]
         ),
         st.floats(0, 1),
     ),
@@ -281,11 +385,12 @@ ACTIONS = st.lists(
 )
 
 
-@given(ACTIONS)
+@given(ACTIONS, st.sampled_from([0.0, 0.15, -0.15]))
 @settings(max_examples=60, deadline=None)
-def test_no_note_hangs_whatever_is_done(actions: list[tuple[str, float]]) -> None:
-    clock, log = InternalClock(120), Log()
-    player = Player(timeline_of(4), clock, [log])
+def test_no_note_hangs_whatever_is_done(actions: list[tuple[str, float]], offset: float) -> None:
+    clock, log, timeline = InternalClock(120), Log(), timeline_of(4)
+    song = timeline.score()[1]
+    player = Player(timeline, clock, [log], offset_seconds=offset)
     now = 0.0
     for action, amount in actions:
         voice = Voice(int(amount * 3.99))
@@ -304,6 +409,11 @@ def test_no_note_hangs_whatever_is_done(actions: list[tuple[str, float]]) -> Non
             player.mute(voice, action == "mute")
         elif action == "panic":
             player.panic()
+        elif action == "loop":
+            clock.set_loop(4 * amount, 4 * amount + 0.5 + 8 * amount, now)
+        elif action == "song":
+            timeline.load(song if amount > 0.5 else Score(length=song.length))
+            player.refresh()
         elif action == "press":
             player.taken = player.taken | {voice}
             player.press(voice, 60, 10)

@@ -171,3 +171,26 @@ def test_the_last_seconds_of_a_score() -> None:
     assert end.length == round(1.25 * SAMPLE_RATE)
     assert [note.pitch for note in end.parts[Voice.P1].notes] == [72, 71, 69, 64][1:]
     assert last_seconds(tune(), 1000) == tune()
+
+
+def test_composing_anew_tells_how_far_it_is_and_can_be_ended(tiny_model: Model) -> None:
+    span, told = (SAMPLE_RATE, 2 * SAMPLE_RATE), list[float]()
+    takes = regenerate(
+        tiny_model, tune(), span, [Voice.P1, Voice.TR], map(seeded, range(4)), width=2, progress=told.append
+    )
+    assert len(list(takes)) == 4
+    assert told == sorted(told)
+    assert told[0] == 0
+    assert told[-1] == 1
+    assert len(told) > 10
+
+    class EnoughError(Exception):
+        pass
+
+    def enough(done: float) -> None:
+        if done > 0.3:
+            raise EnoughError
+
+    ended = regenerate(tiny_model, tune(), span, [Voice.P1], map(seeded, range(9)), width=1, progress=enough)
+    with pytest.raises(EnoughError):
+        list(ended)

@@ -12,7 +12,10 @@ from lakhnes.runtime import (
     LiveComposer,
     Model,
     Moment,
+    Note,
+    Part,
     Sampling,
+    Score,
     Song,
     Steering,
     Voice,
@@ -140,3 +143,87 @@ def test_what_somebody_plays_is_heard_and_nothing_is_composed_for_it(builtin_mod
         return [m for m in moments if m.event.voice is not Voice.P1]
 
     assert play((60, 67)) != play((61, 70)), "the others follow"
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_an_empty_song_with_a_seed_is_the_seeds_own(tiny_model: Model, seed: int) -> None:
+    """Whatever was composed before, at whatever tempo, by whatever model."""
+    grid = BeatGrid.steady(97)
+    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+    fill(live, 0, 2 * BAR)
+    live.adopt(Score(), grid=grid, seed=seed)
+    assert live.timeline.end == 0
+    fill(live, 0, 4 * BAR)
+    assert live.timeline.moments(0, 4 * BAR) == composed_at_once(tiny_model, grid, seed, 4 * BAR)
+    other = LiveComposer(tiny_model, grid, seed=1)
+    other.adopt(Score(), model=tiny_model.twin(), seed=seed)
+    fill(other, 0, 4 * BAR)
+    assert other.timeline.moments(0, 4 * BAR) == live.timeline.moments(0, 4 * BAR)
+
+
+def song_of(bars: int, *, end: int | None = None) -> Score:
+    """A melody on the beats, the last note ringing to the end."""
+    beat = 22_050
+    notes = tuple(Note(i * beat, beat, 60 + i % 7, 8) for i in range(4 * bars))
+    return Score((Part(notes), Part(), Part(), Part()), end or 4 * bars * beat)
+
+
+def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+    live.adopt(song_of(2))
+    before = live.timeline.moments(0, 2 * BAR)
+    assert live.timeline.end == 2 * BAR
+    assert not live.compose(0, 2 * BAR)
+    fill(live, 2 * BAR, 6 * BAR)
+    assert live.timeline.moments(0, 2 * BAR) == before
+    start, score = live.timeline.take_changes() or (0, Score())
+    assert start == 2 * BAR - 480, "with the note that may ring on"
+    assert score.parts[0].notes[0] == Note(0, 22_050, 60, 8), "over where the song ended"
+    assert score.n_notes > 10
+    assert live.timeline.grid.sample(live.timeline.end) == score.length + 7 * 22_050
+    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+    twin.adopt(song_of(2))
+    fill(twin, 2 * BAR, 6 * BAR)
+    assert twin.timeline.score() == live.timeline.score(), "chance and song make the music"
+
+
+def test_a_limit_ends_composing(tiny_model: Model) -> None:
+    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+    live.adopt(song_of(2))
+    live.limit = 2 * BAR
+    for place in (0, 2 * BAR - 1, 2 * BAR, 9 * BAR):
+        assert not live.compose(place, 4 * BAR)
+    live.limit = 3 * BAR + 5
+    while live.compose(0, 20 * BAR):
+        pass
+    assert 3 * BAR + 5 <= live.timeline.end < 5 * BAR
+    live.limit = None
+    assert live.compose(0, 20 * BAR)
+
+
+def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(builtin_model: Model) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+    live.rests = True
+    fill(live, 0, 2 * BAR)
+    end = live.timeline.end
+    first = live.timeline.moments(0, end)
+    assert live.compose(20 * BAR, BAR)
+    assert live.timeline.known_until(0) >= 21 * BAR
+    assert live.timeline.moments(0, end) == first
+    assert {m.event.kind for m in live.timeline.moments(end, 20 * BAR)} <= {Kind.NOTE_OFF}
+    assert live.timeline.sounding(20 * BAR) == {}
+    assert live.timeline.moments(20 * BAR, live.timeline.end)
+    known = live.timeline.end
+    assert not live.compose(end, 10 * BAR), "a rest is composed"
+    live.compose(known + 8 * BAR, BAR)
+    assert live.timeline.known_until(0) == live.timeline.end > known + 8 * BAR
+    start, score = live.timeline.score()
+    assert (start, score.length) == (0, live.timeline.grid.sample(live.timeline.end))
+
+
+def test_a_new_song_may_begin_with_a_rest(tiny_model: Model) -> None:
+    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+    live.rests = True
+    live.compose(4 * BAR, BAR)
+    assert live.timeline.known_until(0) > 4 * BAR
+    assert not live.timeline.moments(0, 4 * BAR)

@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,15 @@ def test_where_8_bit_steps_crawl_the_weights_become_floats_if_that_is_faster(
     np.testing.assert_array_equal(loaded.prefill(tokens), expected.prefill(tokens))
     other = Model(open_session(find_model(), "the model", widen=not gains), loaded.info)
     assert not np.array_equal(other.prefill(tokens), expected.prefill(tokens))
+
+
+def test_a_twin_has_a_memory_of_its_own_in_a_thread_of_its_own(tiny_model: Model) -> None:
+    def alone(first: int) -> list[float]:
+        model = tiny_model.twin()
+        return [float(model.step((first + step) % 50).sum()) for step in range(200)]
+
+    expected = [alone(first) for first in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(alone, range(4))) == expected
+    assert expected[0] != expected[1]
+    assert tiny_model.twin().info is tiny_model.info

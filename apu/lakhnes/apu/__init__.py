@@ -6,7 +6,7 @@ a VGM file (`vgm_bytes`), and can be read back (`read_vgm`, `score_of_registers`
 Nothing is compiled before the first sound.
 """
 
-from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set
+from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set, mixed_set
 from lakhnes.apu.live_registers import LiveRegisters
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.apu.registers import RegisterMode, registers_of
@@ -39,6 +39,7 @@ __all__ = [
     "find_sound_output",
     "instrument_names",
     "instrument_set",
+    "mixed_set",
     "open_sound",
     "parse_vgm",
     "read_vgm",

@@ -361,3 +361,16 @@ def instrument_set(name: str) -> InstrumentSet:
     if name not in _PRESETS:
         raise OptionError(f"There are no instruments {name!r}; choose {', '.join(_PRESETS)}.")
     return _PRESETS[name]
+
+
+def mixed_set(names: tuple[str, str, str, str]) -> InstrumentSet:
+    """A set whose voices come from several.
+
+    Args:
+        names: of the set that each voice is taken from; `instrument_set` knows them.
+
+    Raises:
+        OptionError: if there is no such name; it tells the names there are.
+    """
+    p1, p2, tr, no = map(instrument_set, names)
+    return InstrumentSet(p1.p1, p2.p2, tr.tr, no.no)

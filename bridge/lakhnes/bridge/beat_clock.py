@@ -72,6 +72,10 @@ class ClockState:
     """Rises with every start, stop, continue and seek: close the notes and look up the place anew."""
     status: ClockStatus
     """The same in more words, for people."""
+    loop: tuple[float, float] | None = None
+    """Beats of the loop that it runs in, from whose end it goes on at its start; None without."""
+    wrapped: bool = False
+    """Whether the last jump was this loop's own, from its end to its start."""
 
 
 class BeatClock(Protocol):
@@ -92,7 +96,8 @@ class BeatClock(Protocol):
         the other clock is late; ask again a little later.
 
         Args:
-            position: beats since the song's start.
+            position: beats since the song's start. One at or beyond the end of the loop that the clock runs
+                in stands for that end: nothing beyond is reached.
 
         Returns:
             Seconds of `time.perf_counter`, in the past for a position behind; `math.inf` while it stands.
@@ -101,7 +106,7 @@ class BeatClock(Protocol):
 
 
 class InternalClock:
-    """A clock of our own: runs evenly, and obeys the user at once.
+    """A clock of our own: runs evenly, and obeys the user at once; it may run round in a loop.
 
     Any thread may call it. A call whose time is before that of the call before it counts as made at that
     time, so that two threads never see the position fall.
@@ -119,19 +124,26 @@ class InternalClock:
         self._since = -math.inf
         self._running = False
         self._jumps = 0
+        self._loop: tuple[float, float] | None = None
+        self._wrapped = False
 
     def state(self, now: float) -> ClockState:
         """Where the clock is at a time in seconds of `time.perf_counter`."""
         with self._lock:
             self._advance(now)
             status = ClockStatus.RUNNING if self._running else ClockStatus.STOPPED
-            return ClockState(self._position, self._bpm, self._running, self._jumps, status)
+            loop = self._loop if self._inside else None
+            return ClockState(
+                self._position, self._bpm, self._running, self._jumps, status, loop, self._wrapped
+            )
 
     def time_of(self, position: float) -> float:
-        """When a position in beats will be reached; `math.inf` while the clock stands."""
+        """When a position in beats, or a loop's end before it, is reached; `math.inf` while it stands."""
         with self._lock:
             if not self._running:
                 return math.inf
+            if self._loop is not None and self._inside:
+                position = min(position, self._loop[1])
             return self._since + (position - self._position) * 60 / self._bpm
 
     def start(self, now: float, position: float | None = None) -> None:
@@ -152,7 +164,7 @@ class InternalClock:
             if place is not None:
                 self._position = place
             self._running = True
-            self._jumps += 1
+            self._jump()
 
     def stop(self, now: float) -> None:
         """Stops and keeps the place; a clock that stands is left as it is."""
@@ -160,7 +172,7 @@ class InternalClock:
             self._advance(now)
             if self._running:
                 self._running = False
-                self._jumps += 1
+                self._jump()
 
     def seek(self, position: float, now: float) -> None:
         """Goes to a position in beats, running or not.
@@ -172,7 +184,32 @@ class InternalClock:
         with self._lock:
             self._advance(now)
             self._position = place
-            self._jumps += 1
+            self._jump()
+
+    def set_loop(self, start: float, end: float, now: float = -math.inf) -> None:
+        """Goes on from one place whenever another is reached.
+
+        A clock that is at the end already, or beyond it, runs on until it is moved before it.
+
+        Args:
+            start: beats since the song's start.
+            end: the same, later.
+            now: seconds of `time.perf_counter`; by default when the clock was looked at last.
+
+        Raises:
+            OptionError: if the end is not after the start, or the start before the song's.
+        """
+        if not (0 <= start < end < math.inf and end - start > _ROUNDING_BEATS):
+            raise OptionError(f"There is no loop from beat {start:g} to {end:g}; let it end after its start.")
+        with self._lock:
+            self._advance(now)
+            self._loop, self._wrapped = (float(start), float(end)), False
+
+    def clear_loop(self, now: float = -math.inf) -> None:
+        """Runs on beyond the loop's end from now on; by default from when the clock was looked at last."""
+        with self._lock:
+            self._advance(now)
+            self._loop, self._wrapped = None, False
 
     def set_bpm(self, bpm: float, now: float) -> None:
         """Changes the tempo from now on; the position goes on without a gap.
@@ -188,9 +225,35 @@ class InternalClock:
     def _advance(self, now: float) -> None:
         if now <= self._since:
             return
+        inside = self._inside
         if self._running:
             self._position += (now - self._since) * self._bpm / 60
         self._since = now
+        if self._running and inside:
+            self._go_round()
+
+    @property
+    def _inside(self) -> bool:
+        """Whether the loop's end is still to come."""
+        return self._loop is not None and self._position < self._loop[1]
+
+    def _go_round(self) -> None:
+        """Goes back to the loop's start as often as its end was passed."""
+        assert self._loop is not None
+        start, end = self._loop
+        over = self._position - end
+        if over < -_ROUNDING_BEATS:
+            return
+        rounds, rest = divmod(max(over, 0.0), end - start)
+        self._position = start + rest if start + rest < end else start
+        if over < 0:  # reached but for the rounding; what is missing is not lost
+            self._since -= over * 60 / self._bpm
+        self._jumps += 1 + int(rounds)
+        self._wrapped = True
+
+    def _jump(self) -> None:
+        self._jumps += 1
+        self._wrapped = False
 
 
 class ClockSender:

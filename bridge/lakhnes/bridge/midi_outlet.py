@@ -26,6 +26,17 @@ _RELEASE_VELOCITY = 64
 _SUSTAIN, _ALL_SOUND_OFF, _ALL_NOTES_OFF = 64, 120, 123
 
 
+def checked_channels(channels: Channels) -> Channels:
+    """Four channels as they are.
+
+    Raises:
+        OptionError: if one is not 1 to 16.
+    """
+    if len(channels) != len(Voice) or not all(1 <= channel <= 16 for channel in channels):
+        raise OptionError(f"MIDI channels are four numbers from 1 to 16, not {channels}.")
+    return channels
+
+
 class Sender(Protocol):
     """What messages are sent to; a `MidiOutput`."""
 
@@ -44,6 +55,9 @@ class MidiOutlet:
 
     At any moment a voice sounds at most one note, and every note that was begun is ended. Methods may be
     called from several threads. When a port is lost, the rest is dropped until `reopen`; see `lost`.
+
+    Attributes:
+        channels: of the voices, 1 to 16; see `set_channels`.
     """
 
     def __init__(
@@ -66,9 +80,7 @@ class MidiOutlet:
         Raises:
             OptionError: if a channel is not 1 to 16, or there are neither one nor four outputs.
         """
-        if len(channels) != len(Voice) or not all(1 <= channel <= 16 for channel in channels):
-            raise OptionError(f"MIDI channels are four numbers from 1 to 16, not {channels}.")
-        self._channels = [channel - 1 for channel in channels]
+        self.channels = checked_channels(channels)
         self._expression = expression
         self._programs = programs
         self._lock = threading.Lock()
@@ -108,6 +120,23 @@ class MidiOutlet:
             self._volumes.clear()
             self._lost = False
             self._quiet()  # a port that stayed may still hold what was begun before the loss
+            self._greet()
+            for voice, value in self._timbres.items():
+                self._control(voice, TIMBRE_CONTROL, value)
+
+    def set_channels(self, channels: Channels) -> None:
+        """Sends on other channels from now on; what sounds on those before ends at once.
+
+        Args:
+            channels: of the voices, 1 to 16.
+
+        Raises:
+            OptionError: if one is not.
+        """
+        new = checked_channels(channels)
+        with self._lock:
+            self._silence()
+            self.channels = new
             self._greet()
             for voice, value in self._timbres.items():
                 self._control(voice, TIMBRE_CONTROL, value)
@@ -187,7 +216,7 @@ class MidiOutlet:
         self._quiet()
 
     def _quiet(self) -> None:
-        places = {(id(self._outputs[voice]), self._channels[voice]): voice for voice in reversed(Voice)}
+        places = {(id(self._outputs[voice]), self.channels[voice]): voice for voice in reversed(Voice)}
         for voice in sorted(places.values()):
             for control in (_SUSTAIN, _ALL_SOUND_OFF, _ALL_NOTES_OFF):
                 self._control(voice, control, 0)
@@ -196,7 +225,7 @@ class MidiOutlet:
         self._send(voice, _CONTROL, control, value)
 
     def _send(self, voice: Voice, status: int, *values: int) -> None:
-        self._try(self._outputs[voice], (status | self._channels[voice], *values))
+        self._try(self._outputs[voice], (status | self.channels[voice] - 1, *values))
 
     def _try(self, output: Sender, data: Sequence[int]) -> None:
         if self._lost:
@@ -212,7 +241,7 @@ class MidiOutlet:
         sounding, self._sounding = self._sounding, {}
         for voice, key in sounding.items():
             with suppress(PortLostError):
-                self._outputs[voice].send((_NOTE_OFF | self._channels[voice], key, _RELEASE_VELOCITY))
+                self._outputs[voice].send((_NOTE_OFF | self.channels[voice] - 1, key, _RELEASE_VELOCITY))
 
 
 def _four(outputs: Sender | Sequence[Sender]) -> tuple[Sender, ...]:

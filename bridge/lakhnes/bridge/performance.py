@@ -19,8 +19,10 @@ from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.player import Player
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.events import Event, Kind, Voice, octave_shifted
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.grid import PPQ, BeatGrid
 from lakhnes.runtime.live_composer import LiveComposer
+from lakhnes.runtime.model import Model
+from lakhnes.runtime.score import Score
 from lakhnes.runtime.steering import Steering
 from lakhnes.runtime.timeline import Moment
 
@@ -85,6 +87,8 @@ class Performance:
         composer: what composes it.
         clock: where in the song we are.
         controls: which controllers steer what; may be set.
+        composing: whether anything is composed; may be set.
+        target: tick up to which is composed in any case, wherever is played; may be set.
         error: what ended one of the threads, if that ever happens; every note is ended then.
     """
 
@@ -118,8 +122,9 @@ class Performance:
         self.composer = composer
         self.clock = clock
         self.controls = controls or ControlMap()
-        self._grid = composer.timeline.grid
-        self._ahead = max(PPQ, round(ahead_bars * self._grid.bar_ticks))
+        self.composing = True
+        self.target = 0
+        self._ahead_bars = ahead_bars
         self._watched: list[Watched] = []
         self._now = now
         self._orders: deque[Callable[[], None]] = deque()
@@ -138,6 +143,34 @@ class Performance:
             threading.Thread(target=target, name=f"lakhnes {name}", daemon=True)
             for name, target in (("player", self._play), ("composer", self._compose), ("watch", self._watch))
         ]
+
+    @property
+    def ahead_bars(self) -> float:
+        """How much is composed in front of what is played; may be set."""
+        return self._ahead_bars
+
+    @ahead_bars.setter
+    def ahead_bars(self, bars: float) -> None:
+        self._ahead_bars = bars
+        self._work.set()
+
+    @property
+    def limit(self) -> int | None:
+        """The tick up to which is composed at most; None for no end; may be set."""
+        return self.composer.limit
+
+    @limit.setter
+    def limit(self, tick: int | None) -> None:
+        self.composer.limit = tick
+        self._work.set()
+
+    @property
+    def _grid(self) -> BeatGrid:
+        return self.composer.timeline.grid
+
+    @property
+    def _ahead(self) -> int:
+        return max(PPQ, round(self._ahead_bars * self._grid.bar_ticks))
 
     def open(self) -> None:
         """Starts the threads. The clock decides when music begins."""
@@ -180,10 +213,42 @@ class Performance:
 
         self._order(do)
 
+    def adopt(
+        self,
+        score: Score,
+        *,
+        model: Model | None = None,
+        grid: BeatGrid | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Goes on with another song, or with another form of this one; the clock runs on.
+
+        It is there when the timeline's `edition` has risen by one. Notes that it does not have end then.
+
+        Args:
+            score: the song from tick 0 on.
+            model: what composes from now on; None for the one before.
+            grid: of the song; None for the one before.
+            seed: begins chance anew; with None it goes on.
+        """
+
+        def do() -> None:
+            self._heard.clear()
+            self.composer.adopt(score, model=model, grid=grid, seed=seed)
+            self.player.refresh()
+
+        if seed is not None:
+            self._take = 0
+        self._order(do)
+
+    def next_bar(self) -> int:
+        """The tick of the next bar line that composing can still reach in time."""
+        return self._next_line(self._grid.bar_ticks)
+
     def new_take(self) -> None:
         """What comes from the next bar on is composed anew."""
         self._take += 1
-        self._order(lambda: self.composer.new_take(self._next_line(self._grid.bar_ticks)))
+        self._order(lambda: self.composer.new_take(self.next_bar()))
 
     def control(self, controller: int, value: int) -> None:
         """Takes a control change.
@@ -230,8 +295,9 @@ class Performance:
             self._hear(voice, Event(Kind.NOTE_OFF, voice))
 
     def wake(self) -> None:
-        """The clock has heard something: lets the player look at it."""
+        """The clock has heard something, or a setting has changed: lets player and composer look at it."""
         self.player.wake()
+        self._work.set()
 
     def compose_once(self) -> bool:
         """What the composer's thread does again and again; whether there was anything to do.
@@ -250,9 +316,12 @@ class Performance:
             self.composer.hear(heard)
         state = self.clock.state(self._now())
         lead = self._ticks(self._bar_seconds, state) if state.running else 0
+        if not self.composing:
+            return False
         began = self._now()
-        ahead = PPQ if self.player.taken else self._ahead
-        busy = self.composer.compose(self.player.place(), ahead, lead)
+        place = self.player.place()
+        ahead = PPQ if self.player.taken else max(self._ahead, self.target - place)
+        busy = self.composer.compose(place, ahead, lead)
         if busy:
             self._bar_seconds = max(0.9 * self._bar_seconds, self._now() - began)
         return busy

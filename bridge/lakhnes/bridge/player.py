@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 from lakhnes.bridge.beat_clock import CLOCKS_PER_BEAT, BeatClock, ClockSender, ClockState
 from lakhnes.bridge.outlet import Outlet
@@ -39,6 +40,17 @@ _ALMOST = 1e-3  # ticks that a position may lack of a tick it means
 _CLOCK_TICKS = PPQ // CLOCKS_PER_BEAT  # a place counts from its clock on: we look a moment after it began
 _SHORTEST_SLEEP = 0.001
 _PRIORITY = 10  # of 1..99, as sound programs have; JACK's own threads come before it
+
+
+class _Place(NamedTuple):
+    """Where the sending is, which with an offset is before the clock or behind it."""
+
+    tick: float
+    run: int  # of this much the clock has jumped there
+    later: float  # seconds after `time_of` that this run comes to a place; the offset among them
+    wrapped: bool  # the run began at the loop's start, from its end
+    first: int  # the tick at which a run that wrapped began
+    end: float  # ticks of the loop's end, which is not played; `math.inf` without one
 
 
 class Lateness:
@@ -119,7 +131,8 @@ class Player:
         self._now = now
         self._began = 0.0  # when this step did
         self._quiet = -math.inf  # when everything was silenced last; nothing is due before
-        self._jumps = -1
+        self._run = -1
+        self._later = offset_seconds
         self._cursor = 0  # the next tick to play
         self._jumped = False  # since anything was played
         self._resume: int | None = None  # the beat at which to try again, while nothing is composed
@@ -154,6 +167,34 @@ class Player:
             self.muted = self.muted | {voice} if muted else self.muted - {voice}
             if muted:
                 self._note_off(voice, now)
+
+        self.order(do)
+
+    def set_outlets(self, outlets: Sequence[Outlet]) -> None:
+        """Sends to other outlets from now on.
+
+        Args:
+            outlets: those that were there before sound on. The others are silenced, and not closed.
+                New ones hear the next notes.
+        """
+        new = tuple(outlets)
+
+        def do(now: float) -> None:
+            for outlet in self.outlets:
+                if not any(outlet is other for other in new):
+                    outlet.silence(now)
+            self.outlets = new
+
+        self.order(do)
+
+    def refresh(self) -> None:
+        """The timeline was changed under way: ends the notes that it does not have any more."""
+
+        def do(now: float) -> None:
+            there = {} if self.waiting else self._timeline.sounding(self._cursor)
+            for voice, pitch in list(self.sounding.items()):
+                if voice not in self.taken and there.get(voice) != pitch:
+                    self._note_off(voice, now)
 
         self.order(do)
 
@@ -204,20 +245,22 @@ class Player:
         """
         self._began = self._now()
         state = self.clock.state(now)
-        place = state.position * PPQ - self._offset_ticks(state)
-        if self._orders and state.running and state.jumps == self._jumps:
-            self.tick = max(self.tick, self._before + math.floor(max(place, self._place)))
+        place = self._sending(state)
+        if self._orders and state.running and place.run == self._run:
+            self.tick = max(self.tick, self._before + math.floor(max(place.tick, self._place)))
         while self._orders:
             self._orders.popleft()(now)
-        if state.jumps != self._jumps:
-            self._jump(state, now)
+        self._later = place.later
+        if place.run != self._run:
+            self._jump(state, place, now)
         if self._clock_out is not None:
             for message in self._sender.due(state):
                 self._clock_out(message)
         if not state.running:
             return now + IDLE_SECONDS
-        self._place = max(place, self._place)
-        self._advance(math.floor(place + _ALMOST) + 1, now)
+        self._place = max(place.tick, self._place)
+        reached = math.floor(place.tick + _ALMOST) + 1
+        self._advance(reached if reached < place.end else math.ceil(place.end - _ALMOST), now)
         self.tick = max(self.tick, self._before + math.floor(self._place))
         due = self._next(state)
         return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
@@ -226,16 +269,44 @@ class Player:
         """How much later everything is sent, in ticks of the tempo now."""
         return self._offset * state.bpm / 60 * PPQ
 
-    def _jump(self, state: ClockState, now: float) -> None:
+    def _sending(self, state: ClockState) -> _Place:
+        """Where the sending is: in a loop it goes from the end to the start at its own time."""
+        beat = state.position - self._offset * state.bpm / 60
+        if state.loop is None or not state.running:
+            return _Place(beat * PPQ, state.jumps, self._offset, False, 0, math.inf)
+        start, end = state.loop
+        rounds = 0
+        if beat > end - _ALMOST / PPQ or (state.wrapped and beat < start):
+            rounds = math.floor((beat - start + _ALMOST / PPQ) / (end - start))
+            beat -= rounds * (end - start)
+        return _Place(
+            beat * PPQ,
+            state.jumps + rounds,
+            self._offset + rounds * (end - start) * 60 / state.bpm,
+            state.wrapped or rounds > 0,
+            math.ceil(start * PPQ - _ALMOST),
+            end * PPQ,
+        )
+
+    def _due(self, tick: float) -> float:
+        """When a tick is to be sent."""
+        return self.clock.time_of(tick / PPQ) + self._later
+
+    def _jump(self, state: ClockState, place: _Place, now: float) -> None:
         """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
-        self._jumps = state.jumps
-        self._cursor = math.floor((state.position * PPQ + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
-        self._place = state.position * PPQ
+        self._run = place.run
         self._resume = None
         # What is sent next may be due a moment before now; the silence comes before it.
-        self._silence(min(now, self.clock.time_of(self._cursor / PPQ)))
+        if place.wrapped:
+            self._cursor = place.first
+            self._place = place.tick
+            self._silence(min(now, self._due(self._cursor)))
+        else:
+            self._cursor = math.floor((state.position * PPQ + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
+            self._place = state.position * PPQ
+            self._silence(min(now, self.clock.time_of(self._cursor / PPQ)))
         bar = self._timeline.grid.bar_ticks
-        early = max(0, round(-self._offset_ticks(state)))
+        early = 0 if place.wrapped else max(0, round(-self._offset_ticks(state)))
         self._before = -(-(self.tick - early - PPQ // 8 - self._cursor) // bar) * bar
 
     def _advance(self, until: int, now: float) -> None:
@@ -261,7 +332,7 @@ class Player:
     def _play(self, moments: Iterable[Moment], now: float) -> None:
         for tick, together in groupby(moments, lambda moment: moment.tick):
             self._jumped = False
-            at = max(self._quiet, min(now, self.clock.time_of(tick / PPQ) + self._offset))
+            at = max(self._quiet, min(now, self._due(tick)))
             self.tick = self._before + tick
             for voice, events in groupby(together, lambda moment: moment.event.voice):
                 if voice is not None and voice not in self.taken and voice not in self.muted:
@@ -286,7 +357,7 @@ class Player:
         places = [self._timeline.known_until(self._cursor), self._timeline.next_tick(self._cursor)]
         if self._resume is not None:
             places = [self._resume]
-        due = min(self.clock.time_of(tick / PPQ) for tick in places if tick is not None) + self._offset
+        due = min(self._due(tick) for tick in places if tick is not None)
         if self._clock_out is not None:
             due = min(due, self.clock.time_of(self._sender.next_position(state)))
         return due

@@ -16,6 +16,7 @@ import typer
 from lakhnes.cli import (
     arrange,
     convert,
+    desktop,
     doctor,
     evaluate,
     export,
@@ -42,6 +43,7 @@ app.command()(arrange.accompany)
 app.command()(convert.render)
 app.command()(convert.convert)
 app.command()(play.play)
+app.command("app")(desktop.desktop)
 app.command()(show.show)
 app.command()(models.models)
 app.command()(ports.ports)

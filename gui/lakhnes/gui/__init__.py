@@ -1,3 +1,8 @@
-"""The desktop app, on the public API of `runtime`, `apu` and `bridge`. Nothing is here yet."""
+"""The desktop app: thin widgets over `lakhnes.studio`, which has all that is musical.
 
-__all__: list[str] = []
+Start at `main_window.py`, which joins them; `roll.py` is the piano roll. Needs the `gui` extra.
+"""
+
+from lakhnes.gui.app import run
+
+__all__ = ["run"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lakhnes.apu.instruments import instrument_set
+from lakhnes.apu.instruments import InstrumentSet, instrument_set
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.sound_files import SOUND_FORMATS, SoundSettings, stems, write_sound
@@ -41,8 +41,9 @@ class Forms:
     raw_timing: bool = False
     """Whether MIDI for DAWs keeps every sample, rather than bars and beats."""
     registers: RegisterMode = RegisterMode.IMPROVED
-    instruments: str | None = None
-    """Their name; None for `lead`, or for `plain` where notes have dynamics or registers are the seed's.
+    instruments: str | InstrumentSet | None = None
+    """They or their name; None for `lead`, or for `plain` where notes have dynamics or registers are the
+    seed's.
 
     Raises:
         OptionError: if there are none of that name.
@@ -54,7 +55,7 @@ class Forms:
     """How often a loop is played in a sound file."""
 
     def __post_init__(self) -> None:
-        if self.instruments is not None:
+        if isinstance(self.instruments, str):
             instrument_set(self.instruments)
         if self.stems and self.sound.pan is not None:
             raise OptionError("A stem is mono; leave out --stereo and --pan, or --stems.")
@@ -117,8 +118,9 @@ class Music:
         if isinstance(self.origin, RegisterLog):
             return self.origin
         own_dynamics = forms.registers is RegisterMode.SEED or self.origin.has_expression
-        usual = "plain" if own_dynamics else "lead"
-        log = registers_of(self.origin, forms.registers, instrument_set(forms.instruments or usual))
+        chosen = forms.instruments or ("plain" if own_dynamics else "lead")
+        instruments = instrument_set(chosen) if isinstance(chosen, str) else chosen
+        log = registers_of(self.origin, forms.registers, instruments)
         return replace(log, loop=0) if self.loops and log.length else log
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.clock_switch import ClockSwitch
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.midi_clock import MidiClock
-from lakhnes.bridge.midi_outlet import Channels, MidiOutlet
+from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS, Channels, MidiOutlet, checked_channels
 from lakhnes.bridge.outlet import Outlet
-from lakhnes.bridge.performance import Performance
+from lakhnes.bridge.performance import AHEAD_BARS, Performance
 from lakhnes.bridge.port_watch import InputWatch, OutletWatch
 from lakhnes.bridge.ports import (
     OUTPUT_NAME,
@@ -29,43 +31,47 @@ from lakhnes.bridge.ports import (
 )
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
-from lakhnes.runtime import BeatGrid, LiveComposer, Model, Steering, Voice
+from lakhnes.runtime import BeatGrid, LiveComposer, Model, Score, Steering, Voice
 from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
 from lakhnes.studio.music_files import Forms, Music, write_music
 
 if TYPE_CHECKING:
     from lakhnes.apu.sound_device import SoundDevice
+    from lakhnes.apu.synth import Synth
+
+
+_SYSTEM = 0xF0
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """Where music goes, and where orders come from."""
 
-    ports: tuple[str, ...]
-    """Existing ports to send to; none for a new one."""
-    virtual: str | None
+    ports: tuple[str, ...] | None = ()
+    """Existing ports to send to; empty for a new one, None for no MIDI at all."""
+    virtual: str | None = None
     """Name of the new port; None for the usual one."""
-    four: bool
+    four: bool = False
     """Whether each voice gets a new port of its own."""
-    channels: Channels
+    channels: Channels = DEFAULT_CHANNELS
     """1..16 of each voice."""
-    control: str | None
+    control: str | None = None
     """Existing port to hear; None for a new one."""
-    play_along: bool
+    play_along: bool = True
     """Whether notes that come in are played along with."""
-    backend: str | None
+    backend: str | None = None
     """`alsa`, `jack`, `coremidi` or `winmm`; None for the first that answers."""
-    midi_sync: bool
+    midi_sync: bool = False
     """Whether MIDI clock says when and how fast."""
-    clock_out: bool
+    clock_out: bool = False
     """Whether MIDI clock is sent."""
-    offset_seconds: float
+    offset_seconds: float = 0.0
     """How much later everything is sent."""
-    synth: bool
+    synth: bool = False
     """Whether it is heard on the built-in 2A03, too."""
-    instrument: str | None
+    instrument: str | None = None
     """Of that and of what is saved as sound."""
-    ahead_bars: float
+    ahead_bars: float = AHEAD_BARS
     """How much is composed in front of what is played."""
 
 
@@ -87,64 +93,200 @@ class SoundWatch:
         return "The sound output is gone; start again to have it back. MIDI goes on." if self.lost else None
 
 
+class _Watching:
+    """Looks after what is in use just now; that may be exchanged."""
+
+    def __init__(self, lock: AbstractContextManager[bool]) -> None:
+        self.watch: OutletWatch | InputWatch | SoundWatch | None = None
+        self._lock = lock
+
+    @property
+    def lost(self) -> bool:
+        return self.watch is not None and self.watch.lost
+
+    def check(self) -> str | None:
+        with self._lock:  # what is being exchanged is not gone
+            return self.watch.check() if self.watch is not None else None
+
+
 class Stage:
     """A performance with all that belongs to it; a context manager, so that no note is left behind.
 
+    What opens ports or sound takes its time, seconds at worst, and may be called from any thread while the
+    music goes on.
+
     Attributes:
         seed: of the music.
-        clock: where in the song we are.
+        switch: the clock, our own or a DAW's.
         performance: what composes and plays.
         outputs: names of the MIDI ports that are sent to.
         sound: name of the sound output; None without.
-        remarks: what could not be had, a sentence each.
+        synth: what is heard there; None without.
     """
 
     performance: Performance
 
     def __init__(
-        self, wiring: Wiring, model: str | None, steering: Steering, seed: int, bpm: float, meter: int
+        self,
+        wiring: Wiring,
+        model: str | Model | None,
+        steering: Steering,
+        seed: int,
+        bpm: float,
+        meter: int,
+        *,
+        song: Score | None = None,
+        optional: bool = False,
     ) -> None:
         """Takes what is asked for; nothing is opened before it is entered.
+
+        Args:
+            wiring: where music goes.
+            model: what composes, or its name; None for the usual one.
+            steering: what is asked for.
+            seed: of the music.
+            bpm: tempo of the song.
+            meter: beats of a bar.
+            song: what is there to begin with; None for nothing.
+            optional: whether it goes on in silence where ports and sound cannot be had.
 
         Raises:
             OptionError: for a tempo or meter out of range.
         """
         self.seed = seed
-        self.clock: InternalClock | MidiClock = MidiClock(bpm) if wiring.midi_sync else InternalClock(bpm)
+        self.switch = ClockSwitch(InternalClock(bpm), MidiClock(bpm))
+        self.switch.follow(wiring.midi_sync, time.perf_counter())
         self.outputs: list[str] = []
         self.sound: str | None = None
-        self.remarks: list[str] = []
-        self._wiring, self._model_name, self._steering = wiring, model, steering
+        self.synth: Synth | None = None
+        self._wiring, self._model, self._steering = wiring, model, steering
+        self._ports, self._channels = wiring.ports, wiring.channels  # as they are now
         self._grid = BeatGrid.steady(bpm, meter)
+        self._song, self._optional = song, optional
         self._stack = ExitStack()
+        self._remarks: dict[str, str] = {}
+        self._changing = RLock()  # over all that may be exchanged
+        self._closed = False
         self._control_name: str | None = None  # a port that comes back has the name that it had
         self._opened: tuple[MidiOutput, ...] = ()
-        self._watches: list[OutletWatch | InputWatch | SoundWatch] = []
+        self._midi: MidiOutlet | None = None
+        self._device: SoundDevice | None = None
+        self._router: ControlInput | None = None
+        self._watching = {part: _Watching(self._changing) for part in ("ports", "control", "sound")}
         self._recorder = Recorder(
             lambda: self.performance.player.tick,
-            lambda: self.clock.state(time.perf_counter()).bpm,
+            lambda: self.switch.state(time.perf_counter()).bpm,
             self._grid.beats_per_bar,
         )
 
     def __enter__(self) -> Stage:
         try:
-            self._open()
+            with self._changing:
+                self._open()
         except BaseException:
-            self._stack.close()
+            self.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self.close()
+
+    def close(self) -> None:
+        """Ends every note and lets go of everything; from any thread, and may be called twice.
+
+        It waits for what is being opened.
+        """
+        with self._changing:
+            self._closed = True
+            stack, self._stack = self._stack, ExitStack()
+        stack.close()
+
+    @property
+    def clock(self) -> InternalClock | MidiClock:
+        """Where in the song we are: the one of the two clocks that counts."""
+        return self.switch.midi if self.switch.following else self.switch.internal
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be had, a sentence each."""
+        return list(self._remarks.values())
 
     @property
     def lost(self) -> str | None:
         """What went away and has not come back, as a sentence; None if all is there."""
-        lost = [watch for watch in self._watches if watch.lost]
+        lost = [part for part, watching in self._watching.items() if watching.lost]
         if not lost:
             return None
-        what = "sound output" if all(isinstance(watch, SoundWatch) for watch in lost) else "MIDI port"
+        what = "sound output" if lost == ["sound"] else "MIDI port"
         return f"The {what} went away and has not come back. `lakhnes doctor` looks for the reason."
+
+    def follow(self, midi: bool) -> None:
+        """Plays in the time of the DAW whose clock comes in, or in our own."""
+        self.switch.follow(midi, time.perf_counter())
+        self.performance.wake()
+
+    def use_ports(self, ports: tuple[str, ...] | None) -> None:
+        """Sends to other MIDI ports from now on.
+
+        Args:
+            ports: existing ones, by a part of their names; empty for a new one, None for none.
+
+        Raises:
+            PortError: if one cannot be opened; those before are still in use then.
+            MissingExtraError: without what MIDI needs.
+            OptionError: if there are neither one nor four.
+        """
+        with self._changing:
+            if self._closed or (ports == self._ports and (self._midi is None) == (ports is None)):
+                return
+            before = self._midi
+            if ports is None:
+                self._ports, self._midi, self._opened, self.outputs = None, None, (), []
+                self._watching["ports"].watch = None
+            else:
+                self._take_ports(ports)
+            self._remarks.pop("ports", None)
+            self._set_outlets()
+            if before is not None:
+                before.close()
+            if self._midi is not None and self._watching["control"].watch is None:
+                self._control()
+
+    def set_channels(self, channels: Channels) -> None:
+        """Sends on other channels, and hears the voices on them.
+
+        Raises:
+            OptionError: if one is not 1 to 16.
+        """
+        self._channels = checked_channels(channels)
+        midi = self._midi
+        if midi is not None:  # without the lock: who turns a knob does not wait until a port is open
+            midi.set_channels(channels)
+        router = self._router
+        if router is not None:
+            router.let_go()
+            self._router = self._new_router()
+
+    def use_sound(self, on: bool) -> None:
+        """Plays on the built-in 2A03 from now on, or no longer.
+
+        Raises:
+            SoundError: if there is no sound output.
+            MissingExtraError: without what sound needs.
+        """
+        with self._changing:
+            if self._closed or on == (self._device is not None):
+                return
+            if on:
+                self._take_sound()
+                self._set_outlets()
+            else:
+                device, self._device, self.synth, self.sound = self._device, None, None, None
+                self._watching["sound"].watch = None
+                self._set_outlets()
+                if device is not None:
+                    device.close()
+            self._remarks.pop("sound", None)
 
     def save(self, paths: Sequence[Path]) -> int:
         """Writes what was played; the number of its notes.
@@ -160,103 +302,162 @@ class Stage:
 
     def _open(self) -> None:
         wiring = self._wiring
-        outlets: list[Outlet] = []
-        loading = self._stack.enter_context(ThreadPoolExecutor(1)).submit(Model.load, self._model_name)
-        midi = self._midi()
-        if midi is not None:
-            outlets.append(midi)
+        self._stack.callback(self._close_outlets)
+        pool = self._stack.enter_context(ThreadPoolExecutor(1))
+        given = self._model
+        loading = pool.submit(lambda: given if isinstance(given, Model) else Model.load(given))
+        if wiring.ports is not None:
+            self._try_ports()
         if wiring.synth:
-            outlets += self._synth()
-        if not outlets:
+            self._try_sound()
+        if not self._outlets and not self._optional:
             raise PortError(" ".join(self.remarks))
         composer = LiveComposer(loading.result(), self._grid, self._steering, self.seed)
+        if self._song is not None:
+            composer.adopt(self._song)
         self.performance = Performance(
             composer,
-            self.clock,
-            [*outlets, self._recorder],
+            self.switch,
+            [*self._outlets, self._recorder],
             ahead_bars=wiring.ahead_bars,
             offset_seconds=wiring.offset_seconds,
-            clock_out=midi.raw if midi is not None and wiring.clock_out else None,
+            clock_out=self._send_clock if wiring.clock_out else None,
         )
         self._stack.callback(self.performance.close)
-        if midi is not None:
+        self._stack.callback(self._close_control)
+        if self._midi is not None:
             self._control()
-        for watch in self._watches:
-            self.performance.watch(watch)
+        for watching in self._watching.values():
+            self.performance.watch(watching)
         self.performance.open()
 
-    def _midi(self) -> MidiOutlet | None:
-        """The outlet to MIDI ports; None where there are none and there may be sound."""
-        try:
-            outlet = MidiOutlet(self._open_outputs(), channels=self._wiring.channels)
-        except (PortError, MissingExtraError) as error:
-            wiring = self._wiring
-            if not wiring.synth or wiring.ports or wiring.control or wiring.midi_sync or wiring.clock_out:
-                raise
-            self.remarks.append(str(error))
-            return None
-        self._stack.callback(outlet.close)
-        self._watches.append(OutletWatch(outlet, self._open_outputs))
-        return outlet
+    @property
+    def _outlets(self) -> list[Outlet]:
+        return [outlet for outlet in (self._midi, self.synth) if outlet is not None]
 
-    def _open_outputs(self) -> tuple[MidiOutput, ...]:
+    def _set_outlets(self) -> None:
+        self.performance.player.set_outlets([*self._outlets, self._recorder])
+
+    def _send_clock(self, data: bytes) -> None:
+        midi = self._midi
+        if midi is not None:
+            midi.raw(data)
+
+    def _close_outlets(self) -> None:
+        """Closes what the player may never have heard of."""
+        if self._midi is not None:
+            self._midi.close()
+        if self._device is not None:
+            self._device.close()
+
+    def _close_control(self) -> None:
+        watch = self._watching["control"].watch
+        if isinstance(watch, InputWatch):
+            watch.port.close()
+
+    def _try_ports(self) -> None:
+        """Sends to MIDI ports, unless there are none and nothing needs them."""
         wiring = self._wiring
-        backend = rtmidi_backend(wiring.backend)
+        try:
+            self._take_ports(wiring.ports or ())
+        except (PortError, MissingExtraError) as error:
+            needed = wiring.ports or wiring.control or wiring.midi_sync or wiring.clock_out
+            if not self._optional and (needed or not wiring.synth):
+                raise
+            self._remarks["ports"] = str(error)
+
+    def _take_ports(self, ports: tuple[str, ...]) -> None:
+        """Opens ports for an outlet; nothing is changed if they cannot be opened."""
+        opened = _open_ports(ports, self._wiring, [])
+        try:
+            outlet = MidiOutlet(opened, channels=self._channels)
+        except BaseException:
+            for output in opened:
+                output.close()
+            raise
+        self._ports, self._midi, self._opened = ports, outlet, opened
+        if outlet.channels != self._channels:  # set just now
+            outlet.set_channels(self._channels)
+        self.outputs = [output.name for output in opened]
+        self._watching["ports"].watch = OutletWatch(outlet, self._reopen_ports)
+
+    def _reopen_ports(self) -> tuple[MidiOutput, ...]:
+        """The ports that were lost, by the names that they had."""
         for output in self._opened:  # a server that stood still has them yet, and their names
             output.close()
-        if wiring.ports:
-            opened = _all_open(wiring.ports, backend)
-        elif wiring.four:
-            head = wiring.virtual or OUTPUT_NAME
-            names = [f"{head} {gm.TRACK_NAMES[voice]}" for voice in Voice]
-            opened = open_voice_outputs(backend, self.outputs or names)
-        else:
-            virtual = self.outputs[0] if self.outputs else wiring.virtual
-            opened = (open_output(virtual=virtual, backend=backend),)
-        self.outputs = [output.name for output in opened]
-        self._opened = opened
-        return opened
+        self._opened = _open_ports(self._ports or (), self._wiring, self.outputs)
+        self.outputs = [output.name for output in self._opened]
+        return self._opened
+
+    def _new_router(self) -> ControlInput:
+        along = self._wiring.play_along
+        return ControlInput(self.performance, None, self._channels, notes=along)
+
+    def _receive(self, data: bytes, now: float) -> None:
+        """Takes a message from outside; MIDI clock is heard also while it does not count."""
+        if data and data[0] >= _SYSTEM:
+            self.switch.midi.receive(data, now)
+            if self.switch.following:
+                self.performance.wake()
+        elif self._router is not None:
+            self._router.receive(data, now)
 
     def _control(self) -> None:
         """Opens the port for clock and control; without one, music goes on unless it needs the clock."""
         wiring = self._wiring
-        clock = self.clock if isinstance(self.clock, MidiClock) else None
-        router = ControlInput(self.performance, clock, wiring.channels, notes=wiring.play_along)
+        self._router = self._new_router()
 
         def opened() -> MidiInput:
             virtual = None if wiring.control else self._control_name
             backend = rtmidi_backend(wiring.backend)
-            port = open_input(wiring.control, virtual=virtual, callback=router.receive, backend=backend)
+            port = open_input(wiring.control, virtual=virtual, callback=self._receive, backend=backend)
             self._control_name = port.name
-            router.let_go()
+            if self._router is not None:
+                self._router.let_go()
             return port
 
         try:
             watch = InputWatch(opened(), opened)
         except PortError as error:
-            if wiring.control is not None or wiring.midi_sync:
+            if not self._optional and (wiring.control is not None or wiring.midi_sync):
                 raise
-            self.remarks.append(f"Nothing can be controlled from outside: {error}")
+            self._remarks["control"] = f"Nothing can be controlled from outside: {error}"
             return
-        self._stack.callback(lambda: watch.port.close())
-        self._watches.append(watch)
+        self._remarks.pop("control", None)
+        self._watching["control"].watch = watch
 
-    def _synth(self) -> list[Outlet]:
-        """The built-in synthesiser, if there is a sound output for it."""
+    def _try_sound(self) -> None:
+        """Plays on the built-in synthesiser, if there is a sound output for it."""
+        try:
+            self._take_sound()
+        except (SoundError, MissingExtraError) as error:
+            self._remarks["sound"] = str(error)
+
+    def _take_sound(self) -> None:
         from lakhnes.apu.sound_device import open_sound
         from lakhnes.apu.synth import Synth
 
         synth = Synth(self._wiring.instrument or "lead")
+        device = open_sound(synth)
         try:
-            device = open_sound(synth)
-        except (SoundError, MissingExtraError) as error:
-            self.remarks.append(str(error))
-            return []
-        self._stack.callback(device.close)
-        device.start()
-        self.sound = device.name
-        self._watches.append(SoundWatch(device))
-        return [synth]
+            device.start()
+        except BaseException:
+            device.close()
+            raise
+        self._device, self.synth, self.sound = device, synth, device.name
+        self._watching["sound"].watch = SoundWatch(device)
+
+
+def _open_ports(ports: tuple[str, ...], wiring: Wiring, before: Sequence[str]) -> tuple[MidiOutput, ...]:
+    """Existing ports, or new ones: these have the names that they had before, if they had any."""
+    backend = rtmidi_backend(wiring.backend)
+    if ports:
+        return _all_open(ports, backend)
+    if wiring.four:
+        head = wiring.virtual or OUTPUT_NAME
+        names = [f"{head} {gm.TRACK_NAMES[voice]}" for voice in Voice]
+        return open_voice_outputs(backend, before or names)
+    return (open_output(virtual=before[0] if before else wiring.virtual, backend=backend),)
 
 
 def _all_open(names: Sequence[str], backend: Backend) -> tuple[MidiOutput, ...]:

@@ -34,6 +34,9 @@ PERPLEXITY_TOKENS = 4096
 """Most tokens of a prompt that its perplexity is measured on; that takes some two seconds."""
 
 
+_TOLD_TOKENS = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How something is composed, whatever it is."""
@@ -183,6 +186,7 @@ def regenerate(
     takes: Iterable[Settings],
     *,
     width: int = 4,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> Iterator[Score]:
     """Composes a span of some voices anew, several times at once, while everything else stays.
 
@@ -195,6 +199,8 @@ def regenerate(
         voices: those that are composed anew.
         takes: chance, sampling and constraints of each.
         width: how many takes are composed at once.
+        progress: told every few tokens how much of all takes is composed, 0 to 1. What it raises ends the
+            work.
 
     Yields:
         A score for each take, in the order in which they are ready.
@@ -224,12 +230,22 @@ def regenerate(
             break
     rings = {v: max([first, *(n.end for n in stays.parts[v].notes if n.onset < first)]) for v in voices}
 
+    takes, songs = list(takes), list[Song]()
+
     def song(settings: Settings) -> Song:
         fresh = _song(model, settings, Kept(model.codec, stays, rings), length_samples=last)
         fresh.hear(before)
+        songs.append(fresh)
         return fresh
 
-    for composed in compose_together(model, map(song, takes), width=width, prompt=model.codec.tokens(before)):
+    def told(composing: Song) -> None:
+        if composing.over or composing.n_tokens % _TOLD_TOKENS == 0:
+            done = sum(begun.time_samples - first for begun in songs)
+            progress(min(1.0, done / (len(takes) * (last - first))))
+
+    progress(0.0)
+    prompt = model.codec.tokens(before)
+    for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
         whole = composed.score()
         yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, start, end) for v in voices})
 

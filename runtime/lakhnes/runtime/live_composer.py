@@ -16,6 +16,7 @@ from lakhnes.runtime.constraints import Constraint, Fixed, forbid
 from lakhnes.runtime.events import Event, Kind, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
 from lakhnes.runtime.model import Logits, Model, Snapshot
+from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.steering import Steering
 from lakhnes.runtime.timeline import Moment, Span, Timeline
@@ -32,12 +33,15 @@ _NEVER = 1 << 40
 class LiveComposer:
     """Composes into a timeline, in front of a place that moves.
 
-    All of it belongs to one thread; `steering` may be set by others.
+    All of it belongs to one thread; `steering`, `limit` and `rests` may be set by others.
 
     Attributes:
         timeline: what is composed; others may read it.
         steering: what is asked for now; it shapes what is composed next.
         played: voices that somebody plays, so that nothing is composed for them.
+        limit: the tick up to which is composed at most, or to the end of its bar; None for no end.
+        rests: whether a place beyond the end of what is composed is reached by a rest, which counts as
+            composed, so that the song has no holes; else the way there is composed when somebody comes.
         n_tokens: tokens composed so far.
     """
 
@@ -57,6 +61,8 @@ class LiveComposer:
         self.steering = steering or Steering()
         self.steering.constraints(model.codec, grid)  # refuses now what it would refuse at the first bar
         self.played: frozenset[Voice] = frozenset()
+        self.limit: int | None = None
+        self.rests = False
         self.n_tokens = 0
         self._model = model
         self._grid = grid
@@ -65,6 +71,31 @@ class LiveComposer:
         self._last: Span | None = None
         self._heard: tuple[Span, int, Logits] | None = None  # what the memory has heard, and what comes of it
         self._kept: deque[tuple[Span, int, Logits, Snapshot]] = deque(maxlen=SNAPSHOTS)
+
+    def adopt(
+        self,
+        score: Score,
+        *,
+        model: Model | None = None,
+        grid: BeatGrid | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Goes on with another song; what comes at its end is composed from what it is.
+
+        Args:
+            score: the song from tick 0 on. A note that rings at its end is over there.
+            model: what composes from now on; None for the one before.
+            grid: of the song, of one tempo; None for the one before.
+            seed: begins chance anew, so that an empty song is the seed's own; with None it goes on.
+        """
+        self._model, self._grid = model or self._model, grid or self._grid
+        self.timeline.load(score, self._model.codec, self._grid)
+        if seed is not None:
+            self._seed, self._take = seed, 0
+            self._rng = np.random.default_rng(seed)
+        self._last = self.timeline.spans[-1] if self.timeline.spans else None
+        self._heard = None
+        self._kept.clear()
 
     def compose(self, place: int, ahead: int, lead: int = 0) -> bool:
         """Composes up to the next bar line if less than so much is there; to the next beat if somebody plays.
@@ -81,9 +112,11 @@ class LiveComposer:
         if span is None:
             place = -(-(place + lead) // PPQ) * PPQ
             span = self.timeline.last(place)
-        if self.timeline.known_until(place) >= place + ahead:
+        goal = place + ahead if self.limit is None else min(place + ahead, self.limit)
+        if self.timeline.known_until(place) >= goal:
             return False
-        span = span or self._begin(place)
+        if span is None:
+            span = self._rest(place) if self.rests and place > self.timeline.end else self._begin(place)
         unit = PPQ if self.played else self._grid.bar_ticks
         self._extend(span, (span.end // unit + 1) * unit, self.timeline.limit(span))
         return True
@@ -114,6 +147,18 @@ class LiveComposer:
             self._kept = deque((k for k in self._kept if k[0] is not span or k[1] <= count), SNAPSHOTS)
             if self._heard is not None and self._heard[0] is span:
                 self._heard = None
+
+    def _rest(self, tick: int) -> Span:
+        """A span that is silent from the end of all that is composed up to a place."""
+        end = self.timeline.end
+        self._last = self.timeline.last(end)
+        if self._last is not None:
+            for voice in sorted(self.timeline.sounding(end)):
+                if not self._last.turns(voice, end):
+                    self.timeline.say(self._last, self._model.codec.token(Event(Kind.NOTE_OFF, voice)), end)
+        span = self._begin(end)
+        self.timeline.fill(span, tick)
+        return span
 
     def _begin(self, tick: int) -> Span:
         """A span for a place where nothing is composed; the model goes on with what it did last."""

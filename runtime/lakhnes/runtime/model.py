@@ -311,6 +311,10 @@ class Model:
             seconds.append(time.perf_counter() - started)
         return min(seconds)
 
+    def twin(self) -> Model:
+        """Another model with these weights and a memory of its own; both may run at once, in two threads."""
+        return Model(self._session, self.info)
+
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
         return Batch(self._session, self.info, size)

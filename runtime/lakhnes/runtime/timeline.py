@@ -2,68 +2,28 @@
 
 It is made of spans of tokens. Each is what the model said without a break, with the tick at which it said
 it; so a place that was played once plays the same again, and the model can hear again what lies before any
-moment. One thread composes into it, others read.
+moment. A score may be loaded into it; what of that the model has no token for lies beside the tokens. One
+thread composes into it, others read.
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cache
+from operator import itemgetter
 from threading import RLock
-from typing import NamedTuple
 
-from lakhnes.runtime.events import END, Event, Kind, Voice
+from lakhnes.runtime.events import END, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.grid import BeatGrid
-from lakhnes.runtime.score import rank
+from lakhnes.runtime.score import FULL_VELOCITY, Score, ScoreBuilder, rank
+from lakhnes.runtime.span import Moment, Span
 from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
 
+__all__ = ["Moment", "Span", "Timeline"]
 
-class Moment(NamedTuple):
-    """An event and its time."""
-
-    tick: int
-    """480 a beat."""
-    event: Event
-    """Anything but a wait."""
-
-
-class Span:
-    """A stretch of time that is composed without a gap.
-
-    Attributes:
-        start: its first tick.
-        end: the tick up to which it is composed.
-        prompt: the tokens that the model heard before it.
-        tokens: its own, waits among them.
-        ticks: when each is said; a wait when it begins.
-    """
-
-    def __init__(self, start: int, prompt: Sequence[int]) -> None:
-        self.start = self.end = start
-        self.prompt = array("H", prompt)
-        self.tokens = array("H")
-        self.ticks = array("q")
-
-    def heard(self, count: int) -> list[int]:
-        """The last tokens that the model has heard at its end, at most `count`."""
-        own = self.tokens[-count:]
-        before = self.prompt[-(count - len(own)) :] if len(own) < count else ()
-        return [*before, *own]
-
-    def sounding(self, codec: Codec, before: int) -> dict[Voice, int]:
-        """The pitch of each voice that sounds after the first `before` of its tokens."""
-        notes: dict[Voice, int] = {}
-        left = set(Voice)
-        for index in range(before - 1, -1, -1):
-            event = codec.event(self.tokens[index])
-            if event.voice in left and event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
-                left.discard(event.voice)
-                if event.kind is Kind.NOTE_ON:
-                    notes[event.voice] = event.value
-                if not left:
-                    break
-        return notes
+_NEVER = 1 << 62
+_CHANGES = (Kind.VELOCITY, Kind.TIMBRE)
 
 
 class Timeline:
@@ -73,6 +33,7 @@ class Timeline:
         codec: of the model that composes; it says what tokens mean.
         grid: the tempo that the model composes at. Whoever plays may be faster or slower.
         spans: in time.
+        edition: rises with every score that is loaded.
     """
 
     def __init__(self, codec: Codec, grid: BeatGrid) -> None:
@@ -80,7 +41,62 @@ class Timeline:
         self.codec = codec
         self.grid = grid
         self.spans: list[Span] = []
+        self.edition = 0
+        self._known = frozenset(codec.vocabulary.events)
+        self._changed: int | None = None  # the lowest tick, since the changes were taken last
         self._lock = RLock()
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last of what is composed ends; 0 if nothing is."""
+        with self._lock:
+            return self.spans[-1].end if self.spans else 0
+
+    def load(self, score: Score, codec: Codec | None = None, grid: BeatGrid | None = None) -> None:
+        """Forgets everything and holds a score instead, from tick 0 to its end.
+
+        Args:
+            score: the song; its times are put on ticks. Pitches, volumes and timbres that the model does not
+                know are played as they are, and heard by the model as near as it can.
+            codec: of the model that composes from now on; None for the one before.
+            grid: of the song from now on; None for the one before.
+        """
+        with self._lock:
+            codec, grid = codec or self.codec, grid or self.grid
+        made = Timeline(codec, grid)  # in peace: the player needs the lock
+        end = grid.tick(score.length)
+        if end > 0:
+            moments = _moments(score, grid, end, expression=codec.vocabulary.has_expression)
+            made._rewrite(made.begin(0, ()), 0, 0, moments, end)
+        with self._lock:
+            self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
+            self.edition += 1
+            self._changed = None
+
+    def take_changes(self) -> tuple[int, Score] | None:
+        """What has changed since this was asked last, or since a score was loaded.
+
+        Returns:
+            A tick, and all from there to the end of what is composed: sample 0 of the score is the grid's
+            sample of that tick. No note rings over it. None if nothing has changed.
+        """
+        with self._lock:
+            first, self._changed = self._changed, None
+            copied = None if first is None else self._copied(first)
+        return None if copied is None else _score(*copied)
+
+    def score(self, first: int = 0) -> tuple[int, Score]:
+        """What is composed from a tick on, or from the onset of what rings over it; as in `take_changes`."""
+        with self._lock:
+            copied = self._copied(first)
+        return _score(*copied)
+
+    def sounding(self, tick: int) -> dict[Voice, int]:
+        """The pitches of the notes that sound when a tick comes, before what happens at it."""
+        with self._lock:
+            span = self._before(tick)
+            rings = {} if span is None else {voice: span.ringing(voice, tick) for voice in Voice}
+        return {voice: note[1] for voice, note in rings.items() if note is not None}
 
     def known_until(self, tick: int) -> int:
         """The tick up to which everything from `tick` on is composed; `tick` itself if nothing is."""
@@ -96,19 +112,23 @@ class Timeline:
         found = []
         with self._lock:
             for span in self._from(first - 1):  # a span before may close its notes at this tick
-                for index in range(bisect_left(span.ticks, first), bisect_left(span.ticks, last)):
-                    event = self.codec.event(span.tokens[index])
-                    if event.kind is not Kind.WAIT:
-                        found.append(Moment(span.ticks[index], event))
+                if span.start >= last:
+                    break
+                found += span.happens(self.codec, first, last)
         return found
 
     def next_tick(self, tick: int) -> int | None:
         """The first tick from `tick` on at which something happens; None if nothing is composed."""
         with self._lock:
             for span in self._from(tick):
+                found = span.beside_from(tick)
                 for index in range(bisect_left(span.ticks, tick), len(span.tokens)):
+                    if found is not None and span.ticks[index] >= found:
+                        break
                     if self.codec.event(span.tokens[index]).kind is not Kind.WAIT:
                         return span.ticks[index]
+                if found is not None:
+                    return found
         return None
 
     def last(self, tick: int) -> Span | None:
@@ -138,7 +158,14 @@ class Timeline:
             span = Span(tick, prompt)
             place = bisect_left([other.start for other in self.spans], tick)
             self.spans.insert(place, span)
+            self._change(tick)
             return span
+
+    def fill(self, span: Span, end: int) -> None:
+        """Lets nothing happen between the end of a span that has said nothing and a tick."""
+        with self._lock:
+            self._change(span.end)
+            span.end = end
 
     def say(self, span: Span, token: int, end: int) -> None:
         """Adds a token to a span.
@@ -149,16 +176,21 @@ class Timeline:
             end: the span's end after it; later than before for a wait.
         """
         with self._lock:
+            self._change(span.end)
             span.ticks.append(span.end)
             span.tokens.append(token)
+            span.turn(span.end, self.codec.event(token))
             span.end = end
 
     def forget(self, tick: int) -> None:
         """Forgets everything from a tick on; notes that sound there sound on."""
         with self._lock:
+            if tick < self.end:
+                self._change(tick)
             self.spans = [span for span in self.spans if span.start < tick]
             if self.spans and self.spans[-1].end > tick:
-                self._rewrite(self.spans[-1], bisect_left(self.spans[-1].ticks, tick), (), tick)
+                last = self.spans[-1]
+                self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
 
     def insert(self, span: Span, played: Iterable[Moment]) -> int:
         """Puts what somebody played into a span, between what was composed.
@@ -172,45 +204,166 @@ class Timeline:
         """
         played = list(played)
         with self._lock:
-            index = bisect_left(span.ticks, min(moment.tick for moment in played))
-            there = [
-                (tick, self.codec.event(token))
-                for tick, token in zip(span.ticks[index:], span.tokens[index:], strict=True)
-            ]
+            first = min(moment.tick for moment in played)
+            self._change(first)
             said = {(tick, event.voice) for tick, event in played}
-            events = [
-                (tick, event)
-                for tick, event in there
-                if event.kind is not Kind.WAIT and (tick, event.voice) not in said
+            there = [
+                moment
+                for moment in span.happens(self.codec, first, _NEVER)
+                if (moment.tick, moment.event.voice) not in said
             ]
-            together = sorted([*events, *played], key=lambda moment: (moment[0], rank(moment[1])))
-            return self._rewrite(span, index, together, span.end)
+            together = sorted([*there, *played], key=_order)
+            return self._rewrite(span, bisect_left(span.ticks, first), first, together, span.end)
 
-    def _rewrite(self, span: Span, index: int, moments: Iterable[tuple[int, Event]], end: int) -> int:
-        """Says moments, and waits up to an end, in the place of a span's tokens from an index on."""
+    def _rewrite(self, span: Span, index: int, first: int, moments: Iterable[Moment], end: int) -> int:
+        """Says moments, and waits up to an end, in the place of a span's tokens from an index and tick on."""
         while index and self.codec.event(span.tokens[index - 1]).kind is Kind.WAIT:
             index -= 1
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
-        del span.tokens[index:], span.ticks[index:]
+        span.cut(index, first)
+        time = self._sample(now)
         for tick, event in (*moments, (end, END)):
-            for token in self._waits(now, tick):
+            if tick > now:
+                reached = self._sample(tick)
+                for token in self._waits(reached - time):
+                    span.ticks.append(now)
+                    span.tokens.append(token)
+                now, time = tick, reached
+            near = self._near(event)
+            if near is not None:
                 span.ticks.append(now)
-                span.tokens.append(token)
-            now = max(now, tick)
-            if event is not END:
-                span.ticks.append(now)
-                span.tokens.append(self.codec.token(event))
+                span.tokens.append(self.codec.token(near))
+            if near != event and event is not END:
+                span.beside.append(Moment(now, event))
+            span.turn(now, event)
         span.end = now
         return index
 
-    def _waits(self, first: int, last: int) -> list[int]:
-        """The tokens that wait from one tick to another."""
-        start, end = self.grid.sample(first), self.grid.sample(last)
-        if self.codec.timing is Timing.FRAMES:
-            start, end = (round(sample / FRAME_SAMPLES) * FRAME_SAMPLES for sample in (start, end))
-        return self.codec.tokens([Event(Kind.WAIT, None, end - start)]) if end > start else []
+    def _near(self, event: Event) -> Event | None:
+        """What the model hears of an event; None for nothing."""
+        if event.kind is Kind.NOTE_ON and event.voice is not None and event not in self._known:
+            event = event._replace(value=octave_shifted(event.voice, event.value))
+        return event if event in self._known and event is not END else None
+
+    def _change(self, tick: int) -> None:
+        self._changed = tick if self._changed is None else min(tick, self._changed)
+
+    def _before(self, tick: int) -> Span | None:
+        """The span in which the moment before a tick lies."""
+        return next((span for span in self._from(tick - 1) if span.start < tick), None)
+
+    def _copied(self, first: int) -> tuple[int, int, list[Moment], BeatGrid]:
+        """The tick from which on it can be cut, the end, what happens between, and the grid."""
+        end = self.end
+        start = min(first, end)
+        while True:
+            moments: list[Moment] = []
+            before: Span | None = None
+            start = self._unheld(start)
+            for span in self._from(start - 1):
+                if before is not None and before.end < span.start:
+                    rings = [voice for voice in Voice if before.ringing(voice, before.end + 1)]
+                    moments += [Moment(before.end, Event(Kind.NOTE_OFF, voice)) for voice in rings]
+                    moments.sort(key=_order)
+                moments += span.happens(self.codec, start, _NEVER)
+                before = span
+            # A part without notes has no changes: they come with the note that they follow, or lead to.
+            begun = {event.voice for at, event in moments if event.kind is Kind.NOTE_ON and at < end}
+            changed = {event.voice for _, event in moments if event.kind in _CHANGES}
+            onsets = [self._onset(voice, start) for voice in changed - begun if voice is not None]
+            new = {voice for voice in begun if voice is not None and self._onset(voice, start) is None}
+            earlier = [onset for onset in (*onsets, self._changed_first(new, start)) if onset is not None]
+            if not earlier:
+                return start, end, moments, self.grid
+            start = min(earlier)
+
+    def _unheld(self, tick: int) -> int:
+        """The nearest tick before the notes that sound when one comes, over which no note rings."""
+        ends: tuple[Voice, ...] = tuple(Voice)  # at the tick itself, what is new may be that they end there
+        while (span := self._before(tick)) is not None:
+            rings = (span.ringing(voice, tick) for voice in ends)
+            onsets = [note[0] for note in rings if note is not None]
+            if not onsets:
+                break
+            tick = min(onsets)
+            ends = tuple(voice for voice in Voice if not self._turns(voice, tick))
+        return tick
+
+    def _turns(self, voice: Voice, tick: int) -> bool:
+        """Whether a voice begins or ends a note at a tick."""
+        return any(span.turns(voice, tick) for span in self._from(tick - 1)[:2])
+
+    def _onset(self, voice: Voice, tick: int) -> int | None:
+        """The onset of the last note of a voice before a tick."""
+        for span in reversed(self.spans):
+            onset = span.onset(voice, tick)
+            if onset is not None:
+                return onset
+        return None
+
+    def _changed_first(self, voices: set[Voice], tick: int) -> int | None:
+        """The tick of the first change in some voices before a tick."""
+        if not voices:
+            return None
+        moments = (moment for span in self.spans for moment in span.happens(self.codec, 0, tick))
+        return next((at for at, event in moments if event.voice in voices and event.kind in _CHANGES), None)
+
+    def _sample(self, tick: int) -> int:
+        """The sample of a tick, as the model counts time."""
+        sample = self.grid.sample(tick)
+        return round(sample / FRAME_SAMPLES) * FRAME_SAMPLES if self.codec.timing is Timing.FRAMES else sample
+
+    def _waits(self, samples: int) -> list[int]:
+        """The tokens that wait so long."""
+        return self.codec.tokens([Event(Kind.WAIT, None, samples)]) if samples > 0 else []
 
     def _from(self, tick: int) -> list[Span]:
         """The spans that end after a tick."""
         # Spans are few: one for every jump to where nothing had been composed.
         return [span for span in self.spans if span.end > tick]
+
+
+def _order(moment: Moment) -> tuple[int, int]:
+    return moment.tick, rank(moment.event)
+
+
+def _moments(score: Score, grid: BeatGrid, end: int, *, expression: bool) -> list[Moment]:
+    """What happens in a score, on ticks up to an end, in order.
+
+    Full volume is told only with `expression`, and where it is no note's own.
+    """
+    happens: dict[tuple[int, int], Event] = {}
+    tick_at = cache(grid.tick)  # notes often begin where others end
+    for voice in Voice:
+        part = score.parts[voice]
+        starts = [tick_at(note.onset) for note in part.notes]
+        turns: dict[int, Event] = {}
+        said = [(change.sample, change.kind, change.value) for change in part.changes]
+        full = set[int]()  # ticks of notes that need no volume of their own
+        for note, onset, after in zip(part.notes, starts, (*starts, end)[1:], strict=True):
+            if onset < after:  # else another note takes its place
+                turns[onset] = Event(Kind.NOTE_ON, voice, note.pitch)
+                turns.setdefault(max(tick_at(note.end), onset + 1), Event(Kind.NOTE_OFF, voice))
+                said.append((note.onset, Kind.VELOCITY, note.velocity))
+                if voice is Voice.TR or not expression:
+                    full.add(onset)
+        for sample, kind, value in sorted(said, key=itemgetter(0)):
+            tick = tick_at(sample)
+            if value != FULL_VELOCITY or kind is not Kind.VELOCITY or tick not in full:
+                happens[tick, rank(Event(kind, voice))] = Event(kind, voice, value)
+        happens.update({(tick, rank(event)): event for tick, event in turns.items()})
+    return [
+        Moment(tick, event) for (tick, _), event in sorted(happens.items(), key=itemgetter(0)) if tick <= end
+    ]
+
+
+def _score(start: int, end: int, moments: Iterable[Moment], grid: BeatGrid) -> tuple[int, Score]:
+    """The score of what happens between two ticks, and the first of them."""
+    builder = ScoreBuilder()
+    origin, now = grid.sample(start), start
+    for tick, event in (*moments, Moment(end, END)):
+        if tick > now:
+            builder.add(Event(Kind.WAIT, None, grid.sample(tick) - origin - builder.time))
+            now = tick
+        builder.add(event)
+    return start, builder.score()

@@ -1,0 +1,286 @@
+"""How the desktop app feels: how soon it is there, how smoothly it moves, whether it ever stands still.
+
+    python benchmarks/app.py [--only PART,PART] [--quick] [--json]
+
+- start: from the start of the process to the window on the screen, and to a model that composes
+- frames: 60 pictures a second while a song of 3,000 notes in view is played: share of a core
+- blocked: longest time that the interface stood still while a model of paper size (random weights) composes,
+  a song is exported as WAV, and the MIDI port is lost
+- takes: four bars composed anew four times, from the order to the last take
+- memory: resident memory after ten minutes of play
+
+Run it under a display (`xvfb-run`); without one Qt's offscreen platform stands in.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from live import machine, show
+from live_rigs import Figure
+
+PARTS = ("start", "frames", "blocked", "takes", "memory")
+ROOT = Path(__file__).parents[1]
+NOTES = 3000
+LOOK_SECONDS = 0.02
+"""How often the watchdog looks whether the interface answers."""
+
+_START = """
+import os, sys, time
+ticks = open(f"/proc/{os.getpid()}/stat").read().rsplit(")", 1)[1].split()[19]
+born = float(ticks) / os.sysconf("SC_CLK_TCK")
+since = lambda: time.clock_gettime(time.CLOCK_BOOTTIME) - born
+from lakhnes.gui import main_window
+seen = {}
+def look(window):
+    if "shown" not in seen and window.windowHandle() is not None and window.windowHandle().isExposed():
+        seen["shown"] = since()
+    if "ready" not in seen and window.studio.session.state.score.n_notes:
+        seen["ready"] = since()
+    if len(seen) == 2:
+        print(seen["shown"], seen["ready"], flush=True)
+        window.close()
+refresh = main_window.MainWindow.refresh
+def watched(window):
+    refresh(window)
+    look(window)
+main_window.MainWindow.refresh = watched
+from lakhnes.gui import run
+sys.exit(run())
+"""
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="shorter, to see whether it works")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    if "DISPLAY" not in os.environ:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    figures: list[Figure] = []
+    if not asked.json:
+        print(machine(), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("CONFIG", "STATE", "DATA"):  # the user's own settings stay out of it
+            os.environ[f"XDG_{name}_HOME"] = folder
+        for part in asked.only.split(","):
+            bench = Bench(Path(folder), quick=asked.quick)
+            found = getattr(bench, part)()
+            figures += found
+            if not asked.json:
+                show(found)
+    if asked.json:
+        print(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}, indent=1))
+
+
+class Bench:
+    """The parts, by their names."""
+
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        """Takes a folder for what is written."""
+        self._folder, self._quick = folder, quick
+
+    def start(self) -> list[Figure]:
+        """Starts the app several times, the first of them to fill the caches."""
+        shown, ready = [], []
+        for _ in range(2 if self._quick else 6):
+            done = subprocess.run(
+                [sys.executable, "-c", _START], capture_output=True, text=True, check=True, timeout=60
+            )
+            a, b = map(float, done.stdout.split()[-2:])
+            shown.append(a)
+            ready.append(b)
+        return [
+            Figure("start", "shown, median", sorted(shown[1:])[len(shown) // 2 - 1], "s", 0.8),
+            Figure("start", "composing, median", sorted(ready[1:])[len(ready) // 2 - 1], "s", 1.5),
+        ]
+
+    def frames(self) -> list[Figure]:
+        """Plays a song of 3,000 notes that is all in view."""
+        from lakhnes.studio.state import SongState
+
+        with App(SongState(score=busy_song(), endless=False, kept=1 << 20)) as app:
+            app.until(lambda: app.window.studio.view().ready)
+            app.window.roll.zoom_to_fit()
+            app.window.studio.play()
+            app.run(1.0)
+            before, began, painted = os.times(), time.perf_counter(), app.painted
+            app.run(5.0 if self._quick else 20.0)
+            wall = time.perf_counter() - began
+            after = os.times()
+            used = (after.user + after.system - before.user - before.system) / wall
+            return [
+                Figure("frames", "pictures a second", (app.painted - painted) / wall, "1/s"),
+                Figure("frames", "share of a core, composer and player too", used * 100, "%", 25),
+            ]
+
+    def blocked(self) -> list[Figure]:
+        """Looks how long the interface stands still while much goes on."""
+        from live_models import random_model
+
+        from lakhnes.runtime import Voice
+        from lakhnes.studio.filing import ExportRequest
+        from lakhnes.studio.state import SongState
+
+        model = random_model("paper", self._folder / "paper")
+        with App(SongState(model=str(self._folder / "paper")), load=lambda name: model.twin()) as app:
+            app.until(lambda: app.window.studio.view().ready)
+            studio = app.window.studio
+            studio.play()
+            studio.more(16)
+            composing = app.longest_block(5.0 if self._quick else 20.0)
+            studio.session.change("Song", score=busy_song())
+            app.window.filing.export(ExportRequest(paths=(self._folder / "a.wav",), voices=frozenset(Voice)))
+            exporting = app.longest_block(3.0 if self._quick else 10.0)
+            outlet = studio.stage.midi if studio.stage else None
+            if outlet is not None:
+                for output in set(outlet.outputs):
+                    output.close()
+            losing = app.longest_block(3.0)
+        return [
+            Figure("blocked", "composing with paper size, longest", composing * 1e3, "ms", 50),
+            Figure("blocked", "exporting a WAV, longest", exporting * 1e3, "ms", 50),
+            Figure("blocked", "losing the MIDI port, longest", losing * 1e3, "ms", 50),
+        ]
+
+    def takes(self) -> list[Figure]:
+        """Composes four bars of a melody anew."""
+        from lakhnes.runtime import Voice
+        from lakhnes.runtime.grid import PPQ
+        from lakhnes.studio.state import SongState
+
+        times = []
+        with App(SongState(seed=7)) as app:
+            studio, takes = app.window.studio, app.window.takes
+            app.until(lambda: studio.view().ready)
+            studio.more(12)
+            app.until(lambda: studio.session.state.end >= 12 * 4 * PPQ)
+            for _ in range(2 if self._quick else 6):
+                began = time.perf_counter()
+                takes.regenerate((4 * 4 * PPQ, 8 * 4 * PPQ), frozenset(Voice))
+                app.until(lambda: takes.ready == 4)
+                times.append(time.perf_counter() - began)
+                takes.done()
+        return [Figure("takes", "four bars, four takes, median", sorted(times)[len(times) // 2], "s", 1.5)]
+
+    def memory(self) -> list[Figure]:
+        """Plays for ten minutes."""
+        with App() as app:
+            app.until(lambda: app.window.studio.view().ready)
+            app.window.studio.play()
+            app.run(20.0 if self._quick else 600.0)
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            resident = pages * resource.getpagesize() / 2**20
+            view = app.window.studio.view()
+        return [
+            Figure("memory", "resident", resident, "MB", 350),
+            Figure("memory", "events sent late", float(view.late), f"of {view.sent}"),
+        ]
+
+
+class App:
+    """The app's window in this process, without the user's settings."""
+
+    def __init__(self, state=None, load=None) -> None:  # type: ignore[no-untyped-def]
+        """Takes the song to begin with, and how models are loaded."""
+        from PySide6.QtWidgets import QApplication
+
+        from lakhnes.gui.main_window import MainWindow
+        from lakhnes.gui.theme import dress
+        from lakhnes.runtime import Model
+        from lakhnes.studio.preferences import PreferenceStore
+        from lakhnes.studio.studio import Studio
+
+        sys.setswitchinterval(0.0005)
+        application = QApplication.instance() or QApplication([])
+        assert isinstance(application, QApplication)
+        self.application = application
+        store = PreferenceStore(Path(os.environ["XDG_CONFIG_HOME"]) / "app.json")
+        studio = Studio(state, load=load or Model.load)
+        self.window = MainWindow(studio, store, theme=dress(application, True))
+        self.painted = 0
+
+    def __enter__(self) -> "App":
+        from PySide6.QtCore import QEvent, QObject
+
+        app = self
+
+        class Counter(QObject):
+            def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+                app.painted += event.type() is QEvent.Type.Paint
+                return False
+
+        self._counter = Counter()
+        self.window.roll.viewport().installEventFilter(self._counter)
+        self.window.resize(1400, 900)
+        self.window.show()
+        self.window.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.window.close()
+
+    def run(self, seconds: float) -> None:
+        """Lets the app live for some seconds."""
+        from PySide6.QtCore import QEventLoop, QTimer
+
+        loop = QEventLoop()
+        QTimer.singleShot(round(seconds * 1000), loop.quit)
+        loop.exec()
+
+    def until(self, over: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Lets the app live until something is so."""
+        end = time.perf_counter() + seconds
+        while not over():
+            if time.perf_counter() > end:
+                raise TimeoutError("what the benchmark waits for does not come")
+            self.run(0.02)
+
+    def longest_block(self, seconds: float) -> float:
+        """The longest time between two looks of a timer, less the time between its looks."""
+        from PySide6.QtCore import Qt, QTimer
+
+        longest, last = 0.0, time.perf_counter()
+
+        def look() -> None:
+            nonlocal longest, last
+            now = time.perf_counter()
+            longest, last = max(longest, now - last - LOOK_SECONDS), now
+
+        timer = QTimer()
+        timer.setTimerType(Qt.TimerType.PreciseTimer)
+        timer.timeout.connect(look)
+        timer.start(round(LOOK_SECONDS * 1000))
+        self.run(seconds)
+        timer.stop()
+        return longest
+
+
+def busy_song():  # type: ignore[no-untyped-def]
+    """3,000 notes, 750 a voice, in four minutes."""
+    from lakhnes.runtime import SAMPLE_RATE, Note, Part, Score
+
+    rng = random.Random(1)
+    row = SAMPLE_RATE * 60 // 120 // 4
+    parts = []
+    for low, high in ((55, 90), (50, 85), (33, 60), (1, 16)):
+        notes = [
+            Note(row * 2 * i, row * rng.choice((1, 1, 2)), rng.randint(low, high)) for i in range(NOTES // 4)
+        ]
+        parts.append(Part(tuple(notes)))
+    return Score((parts[0], parts[1], parts[2], parts[3]), row * 2 * (NOTES // 4))
+
+
+if __name__ == "__main__":
+    main()

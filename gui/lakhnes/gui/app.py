@@ -1,0 +1,60 @@
+"""The desktop app from its start to its end."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread keeps the interpreter: the default of 5 ms would be heard."""
+
+
+def run(files: Sequence[Path] = ()) -> int:
+    """Shows the window until it is closed.
+
+    Args:
+        files: a session or music to open; only the first counts.
+
+    Returns:
+        The exit code.
+    """
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from lakhnes.gui.main_window import MainWindow, is_dark
+    from lakhnes.gui.theme import dress
+    from lakhnes.studio.preferences import PreferenceStore
+    from lakhnes.studio.studio import Studio
+    from lakhnes.studio.view import Message
+
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("LakhNES")
+    application.setDesktopFileName("lakhnes")
+    store = PreferenceStore()
+    window = MainWindow(Studio(), store, theme=dress(application, is_dark(store.value.theme)))
+
+    def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        logging.getLogger(__name__).error("unforeseen", exc_info=(kind, error, trace))
+        text = (
+            f"Something unforeseen went wrong ({kind.__name__}: {error}). Save under another name to be safe."
+        )
+        window.messages.post(Message(text, error=True))
+
+    sys.excepthook = unforeseen
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close())  # Python looks at signals whenever a timer runs
+    window.show()
+    QTimer.singleShot(0, window.begin)
+    if files:
+        QTimer.singleShot(0, lambda: window.open(files[0]))
+    gc.freeze()  # what is loaded by now stays; looking at it again would hold up the player
+    code = application.exec()
+    sys.stdout.flush()
+    return code

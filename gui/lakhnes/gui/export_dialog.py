@@ -1,0 +1,163 @@
+"""What to export: which voices and bars, and in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lakhnes.gui.naming import named
+from lakhnes.gui.theme import VOICE_NAMES
+from lakhnes.runtime import Voice
+from lakhnes.studio.exports import ExportRequest, heard
+from lakhnes.studio.state import SongState
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of file."""
+
+    name: str
+    """For people."""
+    ending: str
+    exact: bool = False
+    raw: bool = False
+    sound: bool = False
+    """Whether it has the options of sound files."""
+    loops: bool = False
+    """Whether it can say that its end leads into its beginning."""
+
+
+FORMS = (
+    Form("MIDI for DAWs, on bars and beats (.mid)", ".mid"),
+    Form("MIDI for DAWs, raw timing (.mid)", ".mid", raw=True),
+    Form("MIDI with the chip's own values (.mid)", ".mid", exact=True),
+    Form("Sound (.wav)", ".wav", sound=True),
+    Form("Sound, smaller (.flac)", ".flac", sound=True),
+    Form("Chip music (.vgm)", ".vgm", loops=True),
+    Form("Chip music, smaller (.vgz)", ".vgz", loops=True),
+    Form("Text without dynamics (.tx1.txt)", ".tx1.txt"),
+    Form("Text with dynamics (.tx2.txt)", ".tx2.txt"),
+)
+"""What can be written."""
+
+_RATES = (44_100, 48_000, 96_000)
+
+
+class ExportDialog(QDialog):
+    """Asks; what is wanted goes to a function.
+
+    Attributes:
+        form: the choice of the kind of file.
+    """
+
+    def __init__(
+        self,
+        state: SongState,
+        span: tuple[int, int] | None,
+        ask: Callable[[str, str], str],
+        export: Callable[[ExportRequest], object],
+        parent: QWidget | None = None,
+    ) -> None:
+        """Asks about a song.
+
+        Args:
+            state: the song.
+            span: ticks that are selected; None for nothing.
+            ask: asks for a file, given an ending and a filter; empty for none.
+            export: takes what is wanted.
+            parent: where it is.
+        """
+        super().__init__(parent)
+        self.setWindowTitle("Export")
+        self._span, self._ask, self._export = span, ask, export
+        self.form = named(QComboBox(), "form")
+        self.form.addItems([form.name for form in FORMS])
+        self.voices = {voice: named(QCheckBox(VOICE_NAMES[voice]), f"voice-{voice.name}") for voice in Voice}
+        for voice, box in self.voices.items():
+            box.setChecked(voice in heard(state))
+        self.selected = named(QCheckBox("Only what is &selected"), "selected")
+        self.selected.setEnabled(span is not None)
+        self.selected.setChecked(span is not None)
+        self.rate = named(QComboBox(), "rate")
+        for rate in _RATES:
+            self.rate.addItem(f"{rate:,} Hz", rate)
+        self.bits = named(QComboBox(), "bits")
+        for bits in (16, 24):
+            self.bits.addItem(f"{bits} bits", bits)
+        self.stereo = named(QCheckBox("S&tereo, the voices spread"), "stereo")
+        self.stems = named(QCheckBox("A file for &each voice"), "stems")
+        self.stereo.toggled.connect(lambda on: self.stems.setChecked(self.stems.isChecked() and not on))
+        self.stems.toggled.connect(lambda on: self.stereo.setChecked(self.stereo.isChecked() and not on))
+        self.loops = named(QCheckBox("Its end leads into its &beginning"), "loops")
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.go = self.buttons.addButton("&Export…", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.go.setObjectName("export")
+        self.buttons.accepted.connect(self._go)
+        self.buttons.rejected.connect(self.reject)
+        self._lay_out()
+        self.form.currentIndexChanged.connect(self._fit)
+        for box in self.voices.values():
+            box.toggled.connect(self._fit)
+        self._fit()
+
+    def request(self, path: Path) -> ExportRequest:
+        """What is asked for, into a file."""
+        form = FORMS[self.form.currentIndex()]
+        return ExportRequest(
+            path,
+            voices=frozenset(voice for voice, box in self.voices.items() if box.isChecked()),
+            span=self._span if self.selected.isChecked() else None,
+            exact=form.exact,
+            raw_timing=form.raw,
+            sample_rate=self.rate.currentData(),
+            bits=self.bits.currentData(),
+            stereo=form.sound and self.stereo.isChecked(),
+            stems=form.sound and self.stems.isChecked(),
+            loops=form.loops and self.loops.isChecked(),
+        )
+
+    def _go(self) -> None:
+        form = FORMS[self.form.currentIndex()]
+        name = self._ask(form.ending, f"{form.name.split(' (')[0]} (*{form.ending})")
+        if name:
+            path = Path(name if name.lower().endswith(form.ending) else name + form.ending)
+            self._export(self.request(path))
+            self.accept()
+
+    def _fit(self) -> None:
+        """Shows the options that the kind of file has."""
+        form = FORMS[self.form.currentIndex()]
+        for widget in (self.rate, self.bits, self.stereo, self.stems):
+            self._rows.setRowVisible(widget, form.sound)
+        self._rows.setRowVisible(self.loops, form.loops)
+        self.go.setEnabled(any(box.isChecked() for box in self.voices.values()))
+
+    def _lay_out(self) -> None:
+        rows = QFormLayout()
+        rows.addRow("&Form", self.form)
+        four = QHBoxLayout()
+        for box in self.voices.values():
+            four.addWidget(box)
+        rows.addRow("Voices", four)
+        rows.addRow("", self.selected)
+        rows.addRow("&Rate", self.rate)
+        rows.addRow("&Depth", self.bits)
+        for widget in (self.stereo, self.stems, self.loops):
+            rows.addRow("", widget)
+        self._rows = rows
+        column = QVBoxLayout(self)
+        column.addLayout(rows)
+        column.addStretch(1)
+        column.addWidget(self.buttons)

@@ -1,0 +1,368 @@
+"""The window: the roll with what belongs to it around it. It only joins widgets to the studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDrag,
+    QDragEnterEvent,
+    QDropEvent,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lakhnes.gui.about import About
+from lakhnes.gui.commands import add_menus
+from lakhnes.gui.export_dialog import ExportDialog
+from lakhnes.gui.message_bar import MessageBar
+from lakhnes.gui.naming import named
+from lakhnes.gui.outputs_bar import OutputsBar
+from lakhnes.gui.progress import JobBar
+from lakhnes.gui.roll import Roll, Selection
+from lakhnes.gui.steering_panel import SteeringPanel
+from lakhnes.gui.takes_bar import TakesBar
+from lakhnes.gui.theme import Theme, dress
+from lakhnes.gui.transport import TransportBar
+from lakhnes.gui.voice_strips import VoiceStrips
+from lakhnes.runtime import LakhnesError, Voice
+from lakhnes.studio.filing import Filing
+from lakhnes.studio.preferences import PreferenceStore, PresetStore
+from lakhnes.studio.studio import Choice, Studio
+from lakhnes.studio.takes import Takes
+from lakhnes.studio.view import Message
+
+FRAME_MS = 16
+"""From one look at the studio to the next."""
+
+_MUSIC = "Music (*.lakhnes *.mid *.midi *.tx1.txt *.tx2.txt *.txt *.vgm *.vgz)"
+_SESSION = "Sessions (*.lakhnes)"
+
+ChooseFile = Callable[[str, str, str], str]
+"""Asks for a file: given a title, a folder or name to begin with, and a filter; empty for none."""
+
+
+class MainWindow(QMainWindow):
+    """The app's window.
+
+    Attributes:
+        roll: the piano roll.
+        studio: what composes and plays.
+        takes: what is composed anew.
+        filing: files in and out.
+    """
+
+    def __init__(
+        self,
+        studio: Studio,
+        store: PreferenceStore,
+        *,
+        theme: Theme,
+        choose_open: ChooseFile | None = None,
+        choose_save: ChooseFile | None = None,
+    ) -> None:
+        """Makes the window; `begin` opens what is behind it.
+
+        Args:
+            studio: not yet opened.
+            store: what the user prefers.
+            theme: colours.
+            choose_open: asks for a file to read; a dialog if None.
+            choose_save: asks for a file to write.
+        """
+        super().__init__()
+        self.studio = studio
+        self.takes = Takes(studio)
+        self.filing = Filing(studio, store)
+        self._store = store
+        self._theme = theme
+        self._choose_open = choose_open or self._ask_open
+        self._choose_save = choose_save or self._ask_save
+        self._revision = -1
+        self._dragging = False
+        preferences = store.value
+        self.messages = MessageBar()
+        self.transport = TransportBar(studio)
+        self.roll = Roll(studio)
+        self.takes_bar = TakesBar(self.takes)
+        self.strips = VoiceStrips(studio)
+        self.steering = SteeringPanel(studio, PresetStore(store), new=self.new)
+        self.outputs = OutputsBar(studio, preferences.ports, sound=preferences.sound)
+        self.jobs = JobBar(studio.jobs)
+        self._lay_out()
+        self.commands = add_menus(self)
+        self._add_recent()
+        self._connect()
+        self.set_theme(theme)
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self.restoreGeometry(QByteArray.fromBase64(preferences.geometry.encode()))
+        self.restoreState(QByteArray.fromBase64(preferences.layout.encode()))
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.refresh)
+
+    def begin(self) -> None:
+        """Loads the model, opens the outputs, offers what was left unsaved, and begins to look."""
+        preferences = self._store.value
+        self.studio.say = self.messages.post
+        if self._store.remark:
+            self.messages.post(Message(self._store.remark, error=True))
+        self.studio.open(preferences.ports, sound=preferences.sound)
+        found = self.filing.recoverable()
+        if found is not None:
+            self.messages.post(
+                Message(
+                    "A session was left without being saved.",
+                    actions=(
+                        ("Restore it", lambda: self.filing.recover(found)),
+                        ("Throw it away", lambda: self.filing.discard(found)),
+                    ),
+                )
+            )
+        self._timer.start(FRAME_MS)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows how things are now."""
+        view = self.studio.poll()
+        session = self.studio.session
+        if session.revision != self._revision:
+            self._revision = session.revision
+            state = session.state
+            for widget in (self.transport, self.roll, self.steering, self.strips):
+                widget.show_state(state)
+            self._name_steps()
+            self.setWindowTitle(f"{self.filing.title}[*]")
+            self.setWindowModified(session.changed)
+        for shown in (self.transport, self.roll, self.strips, self.outputs):
+            shown.show_view(view)
+        self.takes.refresh()
+        self.takes_bar.refresh()
+        self.jobs.refresh()
+        self.messages.show_problems(view.problems)
+        self.filing.tick()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Shows everything in other colours."""
+        self._theme = theme
+        for widget in (self.transport, self.roll, self.strips, self.messages):
+            widget.set_theme(theme)
+
+    # What a user does
+
+    def regenerate(self) -> None:
+        """Composes the selection anew; without one, the bar at the playhead in all voices."""
+        selection = self.roll.selection
+        if selection is None:
+            self.messages.post(Message("Select a part of the roll first; then it can be composed anew."))
+            return
+        span = selection.first, selection.last
+        self._do(lambda: self.takes.regenerate(span, selection.voices))
+
+    def new(self, seed: int | None = None) -> None:
+        """A new song; around the voices that are locked, if any are."""
+        self._do(lambda: self.takes.new_around_locked(seed))
+
+    def open(self, path: str | Path | None = None) -> None:
+        """Opens music or a session; asks which if no path is given."""
+        wanted = str(path) if path else self._choose_open("Open", self._store.value.folder, _MUSIC)
+        if wanted:
+            self.filing.open(Path(wanted))
+
+    def save(self) -> bool:
+        """Saves the session; asks where the first time. Whether it is being saved."""
+        return self.filing.save() or self.save_as()
+
+    def save_as(self) -> bool:
+        """Saves the session under another name; whether it is being saved."""
+        wanted = self._choose_save("Save the session", self.filing.suggested(".lakhnes"), _SESSION)
+        return bool(wanted) and self.filing.save(Path(wanted))
+
+    def export(self) -> None:
+        """Asks what to export and where."""
+        selection = self.roll.selection
+        state = self.studio.session.state
+
+        def ask(ending: str, kinds: str) -> str:
+            return self._choose_save("Export", self.filing.suggested(ending), kinds)
+
+        dialog = ExportDialog(state, self._span(selection), ask, self.filing.export, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def drag_out(self) -> None:
+        """Drags the selection, or the whole song, out of the window as MIDI files."""
+        if self._dragging:
+            return
+        self._dragging = True
+        selection = self.roll.selection
+        voices = frozenset(Voice) if selection is None else selection.voices
+        each = bool(QApplication.keyboardModifiers() & Qt.KeyboardModifier.AltModifier)
+        self.filing.drag_files(
+            voices, self._span(selection), each=each, done=self._drag, failed=self._drag_failed
+        )
+
+    def _drag(self, paths: list[Path]) -> None:
+        self._dragging = False
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        drag = QDrag(self)
+        drag.setMimeData(mime)
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def _drag_failed(self) -> None:
+        self._dragging = False
+
+    def _do(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except LakhnesError as error:
+            self.messages.post(Message(str(error), error=True))
+
+    def toggle_loop(self) -> None:
+        """Plays the selection again and again, or no longer."""
+        self._loop(self.studio.view().loop is None)
+
+    def use_theme(self, name: str) -> None:
+        """Shows everything in `light` or `dark` colours, or as the `system` has it."""
+        self._store.change(theme=name)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self.set_theme(dress(application, is_dark(name)))
+
+    def about(self) -> None:
+        """Tells what this is, and whose work is in it."""
+        about = About(self.studio.session.state.model, self)
+        about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        about.open()
+
+    def _prefer_outputs(self, ports: Choice, sound: bool) -> None:
+        self._store.change(ports=ports, sound=sound)
+
+    def _loop(self, on: bool) -> None:
+        self.studio.set_loop(self._span(self.roll.selection) if on else None)
+
+    @staticmethod
+    def _span(selection: Selection | None) -> tuple[int, int] | None:
+        return None if selection is None else (selection.first, selection.last)
+
+    # What Qt tells
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Takes files, unless they are our own."""
+        if event.mimeData().hasUrls() and event.source() is None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Opens the first file that is dropped."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.filing.open(paths[0])
+        else:
+            self.messages.post(
+                Message("Only files can be dropped here: MIDI, text, VGM or a session.", error=True)
+            )
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Ends everything; what is not saved is kept and offered at the next start."""
+        self._timer.stop()
+        self._store.change(
+            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+            layout=bytes(self.saveState().toBase64().data()).decode(),
+        )
+        self.studio.stop()
+        self.filing.close()
+        self.studio.close()
+        event.accept()
+
+    # How it is put together
+
+    def _lay_out(self) -> None:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(8, 8, 8, 4)
+        column.setSpacing(6)
+        for widget in (self.messages, self.transport):
+            column.addWidget(widget)
+        column.addWidget(self.roll, 1)
+        column.addWidget(self.takes_bar)
+        column.addWidget(self.strips)
+        foot = QHBoxLayout()
+        foot.addWidget(self.outputs)
+        foot.addStretch(1)
+        foot.addWidget(self.jobs)
+        column.addLayout(foot)
+        self.setCentralWidget(centre)
+        dock = named(QDockWidget("Steering", self), "steering")
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(self.steering)
+        area.setMinimumWidth(
+            self.steering.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width()
+        )
+        dock.setWidget(area)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+        self._dock = dock
+
+    def _connect(self) -> None:
+        self.roll.seek_requested.connect(self.studio.seek)
+        self.roll.selection_changed.connect(self.transport.show_selection)
+        self.roll.loop_requested.connect(self.studio.set_loop)
+        self.roll.drag_started.connect(self.drag_out)
+        self.transport.loop_toggled.connect(self._loop)
+        self.outputs.chosen.connect(self._prefer_outputs)
+
+    def _name_steps(self) -> None:
+        session = self.studio.session
+        for name, label in (("undo", session.undo_label), ("redo", session.redo_label)):
+            self.commands[name].setEnabled(label is not None)
+            self.commands[name].setText(f"&{name.capitalize()}" + (f" {label.lower()}" if label else ""))
+
+    def _add_recent(self) -> None:
+        """The files that were opened last, in a menu that is filled when it is looked at."""
+        self.recent = QMenu("Open &recent", self)
+        self.recent.aboutToShow.connect(self._fill_recent)
+        menu = self.commands["open"].associatedObjects()[0]
+        assert isinstance(menu, QMenu)
+        menu.insertMenu(self.commands["save"], self.recent)
+
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for name in self._store.value.recent:
+            action = self.recent.addAction(Path(name).name.replace("&", "&&"))
+            action.setToolTip(name)
+            action.triggered.connect(lambda _=False, path=name: self.open(path))
+        self.recent.setToolTipsVisible(True)
+        if self.recent.isEmpty():
+            self.recent.addAction("None yet").setEnabled(False)
+
+    def _ask_open(self, title: str, place: str, kinds: str) -> str:
+        return QFileDialog.getOpenFileName(self, title, place, kinds)[0]
+
+    def _ask_save(self, title: str, place: str, kinds: str) -> str:
+        return QFileDialog.getSaveFileName(self, title, place, kinds)[0]
+
+
+def is_dark(theme: str) -> bool:
+    """Whether a theme's name means dark colours; `system` asks the system."""
+    if theme != "system":
+        return theme == "dark"
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    return application.styleHints().colorScheme() is Qt.ColorScheme.Dark

@@ -1,0 +1,15 @@
+"""Names of widgets, by which the window, its saved layout and tests find them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from PySide6.QtCore import QObject
+
+T = TypeVar("T", bound=QObject)
+
+
+def named(thing: T, name: str) -> T:
+    """A thing, once it has its name."""
+    thing.setObjectName(name)
+    return thing

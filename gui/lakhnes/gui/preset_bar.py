@@ -1,0 +1,116 @@
+"""Presets of the steering, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from lakhnes.gui.buttons import Button
+from lakhnes.gui.fields import Combo
+from lakhnes.runtime import LakhnesError
+from lakhnes.studio.preferences import STEERING_FIELDS
+from lakhnes.studio.studio import Studio
+from lakhnes.studio.view import Message
+
+
+class PresetStore(Protocol):
+    """Where presets are kept."""
+
+    def names(self) -> Collection[str]:
+        """Of all there are."""
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """The values of one, by field.
+
+        Raises:
+            LakhnesError: if there is none of that name.
+        """
+
+    def put(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keeps values under a name, in the place of what had it."""
+
+    def delete(self, name: str) -> None:
+        """Forgets one."""
+
+
+class PresetBar(QWidget):
+    """Choosing a preset takes its values, as one step; a name and the button beside it keep what is set."""
+
+    def __init__(self, studio: Studio, store: PresetStore, parent: QWidget | None = None) -> None:
+        """Shows what is in a store.
+
+        Args:
+            studio: whose settings are kept and set.
+            store: of presets.
+            parent: where it is.
+        """
+        super().__init__(parent)
+        self._studio, self._store = studio, store
+        self.names = Combo("Preset", "Choose a preset, or type a name for a new one")
+        self.names.setEditable(True)
+        self.names.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        line = self.names.lineEdit()
+        assert line is not None
+        line.setPlaceholderText("Name of a preset")
+        line.setAccessibleName("Preset")
+        line.setMaxLength(60)
+        self.save = Button("Save the preset", "Keep the steering under this name", shape="save")
+        self.delete = Button("Delete the preset", "Forget the preset of this name", shape="delete")
+        self.setFocusProxy(self.names)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.names, 1)
+        row.addWidget(self.save)
+        row.addWidget(self.delete)
+        self._fill("")
+        self.names.activated.connect(self._use)
+        self.names.editTextChanged.connect(self._show_buttons)
+        self.save.clicked.connect(self._save)
+        self.delete.clicked.connect(self._delete)
+
+    @property
+    def name(self) -> str:
+        """What stands in the field."""
+        return self.names.currentText().strip()
+
+    def _use(self) -> None:
+        name = self.name
+        session = self._studio.session
+        try:
+            kept = self._store.get(name)
+            values = {field: kept[field] for field in STEERING_FIELDS if field in kept}
+            _ = replace(session.state, **values).steering
+        except (LakhnesError, TypeError, ValueError, AttributeError) as error:
+            text = f"The preset {name} cannot be used: {error} Delete it, or save another of that name."
+            self._studio.say(Message(text, error=True))
+        else:
+            session.change(f"Preset {name}", **values)
+
+    def _save(self) -> None:
+        state = self._studio.session.state
+        try:
+            self._store.put(self.name, {field: getattr(state, field) for field in STEERING_FIELDS})
+        except LakhnesError as error:
+            self._studio.say(Message(str(error), error=True))
+        self._fill(self.name)
+
+    def _delete(self) -> None:
+        try:
+            self._store.delete(self.name)
+        except LakhnesError as error:
+            self._studio.say(Message(str(error), error=True))
+        self._fill("")
+
+    def _fill(self, name: str) -> None:
+        self.names.clear()
+        self.names.addItems(sorted(self._store.names(), key=str.casefold))
+        self.names.setCurrentIndex(self.names.findText(name) if name else -1)
+        self.names.setEditText(name)
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        self.save.setEnabled(bool(self.name))
+        self.delete.setEnabled(self.name in self._store.names())

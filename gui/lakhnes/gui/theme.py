@@ -1,0 +1,188 @@
+"""Colours and patterns: light and dark, the voices as in a song's picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPalette
+from PySide6.QtWidgets import QApplication
+
+from lakhnes.runtime import Voice
+
+VOICE_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
+"""What the voices are called before people."""
+
+_TILE = 6  # pixels after which a pattern comes again
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of the app."""
+
+    window: QColor
+    """Behind everything."""
+    lane: QColor
+    """Behind the notes of a voice."""
+    lane_alternate: QColor
+    """Behind every other row of a lane, and of a list."""
+    bar_line: QColor
+    beat_line: QColor
+    text: QColor
+    faint_text: QColor
+    """Of what matters less; as readable as `text`, only quieter."""
+    playhead: QColor
+    selection: QColor
+    """Half transparent: lies over lanes and notes."""
+    ahead: QColor
+    """Behind notes that were composed ahead."""
+    accent: QColor
+    """Focus, loops, and what is switched on."""
+    error: QColor
+    """Text of what went wrong."""
+    voices: tuple[QColor, QColor, QColor, QColor]
+    """In the order of `Voice`."""
+
+    def note_brush(self, voice: Voice) -> QBrush:
+        """What a voice's notes are filled with.
+
+        Pulse 1 is plain, pulse 2 hatched, the triangle lined along its notes and the noise across them, so
+        that the voices differ without colour too.
+        """
+        colour = self.voices[voice]
+        if voice is Voice.P1:
+            return QBrush(colour)
+        tile = QImage(_TILE, _TILE, QImage.Format.Format_RGB32)
+        tile.fill(colour)
+        painter = QPainter(tile)
+        painter.setPen(self.lane)
+        if voice is Voice.P2:
+            for i in range(_TILE):
+                painter.drawPoint(i, _TILE - 1 - i)
+        elif voice is Voice.TR:
+            painter.drawLine(0, _TILE // 2, _TILE, _TILE // 2)
+        else:
+            painter.drawLine(_TILE // 2, 0, _TILE // 2, _TILE)
+        painter.end()
+        return QBrush(tile)
+
+
+def mixed(one: QColor, other: QColor, share: float) -> QColor:
+    """An opaque colour between two: the first at 0, the other at 1."""
+    first, second = (one.red(), one.green(), one.blue()), (other.red(), other.green(), other.blue())
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return QColor(red, green, blue)
+
+
+def contrast(one: QColor, other: QColor) -> float:
+    """How much brighter the brighter of two opaque colours is: 1 to 21.
+
+    Source: WCAG 2.2, "contrast ratio".
+    """
+    dark, bright = sorted((_luminance(one), _luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: QColor) -> float:
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (colour.redF(), colour.greenF(), colour.blueF())
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _clear(colour: str, alpha: int) -> QColor:
+    made = QColor(colour)
+    made.setAlpha(alpha)
+    return made
+
+
+LIGHT = Theme(
+    window=QColor("#e8ebef"),
+    lane=QColor("#fbfcfd"),
+    lane_alternate=QColor("#f2f4f7"),
+    bar_line=QColor("#b3bbc6"),
+    beat_line=QColor("#e0e4e9"),
+    text=QColor("#1c2128"),
+    faint_text=QColor("#525c69"),
+    playhead=QColor("#d1123f"),
+    selection=_clear("#4353d9", 48),
+    ahead=QColor("#e6e9f3"),
+    accent=QColor("#4353d9"),
+    error=QColor("#b3261e"),
+    voices=(QColor("#0b6bb5"), QColor("#cf5200"), QColor("#00875f"), QColor("#7a4fa3")),
+)
+"""Dark on light."""
+
+DARK = Theme(
+    window=QColor("#12151a"),
+    lane=QColor("#1f252d"),
+    lane_alternate=QColor("#1a1f26"),
+    bar_line=QColor("#56616f"),
+    beat_line=QColor("#2d343e"),
+    text=QColor("#eef1f5"),
+    faint_text=QColor("#9aa5b3"),
+    playhead=QColor("#ff5c74"),
+    selection=_clear("#8f9bff", 60),
+    ahead=QColor("#262c3f"),
+    accent=QColor("#8f9bff"),
+    error=QColor("#ff8a80"),
+    voices=(QColor("#58b4f5"), QColor("#ff9a4d"), QColor("#3fd6a0"), QColor("#c49bf0")),
+)
+"""Light on dark."""
+
+
+def theme_for(dark: bool) -> Theme:
+    """The dark theme or the light one."""
+    return DARK if dark else LIGHT
+
+
+def palette_of(theme: Theme) -> QPalette:
+    """The theme as Qt's own controls take it."""
+    button = mixed(theme.window, theme.lane, 0.6)
+    on_accent = max(QColor("#ffffff"), QColor("#12151a"), key=lambda ink: contrast(ink, theme.accent))
+    palette = QPalette()
+    role = QPalette.ColorRole
+    colours = {
+        role.Window: theme.window,
+        role.WindowText: theme.text,
+        role.Base: theme.lane,
+        role.AlternateBase: theme.lane_alternate,
+        role.Text: theme.text,
+        role.PlaceholderText: theme.faint_text,
+        role.Button: button,
+        role.ButtonText: theme.text,
+        role.BrightText: theme.error,
+        role.ToolTipBase: theme.lane,
+        role.ToolTipText: theme.text,
+        role.Highlight: theme.accent,
+        role.HighlightedText: on_accent,
+        role.Accent: theme.accent,
+        role.Link: theme.accent,
+        role.LinkVisited: theme.faint_text,
+        role.Light: mixed(button, theme.lane, 0.5),
+        role.Midlight: mixed(button, theme.bar_line, 0.2),
+        role.Mid: mixed(theme.window, theme.bar_line, 0.6),
+        role.Dark: theme.bar_line,
+        role.Shadow: mixed(theme.window, QColor("#000000"), 0.6),
+    }
+    for name, colour in colours.items():
+        palette.setColor(name, colour)
+    off = mixed(theme.faint_text, theme.window, 0.35)
+    for name in (role.WindowText, role.Text, role.ButtonText, role.PlaceholderText):
+        palette.setColor(QPalette.ColorGroup.Disabled, name, off)
+    palette.setColor(QPalette.ColorGroup.Disabled, role.Highlight, theme.bar_line)
+    return palette
+
+
+def dress(app: QApplication, dark: bool) -> Theme:
+    """Gives the whole app a theme, the same on every system.
+
+    Returns:
+        The theme, for the widgets that paint themselves.
+    """
+    theme = theme_for(dark)
+    app.styleHints().setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
+    app.setStyle("Fusion")
+    app.setPalette(palette_of(theme))
+    return theme

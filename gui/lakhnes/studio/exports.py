@@ -1,0 +1,167 @@
+"""Songs out of the app: into files of every kind, and into small MIDI files for a DAW."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lakhnes.apu.instruments import mixed_set
+from lakhnes.apu.sound_files import SPREAD, SoundSettings
+from lakhnes.bridge import MidiStyle, midi_bytes
+from lakhnes.runtime import BeatGrid, OptionError, Part, Score, Voice, retimed
+from lakhnes.runtime.files import write_all
+from lakhnes.studio.cutting import extract
+from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music
+from lakhnes.studio.state import SongState
+
+VOICE_NAMES = {
+    Voice.P1: "Pulse 1",
+    Voice.P2: "Pulse 2",
+    Voice.TR: "Triangle",
+    Voice.NO: "Noise",
+}
+"""As people call them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What goes into a file, and how."""
+
+    path: Path
+    """Its ending says the format: .mid, .wav, .flac, .vgm, .vgz, .tx1.txt or .tx2.txt."""
+    voices: frozenset[Voice] | None = None
+    """Those that are in it; None for those that are heard."""
+    span: tuple[int, int] | None = None
+    """First tick and the one after the last; None for the whole song."""
+    exact: bool = False
+    """Whether a MIDI file has one tick a sample and the chip's own values, rather than what DAWs expect."""
+    raw_timing: bool = False
+    """Whether a MIDI file for DAWs keeps every sample, rather than bars and beats."""
+    sample_rate: int = 44_100
+    """Of a sound file, in Hz: 44100, 48000 or 96000."""
+    bits: int = 16
+    """Of a sound file's samples: 16 or 24."""
+    stereo: bool = False
+    """Whether a sound file has two channels, with the voices spread a little."""
+    stems: bool = False
+    """Whether each voice gets a sound file of its own."""
+    loops: bool = False
+    """Whether the end leads into the beginning: a VGM file says so, a sound file has `passes`."""
+    passes: int = 1
+    """How often a loop is played in a sound file."""
+    fade_seconds: float = 0.0
+    """How long the end of a sound file fades out."""
+
+
+def playing(state: SongState) -> tuple[Score, BeatGrid]:
+    """The song as it is played, at its own tempo, and its grid."""
+    if state.bpm == state.composed_bpm:
+        return state.score, state.grid
+    return retimed(state.score, state.grid, state.bpm)
+
+
+def heard(state: SongState) -> frozenset[Voice]:
+    """The voices that are neither muted nor left out by a solo."""
+    return frozenset(voice for voice in Voice if state.audible(voice))
+
+
+def chosen(
+    state: SongState, voices: Collection[Voice], span: tuple[int, int] | None
+) -> tuple[Score, BeatGrid]:
+    """Some voices of a span at the tempo that is played; the span's first tick is tick 0 of its grid.
+
+    Args:
+        state: the song.
+        voices: the others are empty.
+        span: first tick and the one after the last; None for the whole song.
+
+    Raises:
+        OptionError: if there is no music.
+    """
+    score, grid = playing(state)
+    start, end = (0, score.length) if span is None else (grid.sample(span[0]), grid.sample(span[1]))
+    start, end = max(0, start), min(end, score.length)
+    if start < end:
+        score = extract(score, (start, end), voices) if span else _only(score, voices)
+        if score.n_notes:
+            return score, grid
+    where = "in these bars" if span else "in the song yet"
+    raise OptionError(f"These voices have no notes {where}; compose some, or choose others.")
+
+
+def export(
+    state: SongState, request: ExportRequest, progress: Callable[[float], None]
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Writes files, all of them or none.
+
+    Args:
+        state: the song.
+        request: what is wanted.
+        progress: takes how much of a sound file is done, 0..1.
+
+    Returns:
+        The files, and remarks on what was left out in them.
+
+    Raises:
+        LakhnesError: if something cannot be made or written.
+    """
+    check_outputs([request.path])
+    voices = heard(state) if request.voices is None else request.voices
+    score, grid = chosen(state, voices, request.span)
+    p1, p2, tr, no = (voice.instrument for voice in state.voices)
+    forms = Forms(
+        midi=MidiStyle.NES if request.exact else MidiStyle.DAW,
+        raw_timing=request.raw_timing,
+        instruments=mixed_set((p1, p2, tr, no)),
+        sound=SoundSettings(
+            request.sample_rate,
+            request.bits,
+            pan=SPREAD if request.stereo and not request.stems else None,
+            fade_seconds=request.fade_seconds,
+        ),
+        stems=request.stems,
+        passes=request.passes,
+    )
+    return write_music({request.path: Music(score, grid=grid, loops=request.loops)}, forms, progress=progress)
+
+
+def write_for_daw(
+    state: SongState, folder: Path, voices: Collection[Voice], span: tuple[int, int] | None, *, each: bool
+) -> list[Path]:
+    """Writes what is dragged into a DAW.
+
+    Args:
+        state: the song.
+        folder: one that is there.
+        voices: those that are wanted.
+        span: first tick and the one after the last; None for the whole song.
+        each: a file for each voice that has notes, rather than one for all.
+
+    Returns:
+        The files, in the order of the voices.
+
+    Raises:
+        OptionError: if there is no music.
+        OutputError: if they cannot be written.
+    """
+    score, grid = chosen(state, voices, span)
+    name = f"LakhNES {state.seed}"
+    pieces = {f"{name}.mid": score}
+    if each:
+        pieces = {
+            f"{name} {VOICE_NAMES[voice]}.mid": _only(score, (voice,))
+            for voice in Voice
+            if score.parts[voice].notes
+        }
+    files = {folder / name: midi_bytes(piece, MidiStyle.DAW, grid) for name, piece in pieces.items()}
+    write_all(files)
+    return list(files)
+
+
+def _only(score: Score, voices: Collection[Voice]) -> Score:
+    p1, p2, tr, no = (score.parts[voice] if voice in voices else Part() for voice in Voice)
+    return replace(score, parts=(p1, p2, tr, no))
+
+
+__all__ = ["VOICE_NAMES", "ExportRequest", "chosen", "export", "heard", "playing", "write_for_daw"]

@@ -1,0 +1,95 @@
+"""Songs into the app: sessions as they were saved, and any music that can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
+from lakhnes.runtime.arrange import fit_to_vocabulary
+from lakhnes.runtime.grid import PPQ, TEMPI_BPM
+from lakhnes.studio.music_files import read_music
+from lakhnes.studio.session_file import ENDING, read_session
+from lakhnes.studio.state import SongState
+
+_ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a file made of a state."""
+
+    state: SongState
+    """The whole of it, with the song of the file."""
+    session: bool
+    """Whether the file is a session, and can be saved to."""
+    remarks: tuple[str, ...] = ()
+    """What was decided on the way, a sentence each."""
+
+
+def open_file(path: Path, state: SongState) -> Opened:
+    """Reads a file, whatever it is.
+
+    Args:
+        path: a session or music; what it begins with counts as well as its ending.
+        state: what stays where the file is music.
+
+    Raises:
+        FormatError: if the file is broken.
+        OptionError: if there is no such file, it is of another kind, or it has no notes.
+        OSError: if it cannot be opened.
+    """
+    if not path.exists():
+        raise OptionError(f"{path} is not there any more; open another file.")
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; open a file in it.")
+    if path.name.lower().endswith(ENDING) or _begins_as_zip(path):
+        read = read_session(path)
+        score, _ = fit_to_vocabulary(read.score)
+        read = replace(read, score=score, path=str(path.absolute()))
+        return Opened(replace(read, kept=max(read.kept, read.end)), session=True)
+    return _of_music(path, state)
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def _of_music(path: Path, state: SongState) -> Opened:
+    """The song of any music, at one steady tempo."""
+    music = read_music(path)
+    score, found = music.score()
+    fitted, moved = fit_to_vocabulary(score)
+    if not fitted.n_notes:
+        raise OptionError(f"{path} has no notes that the four voices can play; open another file.")
+    remarks = [*music.remarks, *found]
+    if moved:
+        remarks.append(f"{moved} notes outside the voices' ranges were shifted by octaves.")
+    music = replace(music, origin=fitted, remarks=()).on_grid()
+    score, _ = music.score()
+    if music.grid is None:
+        # Where nobody knows its beat, it is heard as it was, and the bars mean nothing.
+        opened = replace(state, score=score, composed_bpm=state.bpm)
+        remarks.append(f"No steady beat was found, so its notes lie freely over bars of {state.bpm:g} BPM.")
+    else:
+        bpm = _steady_bpm(score, music.grid)
+        if len(music.grid.tempi) > 1:
+            remarks.append(f"Its tempo changes; it is at {bpm:g} BPM throughout now.")
+        score, _ = retimed(score, music.grid, bpm)
+        opened = replace(
+            state, score=score, composed_bpm=bpm, bpm=bpm, beats_per_bar=music.grid.beats_per_bar
+        )
+    return Opened(replace(opened, kept=opened.end, path=""), session=False, remarks=tuple(remarks))
+
+
+def _steady_bpm(score: Score, grid: BeatGrid) -> float:
+    """The tempo of a song; the mean one where it changes."""
+    bpm = grid.bpm
+    if len(grid.tempi) > 1:
+        beats = (grid.exact_tick(score.length) - grid.exact_tick(0)) / PPQ
+        bpm = beats * 60 * SAMPLE_RATE / score.length
+    return min(max(round(bpm, 2), TEMPI_BPM[0]), TEMPI_BPM[1])
+
+
+__all__ = ["Opened", "open_file"]

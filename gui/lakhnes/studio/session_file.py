@@ -1,0 +1,276 @@
+"""Session files: a zip of `session.json`, all that was set, and the notes.
+
+The notes are in `song.mid`, one tick a sample, which other programs read as well. MIDI counts no more than
+28 bits of ticks from one event to the next, 101 minutes of samples; a longer song is in `song.tx2.txt`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lakhnes.apu.instruments import instrument_set
+from lakhnes.bridge import MidiStyle, midi_bytes
+from lakhnes.bridge.nes_midi import score_from_nes_midi
+from lakhnes.bridge.smf import BrokenFileError, parse
+from lakhnes.runtime import SAMPLE_RATE, Event, FormatError, Kind, LakhnesError, OutputError, Score, Voice
+from lakhnes.runtime.events import MAX_SAMPLES, MAX_WAIT
+from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.grid import PPQ, TEMPI_BPM
+from lakhnes.runtime.score import events_of_score
+from lakhnes.runtime.texts import score_from_text
+from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState
+
+FORMAT = "lakhnes-session"
+VERSION = 1
+"""Of the format: it rises when older programs can read a file no more."""
+
+ENDING = ".lakhnes"
+
+MAX_BYTES = 16 << 20
+"""Largest file, and largest part of it when it is unpacked; a day of music takes less."""
+
+_SETTINGS, _MIDI, _TEXT = "session.json", "song.mid", "song.tx2.txt"
+_MIDI_SAMPLES = 1 << 28
+_KEPT = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ  # ticks of a day
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+
+Check = Callable[[Any], Any]
+"""Gives a value of a file as the state holds it; ValueError with what is expected."""
+
+
+def write_session(path: Path, state: SongState) -> None:
+    """Writes a state, whole or not at all.
+
+    Raises:
+        OutputError: if it cannot be written, or the song is longer than a day.
+    """
+    write_whole(path, session_bytes(path, state))
+
+
+def session_bytes(path: Path, state: SongState) -> bytes:
+    """A state as the content of a session file.
+
+    Args:
+        path: the file's name in errors.
+        state: what is kept.
+
+    Raises:
+        OutputError: if the song is longer than a day.
+    """
+    if state.score.length > MAX_SAMPLES:
+        raise OutputError(f"{path} cannot be written: the song is longer than a day. Begin a new one.")
+    settings: dict[str, Any] = {"format": FORMAT, "version": VERSION, "program": version("lakhnes")}
+    settings |= {name: getattr(state, name) for name in _CHECKS}
+    settings["voices"] = [asdict(voice) for voice in state.voices]
+    members = {_SETTINGS: json.dumps(settings, indent=1).encode()}
+    if state.score.length < _MIDI_SAMPLES:
+        members[_MIDI] = midi_bytes(state.score, MidiStyle.NES)
+    else:
+        members[_TEXT] = _text(state.score).encode()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def read_session(path: Path) -> SongState:
+    """Reads a state; whether its model is still there is not asked.
+
+    Raises:
+        FormatError: if the file is no session, broken, or of a newer version.
+        OSError: if it cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    try:
+        if len(data) > MAX_BYTES:
+            raise ValueError("larger than any session")
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            settings = _settings(path, _member(archive, _SETTINGS))
+            given = {name: _value(path, name, value) for name, value in settings.items() if name in _CHECKS}
+            voices = _voices(path, settings.get("voices", []))
+            return SongState(_score(archive), voices=voices, **given)
+    except _BROKEN as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise FormatError(path, f"not a session, or a broken one ({reason}); open another file") from None
+
+
+def checked(name: str, value: Any) -> Any:
+    """The value of a field of `SongState` as a file gives it, if the field can have it.
+
+    Raises:
+        ValueError: with what is expected.
+    """
+    return _CHECKS[name](value)
+
+
+def _text(score: Score) -> str:
+    """A score as a text, with waits that a text may hold."""
+    lines: list[str] = []
+    for event in events_of_score(score, expression=True):
+        value = event.value
+        while event.kind is Kind.WAIT and value > MAX_WAIT:
+            lines.append(str(Event(Kind.WAIT, None, MAX_WAIT)))
+            value -= MAX_WAIT
+        lines.append(str(event._replace(value=value)))
+    return "\n".join(lines)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file in the archive; however much it claims or turns out to hold, no more than the limit is read."""
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise ValueError(f"it has no {name}") from None
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"its {name} is packed in an unknown way")
+    with archive.open(info) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"its {name} is too large")
+    return data
+
+
+def _settings(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        settings = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError(f"its {_SETTINGS} cannot be read") from None
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        raise ValueError(f"its {_SETTINGS} is of something else")
+    number = settings.get("version")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(f"its version is {number!r}")
+    if number > VERSION:
+        raise FormatError(
+            path, f"it was saved by a newer lakhnes (session version {number}); update lakhnes to open it"
+        )
+    return settings
+
+
+def _score(archive: zipfile.ZipFile) -> Score:
+    if _MIDI not in archive.namelist() and _TEXT in archive.namelist():
+        try:
+            return score_from_text(_member(archive, _TEXT), _TEXT)
+        except FormatError as error:
+            raise ValueError(f"its {error}") from None
+    try:
+        score = score_from_nes_midi(parse(_member(archive, _MIDI)))
+    except BrokenFileError as error:
+        raise ValueError(f"its {_MIDI}: {error}") from None
+    if score is None or score.length > MAX_SAMPLES:
+        raise ValueError(f"its {_MIDI} is not as lakhnes writes it")
+    return score
+
+
+def _value(path: Path, name: str, value: Any) -> Any:
+    try:
+        return _CHECKS[name](value)
+    except ValueError as error:
+        raise _wrong(path, name, value, error) from None
+
+
+def _voices(path: Path, given: Any) -> tuple[VoiceState, VoiceState, VoiceState, VoiceState]:
+    if not isinstance(given, list) or len(given) not in (0, len(Voice)):
+        raise _wrong(path, "voices", given, "a list of four is expected")
+    voices = list(SongState().voices)
+    for place, settings in enumerate(given):
+        if not isinstance(settings, dict):
+            raise _wrong(path, "voices", settings, "an object is expected")
+        values: dict[str, Any] = asdict(voices[place])
+        for name in settings.keys() & _VOICE_CHECKS.keys():
+            try:
+                values[name] = _VOICE_CHECKS[name](settings[name])
+            except ValueError as error:
+                raise _wrong(path, f"{name} of {Voice(place).name}", settings[name], error) from None
+        voices[place] = VoiceState(**values)
+    return voices[0], voices[1], voices[2], voices[3]
+
+
+def _wrong(path: Path, name: str, value: Any, expected: object) -> FormatError:
+    return FormatError(
+        path, f"in its {_SETTINGS}, {name} is {value!r:.40}, but {expected}; open another file"
+    )
+
+
+def _number(lowest: float, highest: float, *, also: tuple[object, ...] = ()) -> Check:
+    def check(value: Any) -> Any:
+        if value is None and None in also:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError("a number is expected")
+        if not (lowest <= value <= highest or value in also):  # also where it is not a number at all
+            raise ValueError(f"{lowest:g} to {highest:g} is expected")
+        return float(value)
+
+    return check
+
+
+def _whole(lowest: int, highest: int, *, none: bool = False) -> Check:
+    def check(value: Any) -> Any:
+        if value is None and none:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest} is expected")
+        return value
+
+    return check
+
+
+def _switch(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is expected")
+    return value
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) > 4096:
+        raise ValueError("a text is expected")
+    return value
+
+
+def _instrument(value: Any) -> Any:
+    try:
+        instrument_set(_words(value))
+    except LakhnesError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    return value
+
+
+_CHECKS: Mapping[str, Check] = {
+    "kept": _whole(0, _KEPT),
+    "composed_bpm": _number(*TEMPI_BPM),
+    "bpm": _number(*TEMPI_BPM),
+    "beats_per_bar": _whole(1, 16),
+    "seed": _whole(0, (1 << 64) - 1),
+    "model": _words,
+    "temperature": _number(0.01, 100, also=(0,)),
+    "top_k": _whole(1, 1 << 20, none=True),
+    "top_p": _number(1e-9, 1, also=(None,)),
+    "density": _number(-5, 5),
+    "scale": _words,  # as somebody is typing it: the studio says what is wrong with it
+    "ahead_bars": _number(*AHEAD_BARS),
+    "endless": _switch,
+    "volume": _number(0, 1),
+}
+_VOICE_CHECKS: Mapping[str, Check] = {
+    "channel": _whole(1, 16),
+    "muted": _switch,
+    "solo": _switch,
+    "locked": _switch,
+    "lowest": _whole(0, 127, none=True),
+    "highest": _whole(0, 127, none=True),
+    "instrument": _instrument,
+    "volume": _number(0, 1),
+}
+
+__all__ = ["ENDING", "MAX_BYTES", "VERSION", "checked", "read_session", "session_bytes", "write_session"]

@@ -1,0 +1,130 @@
+"""What a session is at one moment: the song, what is asked of it, and how it is played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS
+from lakhnes.runtime import DEFAULT_MODEL, BeatGrid, Sampling, Score, Steering, Voice, parse_scale
+from lakhnes.runtime.events import VOCABULARY_PITCHES
+
+AHEAD_BARS = (0.5, 16.0)
+"""Fewest and most bars that are composed ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceState:
+    """What a user has set for one voice."""
+
+    channel: int
+    """MIDI channel, 1..16."""
+    muted: bool = False
+    """Whether it is not heard."""
+    solo: bool = False
+    """Whether only voices with this are heard."""
+    locked: bool = False
+    """Whether its notes stay, whatever is composed anew."""
+    lowest: int | None = None
+    """Lowest MIDI pitch that is composed; None for the chip's."""
+    highest: int | None = None
+    """Highest MIDI pitch that is composed; None for the chip's."""
+    instrument: str = "lead"
+    """Name of the instruments that its own is taken from."""
+    volume: float = 1.0
+    """Of the built-in sound, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SongState:
+    """All that a session file holds, and that undoing brings back."""
+
+    score: Score = field(default_factory=Score)
+    """What is composed, in the time of `composed_bpm`."""
+    kept: int = 0
+    """Ticks up to which the song was asked for or heard; the rest was composed ahead, and may change."""
+    composed_bpm: float = 120.0
+    """The tempo that the model composes at."""
+    bpm: float = 120.0
+    """The tempo that is played."""
+    beats_per_bar: int = 4
+    """1..16."""
+    seed: int = 0
+    """Of the song."""
+    model: str = DEFAULT_MODEL
+    """A model's name, or its folder."""
+    temperature: float = 0.95
+    """0 or 0.01..100."""
+    top_k: int | None = 32
+    """None for all tokens."""
+    top_p: float | None = None
+    """0..1; None for all tokens."""
+    density: float = 0.0
+    """-5..5."""
+    scale: str = ""
+    """As `parse_scale` reads it; empty for none."""
+    ahead_bars: float = 2.0
+    """How much is composed in front of what is played."""
+    endless: bool = True
+    """Whether composing goes on when the end of the song comes near."""
+    voices: tuple[VoiceState, VoiceState, VoiceState, VoiceState] = field(
+        default_factory=lambda: _default_voices()
+    )
+    """In the order of `Voice`."""
+    volume: float = 0.8
+    """Of the built-in sound, 0..1."""
+    path: str = ""
+    """The file that the session is saved in, which does not say so itself; empty for none."""
+
+    @property
+    def grid(self) -> BeatGrid:
+        """Where the beats of the score lie."""
+        return _steady(self.composed_bpm, self.beats_per_bar)
+
+    @property
+    def end(self) -> int:
+        """The tick at which the score ends."""
+        return self.grid.tick(self.score.length)
+
+    @property
+    def steering(self) -> Steering:
+        """What is asked of the music.
+
+        Raises:
+            OptionError: if a value is out of range.
+        """
+        ranges = {}
+        for voice, state in zip(Voice, self.voices, strict=True):
+            pitches = VOCABULARY_PITCHES[voice]
+            if state.lowest is not None or state.highest is not None:
+                lowest = pitches[0] if state.lowest is None else state.lowest
+                ranges[voice] = (lowest, pitches[-1] if state.highest is None else state.highest)
+        return Steering(
+            sampling=Sampling(self.temperature, self.top_k, self.top_p),
+            scale=parse_scale(self.scale) if self.scale else None,
+            ranges=ranges,
+            density=self.density,
+        )
+
+    def audible(self, voice: Voice) -> bool:
+        """Whether a voice is heard: not muted, and with solo if any has it."""
+        if any(state.solo for state in self.voices):
+            return self.voices[voice].solo
+        return not self.voices[voice].muted
+
+    def with_voice(self, voice: Voice, **fields: Any) -> SongState:
+        """The same with other settings of a voice."""
+        voices = list(self.voices)
+        voices[voice] = replace(voices[voice], **fields)
+        return replace(self, voices=(voices[0], voices[1], voices[2], voices[3]))
+
+
+def _default_voices() -> tuple[VoiceState, VoiceState, VoiceState, VoiceState]:
+    p1, p2, tr, no = map(VoiceState, DEFAULT_CHANNELS)
+    return p1, p2, tr, no
+
+
+@lru_cache(64)
+def _steady(bpm: float, beats_per_bar: int) -> BeatGrid:
+    return BeatGrid.steady(bpm, beats_per_bar)

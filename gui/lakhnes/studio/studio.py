@@ -1,0 +1,415 @@
+"""The studio: a session, what composes for it and what plays it, under one roof.
+
+A window calls its methods, always from one thread, and `poll` many times a second; nothing here waits. What
+takes its time is a job. Whatever way the session's state changes, by a control, an undo or a file,
+`_apply` sees the difference and tells it to whom it concerns.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from lakhnes.apu.instruments import mixed_set
+from lakhnes.bridge.beat_clock import ClockStatus
+from lakhnes.runtime import LakhnesError, Model, Score, Voice
+from lakhnes.runtime.grid import PPQ
+from lakhnes.studio.cutting import extract, with_tail
+from lakhnes.studio.jobs import Job, Jobs
+from lakhnes.studio.session import Session
+from lakhnes.studio.stage import Stage, Wiring
+from lakhnes.studio.state import SongState
+from lakhnes.studio.view import Message, View
+
+NEW_BARS = 8
+"""Length of a new song that does not go on by itself, and of what `more` adds."""
+
+_SETTLE_SECONDS = 0.25
+"""How long a hand must rest before what was composed ahead is composed anew."""
+
+_STEERING = ("temperature", "top_k", "top_p", "density", "scale")
+_RANGES = ("lowest", "highest")
+
+Choice = tuple[str, ...] | None
+"""Where MIDI goes: None nowhere, () to a port of our own, else to existing ports."""
+
+
+class Studio:
+    """A song under work, composed and played.
+
+    Attributes:
+        session: the song; change it through the methods here or its own, and `poll`.
+        jobs: what is being done.
+        stage: what plays; None before a model is loaded.
+        say: takes messages; set it to hear them.
+    """
+
+    def __init__(
+        self,
+        state: SongState | None = None,
+        *,
+        load: Callable[[str], Model] = Model.load,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Begins with a song; nothing is loaded before `open`.
+
+        Args:
+            state: what to begin with; a new song if None.
+            load: finds and loads a model by its name or folder.
+            now: the time.
+        """
+        self.session = Session(state or SongState(seed=secrets.randbelow(1 << 32)))
+        self.jobs = Jobs(lambda job, text: self.say(Message(text, error=True)))
+        self.stage: Stage | None = None
+        self.say: Callable[[Message], None] = lambda message: None
+        self._models: dict[str, Model] = {}  # jobs use these, the stage's composer a twin
+        self._composing = ""  # name of the model that composes
+        self._load, self._now = load, now
+        self._applied = self.session.state
+        self._edition = 0
+        self._loop: tuple[int, int] | None = None
+        self._steered: float | None = None  # when the steering was changed and nothing came of it yet
+        self._ports: Choice = None
+        self._sound = False
+
+    # From the beginning to the end
+
+    def open(self, ports: Choice = (), *, sound: bool = True) -> None:
+        """Loads the model, begins to compose, and opens the outputs.
+
+        Args:
+            ports: where MIDI goes.
+            sound: whether the built-in sound is heard.
+        """
+        self._ports, self._sound = ports, sound
+        self._fetch(self.session.state.model, self._begin)
+
+    def close(self) -> None:
+        """Ends every note and everything that is being done; may be called twice."""
+        self.jobs.close()
+        if self.stage is not None:
+            self.stage.close()
+
+    def poll(self) -> View:
+        """Takes in what happened meanwhile, and passes on what was changed; what there is to show."""
+        self.jobs.deliver()
+        if self.stage is not None:
+            self._collect(self.stage)
+            self._follow_place(self.stage)
+            self._apply(self.stage)
+        return self.view()
+
+    # Transport
+
+    def play(self) -> None:
+        """Plays from where the song stands; from its start where it is over."""
+        if self.stage is None or self.following:
+            return
+        place = self._place()
+        self.stage.switch.internal.start(self._now(), 0.0 if self._over(place) else None)
+        self.stage.performance.wake()
+
+    def stop(self) -> None:
+        """Stops and keeps the place."""
+        if self.stage is not None and not self.following:
+            self.stage.switch.internal.stop(self._now())
+            self.stage.performance.wake()
+
+    def toggle(self) -> None:
+        """Plays if the song stands, stops if it plays."""
+        if self.view().playing:
+            self.stop()
+        else:
+            self.play()
+
+    def seek(self, tick: int) -> None:
+        """Goes to a tick, at most to the song's end."""
+        if self.stage is not None and not self.following:
+            place = max(0, min(tick, self.session.state.end))
+            self.stage.switch.internal.seek(place / PPQ, self._now())
+            self.stage.performance.wake()
+
+    def set_loop(self, span: tuple[int, int] | None) -> None:
+        """Plays a span of ticks again and again; None goes on after it."""
+        self._loop = span
+        if self.stage is not None:
+            if span is None:
+                self.stage.switch.internal.clear_loop(self._now())
+            else:
+                self.stage.switch.internal.set_loop(span[0] / PPQ, span[1] / PPQ, self._now())
+            self.stage.performance.wake()
+
+    @property
+    def following(self) -> bool:
+        """Whether a DAW's clock is followed."""
+        return self.stage is not None and self.stage.switch.following
+
+    def follow(self, midi: bool) -> None:
+        """Follows a DAW's clock, or our own again."""
+        if self.stage is not None:
+            stage = self.stage
+            self.jobs.start(
+                Job("Following the DAW", quiet=True), lambda job: stage.follow(midi), lane="outputs"
+            )
+
+    def panic(self) -> None:
+        """Ends everything that sounds."""
+        if self.stage is not None:
+            self.stage.performance.player.panic()
+
+    # The song
+
+    def new(self, seed: int | None = None) -> None:
+        """Begins another song; what was there can be had back by undoing."""
+        state = self.session.state
+        bar = state.beats_per_bar * PPQ
+        self.session.change(
+            "New song",
+            path="",
+            score=Score(),
+            seed=secrets.randbelow(1 << 32) if seed is None else seed,
+            composed_bpm=state.bpm,
+            kept=0 if state.endless else NEW_BARS * bar,
+        )
+        self.set_loop(None)
+        if not self.following:
+            self.seek(0)
+
+    def more(self, bars: int = NEW_BARS) -> None:
+        """Goes on composing: so many bars after what was heard or asked for, or after the song's end."""
+        state = self.session.state
+        bar = state.beats_per_bar * PPQ
+        end = state.kept if state.endless else max(state.kept, state.end)
+        self.session.change("Continue", kept=(-(-end // bar) + bars) * bar)
+
+    def set_bpm(self, bpm: float) -> None:
+        """Plays at another tempo; what nobody has heard yet is composed anew at it."""
+        anew = {} if self.session.state.kept else {"composed_bpm": bpm, "score": Score()}
+        self.session.change("Tempo", key="bpm", bpm=bpm, **anew)
+
+    def set_beats_per_bar(self, beats: int) -> None:
+        """Composes in other bars; only while nothing was heard."""
+        if not self.session.state.kept:
+            self.session.change("Beats per bar", key="meter", beats_per_bar=beats, score=Score())
+
+    def use_model(self, name: str) -> None:
+        """Loads another model, which composes from then on.
+
+        Args:
+            name: of a model, or its folder.
+        """
+        self._fetch(name, lambda: self.session.change("Model", model=name), quiet=False)
+
+    @property
+    def model(self) -> Model | None:
+        """The model for jobs of the lane `compose`; None before it is loaded."""
+        return self._models.get(self._composing)
+
+    def undo(self) -> None:
+        """Takes the last step back."""
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Does again what was undone."""
+        self.session.redo()
+
+    # Outputs
+
+    def use_ports(self, ports: Choice) -> None:
+        """Sends MIDI elsewhere, or nowhere."""
+        self._ports = ports
+        if self.stage is not None:
+            stage = self.stage
+            self.jobs.start(
+                Job("Opening the MIDI port", quiet=True), lambda job: stage.use_ports(ports), lane="outputs"
+            )
+
+    def use_sound(self, on: bool) -> None:
+        """Switches the built-in sound on or off."""
+        self._sound = on
+        if self.stage is not None:
+            stage = self.stage
+            self.jobs.start(
+                Job("Opening the sound", quiet=True),
+                lambda job: stage.use_sound(on),
+                lambda _: self._tell_synth(stage, self.session.state),
+                lane="outputs",
+            )
+
+    def view(self) -> View:
+        """What there is to show."""
+        if self.stage is None:
+            return View(bpm=self.session.state.bpm, loop=self._loop)
+        status = self.stage.performance.status()
+        synth = self.stage.synth
+        return View(
+            ready=True,
+            playing=status.clock.running,
+            clock=status.clock.status,
+            following=self.following,
+            place=max(0.0, status.clock.position * PPQ),
+            bpm=status.clock.bpm,
+            waiting=status.waiting,
+            loop=self._loop,
+            sounding=status.sounding,
+            peaks=synth.peaks() if synth is not None else (0.0, 0.0, 0.0, 0.0),
+            ports=tuple(self.stage.outputs),
+            sound=self.stage.sound,
+            sent=status.sent,
+            late=status.late,
+            worst_seconds=status.worst_seconds,
+            gaps=status.gaps,
+            problems=status.problems,
+        )
+
+    # What happens in `poll`
+
+    def _fetch(self, name: str, then: Callable[[], None], *, quiet: bool = True) -> None:
+        """Loads a model unless it is there."""
+
+        def loaded(model: Model) -> None:
+            self._models[name] = model
+            then()
+
+        if name in self._models:
+            then()
+        else:
+            job = Job(f"Loading {name}", quiet=quiet)
+            self.jobs.start(job, lambda _: self._load(name), loaded, lane="model")
+
+    def _begin(self) -> None:
+        """The model is there: composing begins, and the outputs are opened."""
+        state = self.session.state
+        self._composing = state.model
+        stage = Stage(
+            Wiring(ports=None, ahead_bars=state.ahead_bars),
+            self._models[state.model].twin(),
+            state.steering,
+            state.seed,
+            state.bpm,
+            state.beats_per_bar,
+            optional=True,
+        )
+        stage.__enter__()
+        stage.performance.composer.rests = True
+        self.stage = stage
+        self._applied = SongState(seed=state.seed, model=state.model)
+        self._adopt(stage, state)
+        self._apply(stage)
+        self.set_loop(self._loop)
+        if self._ports is not None:
+            self.use_ports(self._ports)
+        if self._sound:
+            self.use_sound(True)
+
+    def _collect(self, stage: Stage) -> None:
+        """Takes what was composed or played along into the song."""
+        timeline = stage.performance.composer.timeline
+        if timeline.edition != self._edition:
+            return  # what was composed belongs to a song that is no more
+        changes = timeline.take_changes()
+        if changes is None:
+            return
+        state = self.session.state
+        tick, tail = changes
+        score = with_tail(state.score, tail, state.grid.sample(tick))
+        self.session.amend(score=score)
+        self._applied = replace(self._applied, score=score)
+
+    def _follow_place(self, stage: Stage) -> None:
+        """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""
+        state = self.session.state
+        clock = stage.switch.state(self._now())
+        place = clock.position * PPQ
+        bar = state.beats_per_bar * PPQ
+        if clock.running and place < state.end:
+            self.session.amend(kept=max(state.kept, min(state.end, math.ceil(place / bar + 1e-9) * bar)))
+        if clock.running and not self.following and self._loop is None and self._over(place):
+            self.stop()
+        if self._steered is not None and self._now() - self._steered > _SETTLE_SECONDS:
+            self._steered = None
+            self._compose_anew(stage, clock.running)
+
+    def _compose_anew(self, stage: Stage, running: bool) -> None:
+        """Forgets what was composed ahead and not heard, from the next bar on."""
+        state = self.session.state
+        bar = state.beats_per_bar * PPQ
+        cut = max(state.kept, stage.performance.next_bar() if running else 0)
+        cut = -(-cut // bar) * bar
+        if cut < state.end:
+            self.session.amend(score=extract(state.score, (0, state.grid.sample(cut))))
+
+    def _apply(self, stage: Stage) -> None:
+        """Tells everybody what has changed in the session since the last time."""
+        old, new = self._applied, self.session.state
+        if new is old:
+            return
+        self._applied = new
+        performance = stage.performance
+        if any(getattr(old, name) != getattr(new, name) for name in _STEERING) or any(
+            getattr(a, name) != getattr(b, name)
+            for a, b in zip(old.voices, new.voices, strict=True)
+            for name in _RANGES
+        ):
+            try:
+                performance.steer(new.steering)
+            except LakhnesError as error:
+                self.say(Message(str(error), error=True))
+            else:
+                self._steered = self._now()
+        song = ("composed_bpm", "beats_per_bar", "model")
+        if new.score is not old.score or any(getattr(old, name) != getattr(new, name) for name in song):
+            self._adopt(stage, new)
+        if new.bpm != old.bpm:
+            stage.switch.internal.set_bpm(new.bpm, self._now())
+        performance.ahead_bars = new.ahead_bars
+        performance.target = new.kept
+        performance.limit = None if new.endless else max(new.kept, new.end)
+        for voice in Voice:
+            if new.audible(voice) != old.audible(voice):
+                performance.player.mute(voice, not new.audible(voice))
+        channels = tuple(voice.channel for voice in new.voices)
+        if channels != tuple(voice.channel for voice in old.voices):
+            stage.set_channels((channels[0], channels[1], channels[2], channels[3]))
+        if new.volume != old.volume or new.voices != old.voices:
+            self._tell_synth(stage, new)
+        performance.wake()
+
+    def _adopt(self, stage: Stage, state: SongState) -> None:
+        """Lets the composer go on with the session's song."""
+        changes: dict[str, Any] = {"grid": state.grid}
+        if not state.score.length:
+            changes["seed"] = state.seed
+        if state.model != self._composing:
+            if state.model not in self._models:  # what composes now goes on until it is there
+                self._fetch(state.model, lambda: self._adopt(stage, self.session.state))
+            else:
+                changes["model"] = self._models[state.model].twin()
+                self._composing = state.model
+        stage.performance.adopt(state.score, **changes)
+        self._edition += 1
+
+    def _tell_synth(self, stage: Stage, state: SongState) -> None:
+        if stage.synth is None:
+            return
+        p1, p2, tr, no = (voice.instrument for voice in state.voices)
+        stage.synth.set_instruments(mixed_set((p1, p2, tr, no)))
+        stage.synth.set_volume(state.volume)
+        for voice in Voice:
+            stage.synth.set_volume(state.voices[voice].volume, voice)
+
+    def _place(self) -> float:
+        assert self.stage is not None
+        return self.stage.switch.state(self._now()).position * PPQ
+
+    def _over(self, place: float) -> bool:
+        """Whether a place lies at the end of a song that has one."""
+        state = self.session.state
+        return not state.endless and state.end > 0 and place >= max(state.end, state.kept)
+
+
+__all__ = ["NEW_BARS", "Choice", "ClockStatus", "Studio"]

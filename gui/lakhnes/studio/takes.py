@@ -1,0 +1,182 @@
+"""Takes: parts of a song composed anew, several to choose from, each heard in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+
+from lakhnes.runtime import Model, OptionError, Score, Voice
+from lakhnes.runtime.arrange import Settings, accompany_voices, regenerate
+from lakhnes.studio.jobs import Job
+from lakhnes.studio.studio import Studio
+
+TAKES = 4
+"""How many there are to choose from."""
+
+_NAMES = {Voice.P1: "pulse 1", Voice.P2: "pulse 2", Voice.TR: "triangle", Voice.NO: "noise"}
+
+
+class Takes:
+    """Composes a selection anew in the background, and puts the take that is chosen into the song.
+
+    Choosing is one step of the session, however often another take is chosen.
+
+    Attributes:
+        active: whether there is something to choose from, or coming.
+        count: takes that were asked for.
+        ready: takes that are there.
+        chosen: which of them is in the song; None for what was there before.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        """Begins with nothing to choose from."""
+        self.active = False
+        self.count = 0
+        self.chosen: int | None = None
+        self._studio = studio
+        self._asked = 0
+        self._job: Job | None = None
+        self._before = Score()
+        self._scores: list[Score] = []
+        self._span = (0, 0)  # samples
+        self._voices: frozenset[Voice] = frozenset()
+        self._key = ""
+
+    @property
+    def ready(self) -> int:
+        """How many takes are there."""
+        return len(self._scores)
+
+    def regenerate(self, span: tuple[int, int], voices: Collection[Voice]) -> None:
+        """Composes a span of some voices anew; those that are locked stay.
+
+        Args:
+            span: first tick and the one after the last.
+            voices: what is selected.
+
+        Raises:
+            OptionError: if all of them are locked, nothing is composed there, or no model is loaded yet.
+        """
+        state = self._studio.session.state
+        free = frozenset(voice for voice in voices if not state.voices[voice].locked)
+        if not free:
+            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+        start, end = (state.grid.sample(tick) for tick in span)
+        end = min(end, state.score.length)
+        if not 0 <= start < end:
+            raise OptionError("Nothing is composed there yet; select a part of the song.")
+        self._begin(state.score, (start, end), free)
+
+    def new_around_locked(self, seed: int | None = None) -> None:
+        """A new song; voices that are locked stay, and the others are composed around them."""
+        state = self._studio.session.state
+        locked = [v for v in Voice if state.voices[v].locked and state.score.parts[v].notes]
+        free = [v for v in Voice if not state.voices[v].locked]
+        if not locked:
+            self._studio.new(seed)
+            return
+        if not free:
+            raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
+        model = self._model()
+        number = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        settings = state.steering.settings(model.codec, number, state.grid)
+        settings = Settings(settings.rng, settings.sampling, settings.constraints, state.grid)
+        whole = state.score.length
+
+        def work(job: Job) -> Score:
+            arrangement = accompany_voices(model, state.score, locked, settings)
+            for _ in arrangement:
+                job.tell(min(1.0, arrangement.composer.time_samples / whole))
+            return arrangement.score()
+
+        def done(score: Score) -> None:
+            self._studio.session.edit("New voices", score, (0, whole), free)
+            self._studio.session.amend(seed=number)
+
+        names = " and ".join(_NAMES[voice] for voice in free)
+        self._job = self._studio.jobs.start(Job(f"Composing {names}"), work, done, lane="compose")
+
+    def again(self) -> None:
+        """Asks for as many again."""
+        if self.active:
+            self.count += TAKES
+            self._compose()
+
+    def choose(self, index: int | None) -> None:
+        """Puts a take into the song; None for what was there before."""
+        if not self.active or (index is not None and not 0 <= index < self.ready):
+            return
+        score = self._before if index is None else self._scores[index]
+        self._studio.session.edit("Regenerate", score, self._span, self._voices, key=self._key)
+        kept = self._studio.session.state.grid.tick(self._span[1])  # it was asked for
+        self._studio.session.amend(kept=max(kept, self._studio.session.state.kept))
+        self.chosen = index
+
+    def done(self) -> None:
+        """What is chosen stays; the rest is forgotten."""
+        self.cancel()
+        self.active, self.chosen = False, None
+        self.count = 0
+        self._scores = []
+
+    def cancel(self) -> None:
+        """Composes no more; what is there can be chosen."""
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+        self.count = self.ready
+        self.active = self.active and self.ready > 0
+
+    def refresh(self) -> None:
+        """Closes where the song has been changed otherwise since; called often."""
+        session = self._studio.session
+        if self.active and self.chosen is not None and session.last_key != self._key:
+            self.done()
+
+    def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
+        self._model()
+        self.done()
+        self._before, self._span, self._voices = score, span, voices
+        self._asked += 1
+        self._key = f"takes {self._asked}"
+        self.chosen, self.count, self.active = None, TAKES, True
+        self._compose()
+
+    def _compose(self) -> None:
+        """Composes the takes that are asked for and not there."""
+        state, model = self._studio.session.state, self._model()
+        first, last = self.ready, self.count
+        seed, number = state.seed, self._asked
+        before, span, voices = self._before, self._span, self._voices
+        post, key = self._studio.jobs.post, self._key
+
+        def settings() -> Iterator[Settings]:
+            for take in range(first, last):
+                made = state.steering.settings(model.codec, 0)
+                rng = np.random.default_rng([seed, number, take])
+                yield Settings(rng, made.sampling, made.constraints, state.grid)
+
+        def arrived(score: Score) -> Callable[[], None]:
+            return lambda: self._arrived(score) if self.active and self._key == key else None
+
+        def work(job: Job) -> None:
+            scores = regenerate(model, before, span, voices, settings(), width=TAKES, progress=job.tell)
+            for score in scores:
+                job.tell(job.progress or 0.0)
+                post(arrived(score))
+
+        names = ", ".join(_NAMES[voice] for voice in sorted(voices))
+        job = Job(f"Composing {names} anew")
+        self._job = self._studio.jobs.start(job, work, lane="compose")
+
+    def _arrived(self, score: Score) -> None:
+        self._scores.append(score)
+        if self.chosen is None and self.ready == 1:
+            self.choose(0)
+
+    def _model(self) -> Model:
+        model = self._studio.model
+        if model is None:
+            raise OptionError("The model is being loaded; try again in a moment.")
+        return model

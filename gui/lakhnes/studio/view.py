@@ -1,0 +1,59 @@
+"""What a window shows of a studio, and what a studio says to whoever sits before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lakhnes.bridge.beat_clock import ClockStatus
+from lakhnes.runtime import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that people should read."""
+
+    text: str
+    """What is wrong, and the next step; or what was done."""
+    error: bool = False
+    """Whether something went wrong."""
+    actions: tuple[tuple[str, Callable[[], None]], ...] = ()
+    """What can be done about it: a button's text, and what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A studio at a moment."""
+
+    ready: bool = False
+    """Whether a model is loaded and composes."""
+    playing: bool = False
+    clock: ClockStatus = ClockStatus.STOPPED
+    following: bool = False
+    """Whether a DAW's clock says when and how fast."""
+    place: float = 0.0
+    """Ticks: where the song is played."""
+    bpm: float = 120.0
+    """The tempo now; the DAW's if it is followed."""
+    waiting: bool = False
+    """Whether music is to sound and nothing is composed yet."""
+    loop: tuple[int, int] | None = None
+    """First tick of the span that is played again and again, and the one after its last."""
+    sounding: Mapping[Voice, int] = field(default_factory=dict)
+    """The pitch of each voice that sounds."""
+    peaks: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """How loud each voice of the built-in sound is, 0..1."""
+    ports: tuple[str, ...] = ()
+    """MIDI ports that are sent to."""
+    sound: str | None = None
+    """Where the built-in sound goes; None while it is off."""
+    sent: int = 0
+    """Events that were sent."""
+    late: int = 0
+    """Events that were sent more than 10 ms after their time."""
+    worst_seconds: float = 0.0
+    """Of the latest one."""
+    gaps: int = 0
+    """How often composing was too slow."""
+    problems: tuple[str, ...] = ()
+    """What is wrong now, a sentence each."""

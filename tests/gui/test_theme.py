@@ -1,0 +1,89 @@
+"""The colours: readable, and the voices different without them."""
+
+import pytest
+from PySide6.QtGui import QColor, QImage, QPainter, QPalette
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from lakhnes.bridge import picture
+from lakhnes.gui.theme import DARK, LIGHT, Theme, contrast, dress, mixed, palette_of, theme_for
+from lakhnes.runtime import Voice
+
+pytestmark = pytest.mark.gui
+THEMES = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+
+
+def over(back: QColor, front: QColor) -> QColor:
+    """What is seen where a half transparent colour lies over another one."""
+    return mixed(back, front, front.alphaF())
+
+
+def filled(theme: Theme, voice: Voice) -> QImage:
+    image = QImage(24, 24, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    painter.fillRect(image.rect(), theme.note_brush(voice))
+    painter.end()
+    return image
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    assert contrast(QColor("white"), QColor("black")) == pytest.approx(21)
+    assert contrast(QColor("#777777"), QColor("white")) == pytest.approx(4.48, abs=0.01)
+
+
+@THEMES
+def test_texts_can_be_read(theme: Theme) -> None:
+    backs = (theme.window, theme.lane, theme.lane_alternate, theme.ahead)
+    for ink in (theme.text, theme.faint_text, theme.error):
+        for back in backs:
+            assert contrast(ink, back) >= 4.5
+        assert contrast(ink, over(theme.lane, theme.selection)) >= 3
+
+
+@THEMES
+def test_notes_and_lines_stand_out(theme: Theme) -> None:
+    for colour in (*theme.voices, theme.playhead, theme.accent):
+        for back in (theme.lane, theme.lane_alternate, theme.ahead):
+            assert contrast(colour, back) >= 3
+    assert contrast(theme.bar_line, theme.lane) > contrast(theme.beat_line, theme.lane) > 1
+
+
+@THEMES
+def test_the_palette_can_be_read(theme: Theme) -> None:
+    palette, role = palette_of(theme), QPalette.ColorRole
+    pairs = [
+        (role.WindowText, role.Window), (role.Text, role.Base), (role.Text, role.AlternateBase),
+        (role.ButtonText, role.Button), (role.ToolTipText, role.ToolTipBase),
+        (role.HighlightedText, role.Highlight), (role.PlaceholderText, role.Base), (role.Link, role.Window),
+    ]  # fmt: skip
+    for ink, back in pairs:
+        assert contrast(palette.color(ink), palette.color(back)) >= 4.5, (ink, back)
+    off = palette.color(QPalette.ColorGroup.Disabled, role.Text)
+    assert contrast(off, theme.lane) < contrast(palette.color(role.Text), theme.lane)
+
+
+@THEMES
+def test_voices_differ_by_pattern_and_keep_their_colour(theme: Theme) -> None:
+    patterns = set()
+    for voice in Voice:
+        image = filled(theme, voice)
+        own = [[image.pixelColor(x, y) == theme.voices[voice] for x in range(24)] for y in range(24)]
+        assert sum(map(sum, own)) > 24 * 24 * 0.7
+        patterns.add(tuple(map(tuple, own)))
+    assert len(patterns) == 4
+
+
+def test_the_voices_look_as_in_the_picture_of_a_song() -> None:
+    for theme, other in ((LIGHT, picture._LIGHT), (DARK, picture._DARK)):
+        assert [colour.name() for colour in theme.voices] == list(other.voices)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_dress_gives_the_whole_app_a_theme(qtbot: QtBot, dark: bool) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    theme = dress(app, dark)
+    assert theme is theme_for(dark) is (DARK if dark else LIGHT)
+    assert app.style().objectName() == "fusion"
+    assert app.palette().color(QPalette.ColorRole.Window) == theme.window
+    assert (theme.window.lightness() < 128) is dark
