@@ -228,11 +228,12 @@ def paired_notes(messages: Iterable[NoteMessage], end: int | None = None) -> lis
 
 
 def to_track(messages: Iterable[tuple[int, mido.Message]], end: int) -> mido.MidiTrack:
-    """A track of messages that are in time, with absolute ticks, ended at `end`."""
+    """A track of messages that are in time, with absolute ticks, ended at `end`; it takes them over."""
     track = mido.MidiTrack()
     before = 0
     for ticks, message in messages:
-        track.append(message.copy(time=ticks - before))
+        message.time = ticks - before
+        track.append(message)
         before = ticks
     track.append(mido.MetaMessage("end_of_track", time=max(0, end - before)))
     return track

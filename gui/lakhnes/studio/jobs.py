@@ -124,6 +124,7 @@ class Jobs:
             job.cancel()
         for pool in self._lanes.values():
             pool.shutdown(wait=True, cancel_futures=True)
+        self._running.clear()
 
     def _run(self, job: Job, work: Callable[[Job], T], done: Callable[[T], None]) -> None:
         try:

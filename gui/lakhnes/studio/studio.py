@@ -98,9 +98,9 @@ class Studio:
         """Takes in what happened meanwhile, and passes on what was changed; what there is to show."""
         self.jobs.deliver()
         if self.stage is not None:
+            self._apply(self.stage)  # first: what is composed for a song that was replaced is not collected
             self._collect(self.stage)
             self._follow_place(self.stage)
-            self._apply(self.stage)
         return self.view()
 
     # Transport
@@ -142,6 +142,14 @@ class Studio:
             else:
                 self.stage.switch.internal.set_loop(span[0] / PPQ, span[1] / PPQ, self._now())
             self.stage.performance.wake()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the composer goes on with the session's song as it is."""
+        if self.stage is None or self._steered is not None:
+            return False
+        same = self._applied is self.session.state or self._applied.score is self.session.state.score
+        return same and self.stage.performance.composer.timeline.edition == self._edition
 
     @property
     def following(self) -> bool:
@@ -297,8 +305,7 @@ class Studio:
         stage.__enter__()
         stage.performance.composer.rests = True
         self.stage = stage
-        self._applied = SongState(seed=state.seed, model=state.model)
-        self._adopt(stage, state)
+        self._applied = SongState()  # so that all that is otherwise in the session is told
         self._apply(stage)
         self.set_loop(self._loop)
         if self._ports is not None:
@@ -318,7 +325,7 @@ class Studio:
         tick, tail = changes
         score = with_tail(state.score, tail, state.grid.sample(tick))
         self.session.amend(score=score)
-        self._applied = replace(self._applied, score=score)
+        self._applied = replace(self._applied, score=self.session.state.score)
 
     def _follow_place(self, stage: Stage) -> None:
         """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""

@@ -1,0 +1,118 @@
+"""A window as tests sit before it: no outputs, nothing of the user's, and no frame between two looks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from lakhnes.gui.main_window import MainWindow
+from lakhnes.gui.theme import DARK
+from lakhnes.runtime import Model
+from lakhnes.runtime.grid import PPQ
+from lakhnes.studio.preferences import PreferenceStore
+from lakhnes.studio.state import SongState
+from lakhnes.studio.studio import Choice, Studio
+from lakhnes.studio.view import Message
+
+BAR = 4 * PPQ
+SEED = 11
+
+
+class Desk:
+    """A window, and what was said in it.
+
+    Attributes:
+        window: the app's.
+        said: every message.
+        answers: paths that file dialogs give, one after the other.
+    """
+
+    def __init__(self, qtbot: QtBot, folder: Path, model: Model, state: SongState | None = None) -> None:
+        self.qtbot = qtbot
+        self.said: list[Message] = []
+        self.answers: list[str] = []
+        store = PreferenceStore(folder / "app.json")
+        store.change(sound=False, ports=None)
+        studio = Studio(state or SongState(seed=SEED), load=lambda name: model.twin())
+        self.window = MainWindow(
+            studio,
+            store,
+            theme=DARK,
+            choose_open=lambda *_: self.answers.pop(0),
+            choose_save=lambda *_: self.answers.pop(0),
+        )
+
+    @property
+    def studio(self) -> Studio:
+        return self.window.studio
+
+    @property
+    def state(self) -> SongState:
+        return self.window.studio.session.state
+
+    def begin(self) -> None:
+        """Shows the window, and waits until there is music."""
+        self.window.show()
+        self.window.begin()
+        post = self.studio.say
+
+        def say(message: Message) -> None:
+            self.said.append(message)
+            post(message)
+
+        self.studio.say = say
+        self.until(lambda: self.studio.view().ready)
+
+    def until(self, over: Callable[[], bool]) -> None:
+        """Lets the window live until something is so."""
+        self.qtbot.waitUntil(over, timeout=30_000)
+
+    def settle(self) -> None:
+        """Waits until nothing is done and the song is the timeline's."""
+
+        def settled() -> bool:
+            stage = self.studio.stage
+            assert stage is not None
+            timeline = stage.performance.composer.timeline
+            behind = timeline.end < min(self.state.kept, 1 << 30)
+            return not self.studio.jobs.running and self.studio.settled and not behind
+
+        self.until(settled)
+
+    def composed(self, bars: int) -> None:
+        """Has so many bars composed."""
+        self.studio.more(bars)
+        self.until(lambda: self.state.end >= bars * BAR)
+
+    def choose(self, name: str) -> None:
+        """Chooses a command from a menu."""
+        self.window.commands[name].trigger()
+
+    def drop(self, *paths: Path | str) -> None:
+        """Drops files, or addresses, on the window."""
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(p)) if isinstance(p, Path) else QUrl(p) for p in paths])
+        copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        QApplication.sendEvent(self.window, QDragEnterEvent(QPoint(9, 9), copy, data, left, none))
+        QApplication.sendEvent(self.window, QDropEvent(QPointF(9, 9), copy, data, left, none))
+
+    def errors(self) -> list[str]:
+        return [message.text for message in self.said if message.error]
+
+
+@contextmanager
+def desk(
+    qtbot: QtBot, folder: Path, model: Model, state: SongState | None = None, ports: Choice = None
+) -> Iterator[Desk]:
+    """An open desk."""
+    made = Desk(qtbot, folder, model, state)
+    made.window._store.change(ports=ports)
+    made.begin()
+    try:
+        yield made
+    finally:
+        made.window.close()

@@ -1,0 +1,130 @@
+"""Session, roll and player stay one, whatever is done in whatever order; undoing leads back to the start."""
+
+import random
+from pathlib import Path
+
+import pytest
+from desk import BAR, Desk, desk
+from pytestqt.qtbot import QtBot
+from support import tune
+
+from lakhnes.bridge import write_midi
+from lakhnes.gui.roll import Selection
+from lakhnes.runtime import Model, Score, Voice
+from lakhnes.runtime.grid import PPQ
+from lakhnes.studio.state import SongState
+
+pytestmark = pytest.mark.gui
+
+ACTIONS = 500
+_SETTINGS = ("temperature", "density", "scale", "ahead_bars", "endless", "volume")
+
+
+def act(at: Desk, rng: random.Random, path: Path) -> None:
+    """Does something that a user might do."""
+    studio, session, window = at.studio, at.studio.session, at.window
+    voice, other = rng.choice(list(Voice)), rng.choice(list(Voice))
+    tick = rng.randrange(0, max(1, at.state.end))
+    values = {
+        "temperature": rng.choice((0.8, 0.95, 1.2)),
+        "density": rng.choice((-1.0, 0.0, 2.0)),
+        "scale": rng.choice(("", "a minor", "C major")),
+        "ahead_bars": rng.choice((1.0, 2.0)),
+        "endless": rng.random() < 0.7,
+        "volume": rng.random(),
+    }
+    field = rng.choice(_SETTINGS)
+    actions = {
+        "setting": (20, lambda: session.change(field, key=field, **{field: values[field]})),
+        "mute": (8, lambda: window.strips.toggle(voice, rng.choice(("muted", "solo", "locked")))),
+        "instrument": (
+            3,
+            lambda: session.change_voice("Sound", voice, instrument=rng.choice(("pluck", "lead"))),
+        ),
+        "channel": (2, lambda: session.change_voice("Channel", voice, channel=rng.randint(1, 16))),
+        "tempo": (3, lambda: studio.set_bpm(rng.choice((90.0, 120.0, 240.0)))),
+        "meter": (1, lambda: studio.set_beats_per_bar(rng.choice((3, 4)))),
+        "play": (8, studio.toggle),
+        "seek": (8, lambda: studio.seek(tick)),
+        "loop": (4, lambda: studio.set_loop(rng.choice((None, (0, BAR), (BAR, 2 * BAR))))),
+        "select": (
+            8,
+            lambda: window.roll.set_selection(Selection(tick, tick + PPQ, frozenset({voice, other}))),
+        ),
+        "regenerate": (3, window.regenerate),
+        "take": (6, lambda: window.takes.choose(rng.choice((None, 0, 1, 2, 3)))),
+        "keep": (2, window.takes.done),
+        "new": (1, lambda: studio.new(rng.randrange(1000))),
+        "more": (2, lambda: studio.more(rng.choice((1, 2)))),
+        "drop": (1, lambda: window.open(path)),
+        "undo": (12, studio.undo),
+        "redo": (8, studio.redo),
+        "follow": (1, lambda: studio.follow(rng.random() < 0.3)),
+        "cancel": (1, studio.jobs.cancel),
+        "zoom": (2, window.roll.zoom_to_fit),
+    }
+    names = list(actions)
+    actions[rng.choices(names, [actions[name][0] for name in names])[0]][1]()
+
+
+def starts(score: Score) -> list[list[tuple[int, int]]]:
+    """Onset and pitch of each voice's notes."""
+    return [[(note.onset, note.pitch) for note in part.notes] for part in score.parts]
+
+
+def assert_one(at: Desk) -> None:
+    """The composer's timeline, the roll and the player have what the session has."""
+    stage = at.studio.stage
+    assert stage is not None
+    at.studio.stop()
+    at.settle()
+    stage.performance.composing = False
+    at.qtbot.wait(300)  # what is being composed comes to its bar line
+    at.window.refresh()
+    state = at.state
+    grid = state.grid
+    _, played = stage.performance.composer.timeline.score()
+    told = [[(grid.tick(o), p) for o, p in part] for part in starts(state.score)]
+    assert [[(grid.tick(o), p) for o, p in part] for part in starts(played)] == told
+    assert at.window.roll.state is state
+    assert [list(notes.pitches) for notes in at.window.roll._notes] == [
+        [pitch for _, pitch in part] for part in starts(state.score)
+    ]
+    player = stage.performance.player
+    assert player.muted == {voice for voice in Voice if not state.audible(voice)}
+    assert set(player.sounding) <= {voice for voice in Voice if state.audible(voice)} | player.taken
+    assert stage.performance.ahead_bars == state.ahead_bars
+    assert stage.switch.internal.state(0).bpm == state.bpm
+    stage.performance.composing = True
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_stays_one_and_undoing_leads_back(
+    qtbot: QtBot, tmp_path: Path, builtin_model: Model, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for name in ("CONFIG", "STATE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    rng = random.Random(seed)
+    path = tmp_path / "mine.mid"
+    write_midi(tune(), path)
+    first = SongState(score=tune(), kept=4 * BAR, seed=5)
+    with desk(qtbot, tmp_path, builtin_model, first) as at:
+        for number in range(ACTIONS):
+            act(at, rng, path)
+            if number % 3 == 0:
+                at.window.refresh()
+            if number % 50 == 49:
+                assert_one(at)
+        at.studio.follow(False)
+        at.settle()
+        at.studio.stop()
+        at.window.takes.done()
+        while at.studio.session.undo_label is not None:
+            at.studio.undo()
+        assert_one(at)
+        now = at.state
+        for before, after in zip(starts(first.score), starts(now.score), strict=True):
+            assert after[: len(before)] == before
+            assert all(onset >= first.score.length for onset, _ in after[len(before) :])
+        same = {name: getattr(first, name) for name in SongState.__slots__ if name not in ("score", "kept")}
+        assert {name: getattr(now, name) for name in same} == same

@@ -1,0 +1,391 @@
+"""The window as a user has it: start, hear, steer, choose takes, drag out, save, quit, reopen, break it."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import BAR, Desk, desk
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from support import tune
+
+from lakhnes.bridge import import_midi, write_midi
+from lakhnes.bridge.beat_clock import ClockStatus
+from lakhnes.gui import main_window
+from lakhnes.gui.export_dialog import FORMS, ExportDialog
+from lakhnes.gui.roll import Selection
+from lakhnes.runtime import Model, Voice, parse_scale
+
+pytestmark = pytest.mark.gui
+
+MELODY = frozenset({Voice.P1, Voice.P2})
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the app keeps everything."""
+    for name in ("CONFIG", "STATE", "DATA", "CACHE"):
+        if name != "CACHE":  # compiled code is kept there
+            monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    return tmp_path
+
+
+@pytest.fixture
+def sit(qtbot: QtBot, places: Path, builtin_model: Model) -> Callable[..., AbstractContextManager[Desk]]:
+    """Opens a desk; its settings stay from one to the next."""
+    return partial(desk, qtbot, places, builtin_model)
+
+
+@pytest.fixture
+def at(sit: Callable[..., AbstractContextManager[Desk]]) -> Iterator[Desk]:
+    """An open desk."""
+    with sit() as made:
+        yield made
+
+
+def pitches(at: Desk, voice: Voice, first: int, last: int) -> list[tuple[int, int]]:
+    """Onsets and pitches of a voice between two ticks."""
+    grid = at.state.grid
+    notes = at.state.score.parts[voice].notes
+    return [(n.onset, n.pitch) for n in notes if grid.sample(first) <= n.onset < grid.sample(last)]
+
+
+def test_it_composes_by_itself_and_plays_at_a_key(at: Desk) -> None:
+    at.until(lambda: at.state.end >= BAR)
+    at.qtbot.keyClick(at.window, Qt.Key.Key_Space)
+    at.until(lambda: at.studio.view().playing and at.studio.view().place > 480)
+    assert at.window.transport.play.text() == "Stop"
+    at.until(lambda: at.state.kept >= BAR)  # what is heard stays
+    at.qtbot.keyClick(at.window, Qt.Key.Key_Space)
+    at.until(lambda: not at.studio.view().playing)
+    assert at.errors() == []
+
+
+def test_a_locked_bass_stays_while_the_lead_is_composed_anew(at: Desk) -> None:
+    at.composed(8)
+    at.choose("locked-TR")
+    assert at.state.voices[Voice.TR].locked
+    before = at.state.score
+    at.window.roll.set_selection(Selection(2 * BAR, 4 * BAR, frozenset({Voice.P1, Voice.TR})))
+    at.choose("regenerate")
+    at.until(lambda: at.window.takes.ready == 4)
+    assert at.window.takes_bar.isVisible()
+    heard = []
+    for key in range(5):
+        at.choose(f"take-{key}")
+        assert at.window.takes.chosen == (None if key == 0 else key - 1)
+        heard.append(pitches(at, Voice.P1, 2 * BAR, 4 * BAR))
+        assert at.state.score.parts[Voice.TR].notes[: len(before.parts[Voice.TR].notes)] == (
+            before.parts[Voice.TR].notes
+        )
+        outside = [n for n in at.state.score.parts[Voice.P1].notes if n.onset < at.state.grid.sample(2 * BAR)]
+        assert [n.onset for n in outside] == [
+            n.onset for n in before.parts[Voice.P1].notes if n.onset < at.state.grid.sample(2 * BAR)
+        ]
+    assert len(set(map(tuple, heard[1:]))) > 1, "the takes are all the same"
+    at.choose("undo")  # all the choosing is one step
+    assert pitches(at, Voice.P1, 2 * BAR, 4 * BAR) == heard[0]
+    at.until(lambda: not at.window.takes_bar.isVisible())
+
+
+def test_nothing_is_composed_anew_where_all_is_locked_or_nothing_selected(at: Desk) -> None:
+    at.composed(4)
+    at.choose("regenerate")
+    assert "Select" in at.said[-1].text if at.said else "Select" in at.window.messages.text.text()
+    at.choose("locked-P1")
+    at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.P1})))
+    before = at.state.score
+    at.choose("regenerate")
+    assert "locked" in at.window.messages.text.text()
+    assert at.state.score is before
+
+
+def test_the_key_holds_for_what_comes(at: Desk) -> None:
+    for box, text in ((at.window.steering.scale.key, "A"), (at.window.steering.scale.scale, "minor")):
+        box.setCurrentText(text)
+        box.activated.emit(box.currentIndex())
+    assert parse_scale(at.state.scale) == parse_scale("a minor")
+    at.composed(8)
+    allowed = parse_scale("a minor")
+    at.settle()
+    melodic = [n for voice in (Voice.P1, Voice.P2, Voice.TR) for n in at.state.score.parts[voice].notes]
+    assert all(n.pitch % 12 in allowed for n in melodic)
+    at.choose("undo")
+    at.choose("undo")
+    at.choose("undo")
+    assert at.state.scale == ""
+
+
+def test_a_seed_is_a_song_and_undo_brings_the_song_before_back(at: Desk) -> None:
+    at.composed(4)
+    first = at.state.score
+    at.window.steering.seed.line.setText("77")
+    at.qtbot.keyClick(at.window.steering.seed.line, Qt.Key.Key_Return)
+    assert at.state.seed == 77
+    at.composed(2)
+    one = at.state.score
+    at.studio.new(77)
+    at.composed(2)
+    shorter = min(one.length, at.state.score.length)
+    for voice in Voice:
+        assert [n for n in at.state.score.parts[voice].notes if n.end < shorter] == [
+            n for n in one.parts[voice].notes if n.end < shorter
+        ]
+    while at.studio.session.undo_label not in (None, "Continue") or at.state.seed != 11:
+        at.choose("undo")
+    assert at.state.score.parts[Voice.NO].notes[:3] == first.parts[Voice.NO].notes[:3]
+    assert at.state.score.length >= first.length
+
+
+def test_a_song_that_is_dropped_can_be_continued(at: Desk, places: Path) -> None:
+    path = places / "mine.mid"
+    write_midi(tune(), path)
+    at.drop(path)
+    at.until(lambda: at.state.score.n_notes == tune().n_notes)
+    end = at.state.end
+    assert at.state.kept == end
+    at.choose("continue")
+    at.until(lambda: at.state.end >= end + 8 * BAR)
+    assert pitches(at, Voice.TR, 0, end) == [
+        (n.onset, n.pitch)
+        for n in at.state.score.parts[Voice.TR].notes
+        if n.onset < at.state.grid.sample(end)
+    ]
+    assert any("mine.mid" in message.text for message in at.said)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("broken.mid", b"MThd\0\0"),
+        ("broken.lakhnes", b"PK nothing"),
+        ("sound.wav", b"RIFF"),
+        ("empty.mid", b""),
+    ],
+)
+def test_a_broken_file_is_named_and_nothing_is_lost(
+    at: Desk, places: Path, name: str, content: bytes
+) -> None:
+    at.composed(2)
+    before = at.state
+    (places / name).write_bytes(content)
+    at.drop(places / name)
+    at.until(lambda: bool(at.errors()))
+    assert name in at.errors()[0]
+    assert at.state.seed == before.seed
+    assert at.studio.session.undo_label == "Continue"
+
+
+def test_what_is_no_file_cannot_be_dropped(at: Desk) -> None:
+    at.drop("https://example.org/song.mid")
+    assert "Only files" in at.window.messages.text.text()
+
+
+def test_a_session_of_a_newer_version_says_so(at: Desk, places: Path) -> None:
+    at.composed(2)
+    at.answers = [str(places / "song.lakhnes")]
+    at.choose("save")
+    at.until(lambda: any("Saved" in message.text for message in at.said))
+    newer = places / "newer.lakhnes"
+    with zipfile.ZipFile(places / "song.lakhnes") as old, zipfile.ZipFile(newer, "w") as new:
+        for member in old.namelist():
+            new.writestr(member, old.read(member).replace(b'"version": 1', b'"version": 99'))
+    at.drop(newer)
+    at.until(lambda: bool(at.errors()))
+    assert "newer" in at.errors()[0]
+    assert "99" in at.errors()[0]
+
+
+def test_a_session_comes_back_as_it_was_saved(
+    sit: Callable[..., AbstractContextManager[Desk]], places: Path
+) -> None:
+    with sit() as at:
+        at.composed(4)
+        at.choose("muted-NO")
+        at.window.steering.density.spin.setValue(1.5)
+        at.settle()
+        at.answers = [str(places / "song")]
+        at.choose("save")
+        at.until(lambda: not at.studio.session.changed)
+        saved = at.state
+        assert at.window.windowTitle().startswith("song")
+        assert not at.window.isWindowModified()
+    with sit() as at:
+        assert not any("left" in message.text for message in at.said), "it was saved"
+        at.answers = [str(places / "song.lakhnes")]
+        at.choose("open")
+        at.until(lambda: at.state.seed == saved.seed and at.state.score.length >= saved.score.length)
+        assert at.state.voices == saved.voices
+        assert at.state.density == 1.5
+        sample = saved.score.length
+        for voice in Voice:
+            assert [n for n in at.state.score.parts[voice].notes if n.onset < sample] == list(
+                saved.score.parts[voice].notes
+            )
+        at.window.recent.aboutToShow.emit()
+        assert at.window.recent.actions()[0].text() == "song.lakhnes"
+
+
+def test_what_was_not_saved_is_offered_at_the_next_start(
+    sit: Callable[..., AbstractContextManager[Desk]],
+) -> None:
+    with sit() as at:
+        at.composed(4)
+        at.settle()
+        left = at.state
+    with sit() as at:
+        bar = at.window.messages
+        assert "without being saved" in bar.text.text()
+        restore = next(b for b in bar.actions_shown if b.text() == "Restore it")
+        at.qtbot.mouseClick(restore, Qt.MouseButton.LeftButton)
+        at.until(lambda: at.state.seed == left.seed and at.state.end >= 4 * BAR)
+        notes = left.score.parts[Voice.NO].notes
+        assert at.state.score.parts[Voice.NO].notes[: len(notes)] == notes
+
+
+def test_the_selection_is_dragged_out_as_midi(
+    at: Desk, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_midi(tune(), places / "mine.mid")
+    at.drop(places / "mine.mid")
+    at.until(lambda: at.state.score.n_notes == tune().n_notes)
+    dragged: list[list[Path]] = []
+
+    class Drag:
+        def __init__(self, source: object) -> None:
+            pass
+
+        def setMimeData(self, data: Any) -> None:  # noqa: N802 - Qt's name
+            dragged.append([Path(url.toLocalFile()) for url in data.urls()])
+
+        def exec(self, action: object) -> None:
+            # As a DAW does: reads what it is given.
+            self.scores = [import_midi(path).score for path in dragged[-1]]
+            assert sum(score.n_notes for score in self.scores) > 0
+
+    monkeypatch.setattr(main_window, "QDrag", Drag)
+    at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.TR})))
+    at.window.roll.drag_started.emit()
+    at.until(lambda: len(dragged) == 1)
+    score = import_midi(dragged[0][0]).score
+    assert [len(part.notes) for part in score.parts] == [0, 0, len(pitches(at, Voice.TR, 0, BAR)), 0]
+    at.window.roll.set_selection(None)
+    at.window.drag_out()
+    at.until(lambda: len(dragged) == 2)
+    assert import_midi(dragged[1][0]).score.n_notes == tune().n_notes
+
+
+def test_everything_can_be_exported(at: Desk, places: Path) -> None:
+    at.composed(2)
+    at.settle()
+    for index, form in enumerate(FORMS):
+        at.choose("export")
+        dialog = at.window.findChild(ExportDialog)
+        assert dialog is not None
+        dialog.form.setCurrentIndex(index)
+        path = places / f"{index}{form.ending}"
+        at.answers = [str(path)]
+        before = len(at.said)
+        at.qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+        at.until(lambda before=before: len(at.said) > before)
+        assert at.errors() == []
+        assert path.stat().st_size > 20
+        at.until(lambda: at.window.findChild(ExportDialog) is None)
+
+
+def test_an_export_that_cannot_be_written_is_said(at: Desk, places: Path) -> None:
+    at.composed(2)
+    at.choose("export")
+    dialog = at.window.findChild(ExportDialog)
+    assert dialog is not None
+    at.answers = [str(places / "nowhere" / "song.mid")]
+    at.qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    at.until(lambda: bool(at.errors()))
+    assert "nowhere" in at.errors()[0]
+
+
+def test_it_closes_at_once_while_it_composes(sit: Callable[..., AbstractContextManager[Desk]]) -> None:
+    with sit() as at:
+        at.composed(4)
+        at.studio.more(64)
+        at.studio.play()
+        at.window.roll.set_selection(Selection(0, 4 * BAR, frozenset(Voice)))
+        at.choose("regenerate")
+        event = QCloseEvent()
+        QApplication.sendEvent(at.window, event)
+        assert event.isAccepted()
+    assert not at.studio.jobs.running
+
+
+def test_following_a_daw_is_seen(at: Desk) -> None:
+    at.qtbot.mouseClick(at.window.transport.daw, Qt.MouseButton.LeftButton)
+    at.until(lambda: at.studio.view().following)
+    assert at.studio.view().clock is ClockStatus.WAITING
+    at.until(lambda: "wait" in at.window.transport.clock_status.text())
+    assert not at.window.transport.tempo.isEnabled() or at.window.transport.tempo.isReadOnly()
+    at.qtbot.mouseClick(at.window.transport.own, Qt.MouseButton.LeftButton)
+    at.until(lambda: not at.studio.view().following)
+
+
+def test_a_song_that_is_not_endless_ends(at: Desk) -> None:
+    at.choose("new")
+    at.window.transport.endless.click()
+    at.composed(1)
+    at.settle()
+    at.studio.set_bpm(400)
+    end = at.state.end
+    at.studio.seek(end - 240)
+    at.studio.play()
+    at.until(lambda: at.studio.view().playing)
+    at.until(lambda: not at.studio.view().playing)
+    assert at.state.end == end
+
+
+def test_a_loop_goes_round(at: Desk) -> None:
+    at.composed(4)
+    at.studio.set_bpm(400)
+    at.window.roll.set_selection(Selection(BAR, 2 * BAR, frozenset(Voice)))
+    at.choose("loop")
+    assert at.studio.view().loop == (BAR, 2 * BAR)
+    at.studio.seek(2 * BAR - 240)
+    at.studio.play()
+    at.until(lambda: BAR <= at.studio.view().place < BAR + 480)
+    at.choose("loop")
+    at.until(lambda: at.studio.view().place > 2 * BAR)
+
+
+def test_the_tempo_of_what_nobody_heard_is_composed_and_later_only_played(at: Desk) -> None:
+    at.until(lambda: at.state.end >= BAR)
+    at.studio.set_bpm(90)
+    assert (at.state.composed_bpm, at.state.score.n_notes) == (90, 0)
+    at.composed(2)
+    before = at.state.score
+    at.studio.set_bpm(150)
+    assert (at.state.composed_bpm, at.state.bpm) == (90, 150)
+    assert at.state.score.parts[Voice.NO].notes[:2] == before.parts[Voice.NO].notes[:2]
+
+
+def test_menus_have_every_command_once_and_all_can_be_undone_by_keys(at: Desk) -> None:
+    keys = [key.toString() for action in at.window.commands.values() for key in action.shortcuts()]
+    assert len(keys) == len(set(keys))
+    for name in ("about", "theme-light", "theme-dark", "zoom-fit", "zoom-in", "zoom-out", "panic", "start"):
+        at.choose(name)
+    assert at.errors() == []
+
+
+def test_the_ports_that_are_there_can_be_chosen(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bar = at.window.outputs
+    bar._names = lambda: ["Synth A", "Synth B"]
+    bar.menu.aboutToShow.emit()
+    at.until(lambda: len(bar.menu.actions()) == 5)
+    wanted: list[object] = []
+    monkeypatch.setattr(at.studio, "use_ports", wanted.append)
+    next(action for action in bar.menu.actions() if action.text() == "Synth B").trigger()
+    assert wanted == [("Synth B",)]
+    assert at.window._store.value.ports == ("Synth B",)
