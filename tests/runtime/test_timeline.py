@@ -281,3 +281,16 @@ class Document(RuleBasedStateMachine):
 
 TestDocument = Document.TestCase
 TestDocument.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
+
+
+def test_a_note_that_rings_over_the_end_goes_on_when_it_is_loaded() -> None:
+    made = timeline()
+    beat = made.grid.sample(480)
+    score = Score((Part((Note(0, beat, 60),)), Part(), Part(), Part()), beat)
+    made.load(score)
+    assert made.sounding(481) == {}
+    made.load(score, ringing={Voice.P1})
+    assert made.end == 480
+    assert [moment.event.kind for moment in made.moments(0, 960)] == [ON]
+    made.load(score, ringing={Voice.P2})
+    assert [moment.event.kind for moment in made.moments(0, 960)] == [ON, OFF]

@@ -164,7 +164,6 @@ def test_steps_of_one_key_are_one() -> None:
         session.change("Tempo", key="bpm", bpm=bpm)
     session.change("Temperature", key="temperature", temperature=1.1)
     session.change("Tempo", key="bpm", bpm=130.0)
-    assert session.last_key == "bpm"
     session.undo()
     session.undo()
     assert (session.state.bpm, session.undo_label, session.redo_label) == (123.0, "Tempo", "Temperature")

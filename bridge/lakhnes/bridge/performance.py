@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -220,6 +220,7 @@ class Performance:
         model: Model | None = None,
         grid: BeatGrid | None = None,
         seed: int | None = None,
+        ringing: Collection[Voice] = (),
     ) -> None:
         """Goes on with another song, or with another form of this one; the clock runs on.
 
@@ -230,11 +231,12 @@ class Performance:
             model: what composes from now on; None for the one before.
             grid: of the song; None for the one before.
             seed: begins chance anew; with None it goes on.
+            ringing: voices whose last note goes on after the score's end, if it reaches it.
         """
 
         def do() -> None:
             self._heard.clear()
-            self.composer.adopt(score, model=model, grid=grid, seed=seed)
+            self.composer.adopt(score, model=model, grid=grid, seed=seed, ringing=ringing)
             self.player.refresh()
 
         if seed is not None:

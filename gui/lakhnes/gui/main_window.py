@@ -32,6 +32,7 @@ from lakhnes.gui.naming import named
 from lakhnes.gui.outputs_bar import OutputsBar
 from lakhnes.gui.progress import JobBar
 from lakhnes.gui.roll import Roll, Selection
+from lakhnes.gui.song_bar import SongBar
 from lakhnes.gui.steering_panel import SteeringPanel
 from lakhnes.gui.takes_bar import TakesBar
 from lakhnes.gui.theme import Theme, dress
@@ -97,12 +98,14 @@ class MainWindow(QMainWindow):
         self.transport = TransportBar(studio)
         self.roll = Roll(studio)
         self.takes_bar = TakesBar(self.takes)
+        self.song_bar = SongBar(self.takes_bar)
         self.strips = VoiceStrips(studio)
         self.steering = SteeringPanel(studio, PresetStore(store), new=self.new)
         self.outputs = OutputsBar(studio, preferences.ports, sound=preferences.sound)
         self.jobs = JobBar(studio.jobs)
         self._lay_out()
         self.commands = add_menus(self)
+        self.song_bar.add(self.commands)
         self._add_recent()
         self._connect()
         self.set_theme(theme)
@@ -299,7 +302,7 @@ class MainWindow(QMainWindow):
         for widget in (self.messages, self.transport):
             column.addWidget(widget)
         column.addWidget(self.roll, 1)
-        column.addWidget(self.takes_bar)
+        column.addWidget(self.song_bar)
         column.addWidget(self.strips)
         foot = QHBoxLayout()
         foot.addWidget(self.outputs)
@@ -325,6 +328,7 @@ class MainWindow(QMainWindow):
         self.roll.selection_changed.connect(self.transport.show_selection)
         self.roll.loop_requested.connect(self.studio.set_loop)
         self.roll.drag_started.connect(self.drag_out)
+        self.song_bar.dragged.connect(self.drag_out)
         self.transport.loop_toggled.connect(self._loop)
         self.outputs.chosen.connect(self._prefer_outputs)
 

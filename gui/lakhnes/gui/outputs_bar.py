@@ -54,7 +54,7 @@ class OutputsBar(QWidget):
         super().__init__(parent)
         self._studio, self._names = studio, names
         self._ports = ports
-        self._shown: tuple[tuple[str, ...], str | None] | None = None
+        self._shown: tuple[tuple[str, ...], str | None, bool] | None = None
         self.port = Button("MIDI port", "Where the four voices go as MIDI", text=_NONE)
         self.port.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self)
@@ -77,12 +77,12 @@ class OutputsBar(QWidget):
 
     def show_view(self, view: View) -> None:
         """Shows where music really goes."""
-        shown = view.ports, view.sound
+        shown = view.ports, view.sound, self.sound.isChecked() and view.ready
         if shown == self._shown:
             return
         self._shown = shown
         self.port.setText(", ".join(view.ports) if view.ports else _NONE)
-        self.place.setText(f"to {view.sound}" if view.sound else "")
+        self.place.setText(f"to {view.sound}" if view.sound else "no output" if shown[2] else "")
 
     def look(self) -> None:
         """Looks which ports there are; the menu gets them when they are known."""

@@ -49,6 +49,11 @@ class _Step:
             state = replace(state, score=score)
         return state
 
+    @property
+    def changes_notes(self) -> bool:
+        """Whether it changed the song itself."""
+        return self.edit is not None or "score" in self.names
+
     def takes_in(self, other: _Step) -> bool:
         """Takes a later step in, if both are one to the user; whether it did."""
         if self.key is None or self.key != other.key or self.edit != other.edit:
@@ -65,12 +70,14 @@ class Session:
     Attributes:
         state: the song now.
         revision: rises with every change, whatever made it.
+        edits: rises with every step that changes notes, and when one is undone or redone.
     """
 
     def __init__(self, state: SongState | None = None) -> None:
         """Begins with a state, an empty song if none is given."""
         self.state = state or SongState()
         self.revision = 0
+        self.edits = 0
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
         self._saved = self.state
@@ -85,11 +92,6 @@ class Session:
     def redo_label(self) -> str | None:
         """What `redo` does again; None if there is nothing."""
         return self._undone[-1].label if self._undone else None
-
-    @property
-    def last_key(self) -> str | None:
-        """The key of the last step."""
-        return self._done[-1].key if self._done else None
 
     @property
     def changed(self) -> bool:
@@ -155,7 +157,7 @@ class Session:
         self.state = step.applied(now, step.before)
         step.after = now
         self._undone.append(step)
-        self.revision += 1
+        self._count(step)
         return step.label
 
     def redo(self) -> str | None:
@@ -167,7 +169,7 @@ class Session:
         self.state = step.applied(now, step.after)
         step.before = now
         self._done.append(step)
-        self.revision += 1
+        self._count(step)
         return step.label
 
     def _do(
@@ -188,7 +190,11 @@ class Session:
             del self._done[:-MOST_STEPS]
         self._undone.clear()
         self.state = state
+        self._count(step)
+
+    def _count(self, step: _Step) -> None:
         self.revision += 1
+        self.edits += step.changes_notes
 
 
 def asked(state: SongState) -> Score:

@@ -71,6 +71,10 @@ class Studio:
         self._load, self._now = load, now
         self._applied = self.session.state
         self._edition = 0
+        self._ringing: tuple[int, frozenset[Voice]] = (
+            0,
+            frozenset(),
+        )  # over the end of such a length
         self._loop: tuple[int, int] | None = None
         self._steered: float | None = None  # when the steering was changed and nothing came of it yet
         self._ports: Choice = None
@@ -326,6 +330,7 @@ class Studio:
         score = with_tail(state.score, tail, state.grid.sample(tick))
         self.session.amend(score=score)
         self._applied = replace(self._applied, score=self.session.state.score)
+        self._ringing = score.length, frozenset(timeline.sounding(state.grid.tick(score.length)))
 
     def _follow_place(self, stage: Stage) -> None:
         """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""
@@ -388,7 +393,9 @@ class Studio:
 
     def _adopt(self, stage: Stage, state: SongState) -> None:
         """Lets the composer go on with the session's song."""
-        changes: dict[str, Any] = {"grid": state.grid}
+        length, voices = self._ringing
+        ringing = voices if length == state.score.length else frozenset()
+        changes: dict[str, Any] = {"grid": state.grid, "ringing": ringing}
         if not state.score.length:
             changes["seed"] = state.seed
         if state.model != self._composing:

@@ -42,6 +42,7 @@ class Takes:
         self._span = (0, 0)  # samples
         self._voices: frozenset[Voice] = frozenset()
         self._key = ""
+        self._edits = 0  # of the session, when a take was chosen last
 
     @property
     def ready(self) -> int:
@@ -109,6 +110,7 @@ class Takes:
             return
         score = self._before if index is None else self._scores[index]
         self._studio.session.edit("Regenerate", score, self._span, self._voices, key=self._key)
+        self._edits = self._studio.session.edits
         kept = self._studio.session.state.grid.tick(self._span[1])  # it was asked for
         self._studio.session.amend(kept=max(kept, self._studio.session.state.kept))
         self.chosen = index
@@ -129,9 +131,8 @@ class Takes:
         self.active = self.active and self.ready > 0
 
     def refresh(self) -> None:
-        """Closes where the song has been changed otherwise since; called often."""
-        session = self._studio.session
-        if self.active and self.chosen is not None and session.last_key != self._key:
+        """Closes where notes have been changed otherwise since; called often."""
+        if self.active and self._studio.session.edits != self._edits:
             self.done()
 
     def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
@@ -140,6 +141,7 @@ class Takes:
         self._before, self._span, self._voices = score, span, voices
         self._asked += 1
         self._key = f"takes {self._asked}"
+        self._edits = self._studio.session.edits
         self.chosen, self.count, self.active = None, TAKES, True
         self._compose()
 

@@ -8,7 +8,7 @@ on, the memory has heard it already.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -79,17 +79,19 @@ class LiveComposer:
         model: Model | None = None,
         grid: BeatGrid | None = None,
         seed: int | None = None,
+        ringing: Collection[Voice] = (),
     ) -> None:
         """Goes on with another song; what comes at its end is composed from what it is.
 
         Args:
-            score: the song from tick 0 on. A note that rings at its end is over there.
+            score: the song from tick 0 on.
             model: what composes from now on; None for the one before.
             grid: of the song, of one tempo; None for the one before.
             seed: begins chance anew, so that an empty song is the seed's own; with None it goes on.
+            ringing: voices whose last note goes on after the score's end, if it reaches it.
         """
         self._model, self._grid = model or self._model, grid or self._grid
-        self.timeline.load(score, self._model.codec, self._grid)
+        self.timeline.load(score, self._model.codec, self._grid, ringing=ringing)
         if seed is not None:
             self._seed, self._take = seed, 0
             self._rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ thread composes into it, others read.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from operator import itemgetter
 from threading import RLock
@@ -52,7 +52,14 @@ class Timeline:
         with self._lock:
             return self.spans[-1].end if self.spans else 0
 
-    def load(self, score: Score, codec: Codec | None = None, grid: BeatGrid | None = None) -> None:
+    def load(
+        self,
+        score: Score,
+        codec: Codec | None = None,
+        grid: BeatGrid | None = None,
+        *,
+        ringing: Collection[Voice] = (),
+    ) -> None:
         """Forgets everything and holds a score instead, from tick 0 to its end.
 
         Args:
@@ -60,6 +67,7 @@ class Timeline:
                 know are played as they are, and heard by the model as near as it can.
             codec: of the model that composes from now on; None for the one before.
             grid: of the song from now on; None for the one before.
+            ringing: voices whose last note goes on after the score's end, if it reaches it.
         """
         with self._lock:
             codec, grid = codec or self.codec, grid or self.grid
@@ -67,6 +75,7 @@ class Timeline:
         end = grid.tick(score.length)
         if end > 0:
             moments = _moments(score, grid, end, expression=codec.vocabulary.has_expression)
+            moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
             made._rewrite(made.begin(0, ()), 0, 0, moments, end)
         with self._lock:
             self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
