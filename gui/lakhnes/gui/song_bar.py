@@ -31,7 +31,7 @@ class DragHandle(Button):
     def __init__(self) -> None:
         """A handle at rest."""
         tip = "Drag the selection, or the whole song, into the DAW as MIDI; with Alt a file for each voice"
-        super().__init__("Drag out", tip, shape="drag", text="Drag MIDI")
+        super().__init__("Drag out", tip, shape="drag", text="Drag")
         self.setCursor(Qt.CursorShape.OpenHandCursor)
         self._pressed: QPointF | None = None
 

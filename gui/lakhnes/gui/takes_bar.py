@@ -62,7 +62,7 @@ class TakesBar(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setMaximumWidth(160)
         self.stop = Button("Stop composing takes", "Compose no more takes (Escape)", text="Stop")
-        self.again = Button("Four more", "Compose four more takes", text="Four more")
+        self.again = Button("Four more", "Compose four more takes", text="More")
         self.keep = Button("Keep", "Keep what is chosen, and forget the other takes", text="Keep")
         self._group = QButtonGroup(self)
         self._group.addButton(self.before)

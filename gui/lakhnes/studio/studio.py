@@ -31,6 +31,9 @@ NEW_BARS = 8
 _SETTLE_SECONDS = 0.25
 """How long a hand must rest before what was composed ahead is composed anew."""
 
+_COLLECT_SECONDS = 0.1
+"""How often what is composed is taken into the song, which takes the longer the longer the song is."""
+
 _STEERING = ("temperature", "top_k", "top_p", "density", "scale")
 _RANGES = ("lowest", "highest")
 
@@ -75,6 +78,7 @@ class Studio:
             0,
             frozenset(),
         )  # over the end of such a length
+        self._collects = 0.0  # when what is composed is looked at again
         self._loop: tuple[int, int] | None = None
         self._steered: float | None = None  # when the steering was changed and nothing came of it yet
         self._ports: Choice = None
@@ -319,9 +323,10 @@ class Studio:
 
     def _collect(self, stage: Stage) -> None:
         """Takes what was composed or played along into the song."""
+        began = self._now()
         timeline = stage.performance.composer.timeline
-        if timeline.edition != self._edition:
-            return  # what was composed belongs to a song that is no more
+        if began < self._collects or timeline.edition != self._edition:
+            return  # not yet; or what was composed belongs to a song that is no more
         changes = timeline.take_changes()
         if changes is None:
             return
@@ -331,6 +336,7 @@ class Studio:
         self.session.amend(score=score)
         self._applied = replace(self._applied, score=self.session.state.score)
         self._ringing = score.length, frozenset(timeline.sounding(state.grid.tick(score.length)))
+        self._collects = began + max(_COLLECT_SECONDS, 10 * (self._now() - began))
 
     def _follow_place(self, stage: Stage) -> None:
         """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""
