@@ -67,7 +67,7 @@ def test_a_daw_hears_what_is_seen_and_nothing_of_muted_voices(at: Desk, rig: Rig
     at.until(lambda: not any({(m.data[0] & 0x0F, m.data[1]): m.is_on for m in monitor.notes()}.values()))
     for voice in Voice:
         at.choose(f"muted-{voice.name}")
-    at.settle()
+    at.window.refresh()
     at.studio.play()
     at.until(lambda: at.studio.view().place > 3 * BAR)
     assert len([m for m in monitor.notes() if m.is_on]) == ons
