@@ -121,6 +121,8 @@ def _folders() -> list[Check]:
     for name, path in (
         ("data folder", platformdirs.user_data_path("lakhnes", appauthor=False)),
         ("cache folder", platformdirs.user_cache_path("lakhnes", appauthor=False)),
+        ("settings of the app", platformdirs.user_config_path("lakhnes", appauthor=False)),
+        ("unsaved songs", platformdirs.user_state_path("lakhnes", appauthor=False)),
     ):
         fine = _can_write(path)
         step = "" if fine else "cannot be written, change its permissions"
