@@ -58,6 +58,16 @@ def test_stereo_puts_voices_where_they_are_panned() -> None:
     np.testing.assert_allclose(sound[:, 1], voices[[1, 2, 3]].sum(0), atol=1e-4)
 
 
+def test_volumes_are_factors_of_the_voices_alone() -> None:
+    whole, _ = written(LOG, SoundSettings(volumes={}))
+    without, _ = written(LOG, SoundSettings(volumes={"P1": 0.0}))
+    half, _ = written(LOG, SoundSettings(volumes={"P1": 0.5}))
+    assert np.abs(whole - without).max() > 0.01
+    np.testing.assert_allclose(half, (whole + without) / 2, atol=2e-4)
+    with pytest.raises(OptionError, match="P1 cannot have volume 2"):
+        SoundSettings(volumes={"P1": 2.0})
+
+
 def test_stems_are_the_voices_alone() -> None:
     each = stems(LOG, SoundSettings())
     assert list(each) == ["P1", "P2", "TR", "NO"]

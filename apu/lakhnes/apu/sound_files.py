@@ -66,6 +66,9 @@ class SoundSettings:
     filters: Filters = Filters.NES
     pan: Mapping[str, float] | None = None
     """Place of each channel from -1 (left) to 1 (right), 0 for those not named; None for a mono file."""
+    volumes: Mapping[str, float] | None = None
+    """How loud each channel is, 0..1, 1 for those not named: each is mixed alone, as in stereo. None for the
+    console's own mix."""
     stem: str | None = None
     """A channel that is heard alone."""
     normalize: bool = False
@@ -84,6 +87,11 @@ class SoundSettings:
                 raise OptionError(f"There is no channel {channel!r} to pan; give {', '.join(CHANNELS)}.")
             if not -1 <= place <= 1:
                 raise OptionError(f"{channel} cannot be panned to {place}; give -1 (left) to 1 (right).")
+        for channel, volume in (self.volumes or {}).items():
+            if channel not in CHANNELS or not 0 <= volume <= 1:
+                raise OptionError(
+                    f"{channel} cannot have volume {volume}; give {', '.join(CHANNELS)} 0 to 1."
+                )
         if self.stem is not None and self.stem not in CHANNELS:
             raise OptionError(f"There is no channel {self.stem!r}; give {', '.join(CHANNELS)}.")
         if not 0 <= self.fade_seconds <= 3600:
@@ -93,6 +101,11 @@ class SoundSettings:
     def channels(self) -> int:
         """1 for mono, 2 for stereo."""
         return 1 if self.pan is None or self.stem is not None else 2
+
+    @property
+    def mixes_alone(self) -> bool:
+        """Whether voices are rendered one by one and added up."""
+        return self.stem is None and (self.pan is not None or self.volumes is not None)
 
 
 def write_sound(
@@ -129,7 +142,7 @@ def write_sound(
         gain = 1.0
         peak = _play(log, settings, gain, lambda block: None, lambda part: tell(part / 2))
     else:
-        gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.channels == 2 else 1.0)
+        gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.mixes_alone else 1.0)
         with _opened(file, settings, file_format) as write:
             peak = _play(log, settings, gain, write, tell)
         if peak <= 1:
@@ -286,13 +299,15 @@ def _blocks(log: RegisterLog, settings: SoundSettings) -> Iterator[Samples]:
         sample_rate=settings.sample_rate,
         mixer=settings.mixer,
         filters=settings.filters,
-        separate=settings.pan is not None or settings.stem is not None,
+        separate=settings.mixes_alone or settings.stem is not None,
     )
+    volumes = np.array([(settings.volumes or {}).get(channel, 1.0) for channel in CHANNELS], np.float32)
     if settings.stem is not None:
-        return (block.T for block in blocks)
-    if settings.pan is None:
+        return (block.T * volumes for block in blocks)
+    if not settings.mixes_alone:
         return (block[:, None] for block in blocks)
-    sides = _sides(settings.pan)  # [5, channels]
+    sides = np.ones((len(CHANNELS), 1), np.float32) if settings.pan is None else _sides(settings.pan)
+    sides = sides * volumes[:, None]  # [5, channels]
     return (np.asarray(block.T @ sides) for block in blocks)
 
 

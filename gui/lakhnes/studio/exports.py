@@ -159,6 +159,12 @@ def write_for_daw(
     return list(files)
 
 
+def _volumes(state: SongState) -> dict[str, float] | None:
+    """The faders of the voices; None while all are up, for the console's own mix."""
+    volumes = {voice.name: state.voices[voice].volume for voice in Voice}
+    return None if all(volume == 1 for volume in volumes.values()) else volumes
+
+
 def _only(score: Score, voices: Collection[Voice]) -> Score:
     p1, p2, tr, no = (score.parts[voice] if voice in voices else Part() for voice in Voice)
     return replace(score, parts=(p1, p2, tr, no))
