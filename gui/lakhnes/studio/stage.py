@@ -220,8 +220,24 @@ class Stage:
         what = "sound output" if lost == ["sound"] else "MIDI port"
         return f"The {what} went away and has not come back. `lakhnes doctor` looks for the reason."
 
+    @property
+    def deaf(self) -> str | None:
+        """Why no clock of a DAW can be heard, as a sentence; None if it can."""
+        if self._watching["control"].watch is not None:
+            return None
+        return self._remarks.get("control", "No MIDI port is open by which a DAW's clock could come in.")
+
     def follow(self, midi: bool) -> None:
-        """Plays in the time of the DAW whose clock comes in, or in our own."""
+        """Plays in the time of the DAW whose clock comes in, or in our own.
+
+        The port for it is opened if it is not open yet, which may take its time.
+
+        Raises:
+            MissingExtraError: without what MIDI needs.
+        """
+        with self._changing:
+            if midi and not self._closed and self._watching["control"].watch is None:
+                self._control()
         self.switch.follow(midi, time.perf_counter())
         self.performance.wake()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime import LakhnesError, Model, Score, Voice
+from lakhnes.runtime import LakhnesError, Model, Score, Steering, Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.cutting import extract, with_tail
 from lakhnes.studio.jobs import Job, Jobs
@@ -68,6 +69,7 @@ class Studio:
         self.say: Callable[[Message], None] = lambda message: None
         self._models: dict[str, Model] = {}  # jobs use these, the stage's composer a twin
         self._composing = ""  # name of the model that composes
+        self._awaited: set[str] = set()  # names of models that the session wants and that are being loaded
         self._load, self._now = load, now
         self._applied = self.session.state
         self._edition = 0
@@ -90,10 +92,27 @@ class Studio:
             sound: whether the built-in sound is heard.
         """
         self._ports, self._sound = ports, sound
-        self._fetch(self.session.state.model, self._begin)
+        name = self.session.state.model
+        self._fetch(name, lambda: self._begin(name))
 
-    def close(self) -> None:
-        """Ends every note and everything that is being done; may be called twice."""
+    def close(self, seconds: float | None = None) -> bool:
+        """Ends every note and everything that is being done; may be called twice.
+
+        Args:
+            seconds: how long it waits at most, for a sound output that does not answer may take for ever;
+                None for as long as it takes.
+
+        Returns:
+            Whether all of it has ended.
+        """
+        if self.stage is not None:
+            self.stage.performance.player.panic()  # whatever the rest has to wait for
+        ending = threading.Thread(target=self._end, name="lakhnes end", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        return not ending.is_alive()
+
+    def _end(self) -> None:
         self.jobs.close()
         if self.stage is not None:
             self.stage.close()
@@ -164,9 +183,13 @@ class Studio:
         """Follows a DAW's clock, or our own again."""
         if self.stage is not None:
             stage = self.stage
-            self.jobs.start(
-                Job("Following the DAW", quiet=True), lambda job: stage.follow(midi), lane="outputs"
-            )
+
+            def followed(_: None) -> None:
+                if midi and stage.deaf is not None:
+                    self.say(Message(stage.deaf, error=True))
+
+            job = Job("Following the DAW", quiet=True)
+            self.jobs.start(job, lambda job: stage.follow(midi), followed, lane="outputs")
 
     def panic(self) -> None:
         """Ends everything that sounds."""
@@ -214,7 +237,13 @@ class Studio:
         Args:
             name: of a model, or its folder.
         """
-        self._fetch(name, lambda: self.session.change("Model", model=name), quiet=False)
+
+        def there() -> None:
+            self.session.change("Model", model=name)
+            if self.stage is None:  # the one before could not be loaded
+                self._begin(name)
+
+        self._fetch(name, there, quiet=False)
 
     @property
     def model(self) -> Model | None:
@@ -275,13 +304,27 @@ class Studio:
             late=status.late,
             worst_seconds=status.worst_seconds,
             gaps=status.gaps,
-            problems=status.problems,
+            problems=(*status.problems, *self._failure(self.stage)),
         )
 
     # What happens in `poll`
 
-    def _fetch(self, name: str, then: Callable[[], None], *, quiet: bool = True) -> None:
+    def _fetch(
+        self,
+        name: str,
+        then: Callable[[], None],
+        *,
+        quiet: bool = True,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Loads a model unless it is there."""
+
+        def load(job: Job) -> Model:
+            try:
+                return self._load(name)
+            except BaseException:
+                self.jobs.post(failed)
+                raise
 
         def loaded(model: Model) -> None:
             self._models[name] = model
@@ -290,17 +333,24 @@ class Studio:
         if name in self._models:
             then()
         else:
-            job = Job(f"Loading {name}", quiet=quiet)
-            self.jobs.start(job, lambda _: self._load(name), loaded, lane="model")
+            self.jobs.start(Job(f"Loading {name}", quiet=quiet), load, loaded, lane="model")
 
-    def _begin(self) -> None:
-        """The model is there: composing begins, and the outputs are opened."""
+    def _begin(self, name: str) -> None:
+        """A model is there: composing begins, and the outputs are opened.
+
+        Args:
+            name: of the model; a session that was opened meanwhile may want another one.
+        """
         state = self.session.state
-        self._composing = state.model
+        self._composing = name
+        try:
+            steering = state.steering
+        except LakhnesError:  # `_apply` says it
+            steering = Steering()
         stage = Stage(
             Wiring(ports=None, ahead_bars=state.ahead_bars),
-            self._models[state.model].twin(),
-            state.steering,
+            self._models[name].twin(),
+            steering,
             state.seed,
             state.bpm,
             state.beats_per_bar,
@@ -400,12 +450,30 @@ class Studio:
             changes["seed"] = state.seed
         if state.model != self._composing:
             if state.model not in self._models:  # what composes now goes on until it is there
-                self._fetch(state.model, lambda: self._adopt(stage, self.session.state))
+                self._await_model(stage, state.model)
             else:
                 changes["model"] = self._models[state.model].twin()
                 self._composing = state.model
         stage.performance.adopt(state.score, **changes)
         self._edition += 1
+
+    def _await_model(self, stage: Stage, name: str) -> None:
+        """Loads a model that the session wants; where it cannot be had, the one that composes stays."""
+        if name in self._awaited:
+            return
+        self._awaited.add(name)
+
+        def there() -> None:
+            self._awaited.discard(name)
+            self._adopt(stage, self.session.state)
+
+        def failed() -> None:
+            self._awaited.discard(name)
+            if self.session.state.model == name:
+                self.session.amend(model=self._composing)
+                self._applied = replace(self._applied, model=self._composing)
+
+        self._fetch(name, there, failed=failed)
 
     def _tell_synth(self, stage: Stage, state: SongState) -> None:
         if stage.synth is None:
@@ -415,6 +483,14 @@ class Studio:
         stage.synth.set_volume(state.volume)
         for voice in Voice:
             stage.synth.set_volume(state.voices[voice].volume, voice)
+
+    @staticmethod
+    def _failure(stage: Stage) -> tuple[str, ...]:
+        """What ended composing or playing for good, as a sentence."""
+        error = stage.performance.error
+        if error is None:
+            return ()
+        return (f"Playing broke down ({type(error).__name__}: {error}). Save the song and start again.",)
 
     def _place(self) -> float:
         assert self.stage is not None
