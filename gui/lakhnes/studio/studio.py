@@ -157,7 +157,9 @@ class Studio:
             self.stage.performance.wake()
 
     def set_loop(self, span: tuple[int, int] | None) -> None:
-        """Plays a span of ticks again and again; None goes on after it."""
+        """Plays a span of ticks again and again; None goes on after it. A DAW has loops of its own."""
+        if span is not None and self.following:
+            return
         self._loop = span
         if self.stage is not None:
             if span is None:
@@ -295,11 +297,11 @@ class Studio:
             place=max(0.0, status.clock.position * PPQ),
             bpm=status.clock.bpm,
             waiting=status.waiting,
-            loop=self._loop,
+            loop=None if self.following else self._loop,
             sounding=status.sounding,
             peaks=synth.peaks() if synth is not None else (0.0, 0.0, 0.0, 0.0),
             ports=tuple(self.stage.outputs),
-            sound=self.stage.sound,
+            sound=self.stage.heard_on,
             sent=status.sent,
             late=status.late,
             worst_seconds=status.worst_seconds,
