@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, QUrl
@@ -11,6 +12,7 @@ from PySide6.QtGui import (
     QDrag,
     QDragEnterEvent,
     QDropEvent,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -112,6 +114,9 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self.commands = add_menus(self)
         self.song_bar.add(self.commands)
+        for first, second in pairwise((self.roll, *self.song_bar.buttons.values(), self.song_bar.handle)):
+            QWidget.setTabOrder(first, second)
+        self.roll.setFocus()
         self._add_recent()
         self._connect()
         self.set_theme(theme)
@@ -276,6 +281,13 @@ class MainWindow(QMainWindow):
         return None if selection is None else (selection.first, selection.last)
 
     # What Qt tells
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Goes back to the roll on Escape, from wherever it means nothing else."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.roll.setFocus()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Takes files, unless they are our own."""
