@@ -141,7 +141,7 @@ class Bench:
             studio.more(16)
             composing = app.longest_block(5.0 if self._quick else 20.0)
             studio.session.change("Song", score=busy_song())
-            app.window.filing.export(ExportRequest(paths=(self._folder / "a.wav",), voices=frozenset(Voice)))
+            app.window.filing.export(ExportRequest(self._folder / "a.wav", voices=frozenset(Voice)))
             exporting = app.longest_block(3.0 if self._quick else 10.0)
             outlet = studio.stage.midi if studio.stage else None
             if outlet is not None:

@@ -225,13 +225,12 @@ class Studio:
 
     def set_bpm(self, bpm: float) -> None:
         """Plays at another tempo; what nobody has heard yet is composed anew at it."""
-        anew = {} if self.session.state.kept else {"composed_bpm": bpm, "score": Score()}
-        self.session.change("Tempo", key="bpm", bpm=bpm, **anew)
+        self.session.change("Tempo", key="bpm", bpm=bpm)
 
     def set_beats_per_bar(self, beats: int) -> None:
         """Composes in other bars; only while nothing was heard."""
         if not self.session.state.kept:
-            self.session.change("Beats per bar", key="meter", beats_per_bar=beats, score=Score())
+            self.session.change("Beats per bar", key="meter", beats_per_bar=beats)
 
     def use_model(self, name: str) -> None:
         """Loads another model, which composes from then on.
@@ -361,7 +360,9 @@ class Studio:
         stage.__enter__()
         stage.performance.composer.rests = True
         self.stage = stage
-        self._applied = SongState()  # so that all that is otherwise in the session is told
+        self._applied = SongState(
+            beats_per_bar=state.beats_per_bar
+        )  # so that all that is otherwise in the session is told
         self._apply(stage)
         self.set_loop(self._loop)
         if self._ports is not None:
@@ -409,6 +410,7 @@ class Studio:
 
     def _apply(self, stage: Stage) -> None:
         """Tells everybody what has changed in the session since the last time."""
+        self._forget_unheard()
         old, new = self._applied, self.session.state
         if new is old:
             return
@@ -442,6 +444,19 @@ class Studio:
         if new.volume != old.volume or new.voices != old.voices:
             self._tell_synth(stage, new)
         performance.wake()
+
+    def _forget_unheard(self) -> None:
+        """Forgets a song of which nothing was heard where it is to have another tempo or other bars.
+
+        That is no step: what is composed and heard by the time that the tempo is undone stays.
+        """
+        state = self.session.state
+        if state.kept or (
+            state.bpm == state.composed_bpm and state.beats_per_bar == self._applied.beats_per_bar
+        ):
+            return
+        self.session.amend(score=Score(), composed_bpm=state.bpm)
+        self.session.edits += 1
 
     def _adopt(self, stage: Stage, state: SongState) -> None:
         """Lets the composer go on with the session's song."""
