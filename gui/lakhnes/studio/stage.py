@@ -468,8 +468,10 @@ class Stage:
             self._remarks["sound"] = str(error)
 
     def _take_sound(self) -> None:
+        from lakhnes.apu.sound_device import find_sound_output
         from lakhnes.apu.synth import Synth
 
+        find_sound_output()  # a synthesiser takes longer, and who has no sound is to know it soon
         device = self._open_sound(Synth(self._wiring.instrument or "lead"))
         self._watching["sound"].watch = SoundWatch(device, self._reopen_sound)
 
