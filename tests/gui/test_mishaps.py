@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from support import tune
 
 from lakhnes.bridge import write_midi
+from lakhnes.gui import main_window
 from lakhnes.gui.main_window import MainWindow
 from lakhnes.gui.roll import Selection
 from lakhnes.gui.theme import DARK
@@ -119,13 +120,14 @@ def test_undoing_the_tempo_keeps_what_was_heard_since(at: Desk) -> None:
     at.studio.play()
     at.until(lambda: at.state.kept > 0)
     at.studio.stop()
-    heard = at.state.score.parts[Voice.NO].notes[:2]
+    heard = [part.notes[:2] for part in at.state.score.parts]
+    assert any(heard)
     at.choose("undo")
     at.choose("undo")
     assert (at.state.bpm, at.state.beats_per_bar) == (120, 4)
     at.settle()
     assert at.state.kept > 0
-    assert at.state.score.parts[Voice.NO].notes[:2] == heard
+    assert [part.notes[:2] for part in at.state.score.parts] == heard
     assert at.state.composed_bpm == 150
 
 
@@ -249,3 +251,37 @@ def test_what_ends_the_player_is_told(at: Desk) -> None:
     stage.performance.error = ValueError("broken")
     assert "broken" in at.studio.view().problems[-1]
     at.until(lambda: "broken" in at.window.messages.text.text())
+
+
+def test_new_voices_do_not_come_into_another_song(at: Desk) -> None:
+    at.composed(4)
+    voice = next(voice for voice in Voice if at.state.score.parts[voice].notes)
+    at.choose(f"locked-{voice.name}")
+    at.choose("new")  # composed around that voice, which takes a moment
+    at.studio.new(5)
+    at.until(lambda: any("changed meanwhile" in message.text for message in at.said))
+    assert at.studio.session.undo_label == "New song"
+    assert at.state.seed == 5
+
+
+def test_a_key_that_is_held_plays_once_and_undoes_on(at: Desk) -> None:
+    assert not at.window.commands["play"].autoRepeat()
+    assert not at.window.commands["continue"].autoRepeat()
+    assert at.window.commands["undo"].autoRepeat()
+
+
+def test_nothing_is_dragged_that_was_let_go(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    at.composed(2)
+    monkeypatch.setattr(main_window, "QDrag", lambda source: pytest.fail("the mouse is let go"))
+    at.window.drag_out()
+    at.until(lambda: not at.studio.jobs.running)
+    at.qtbot.wait(50)
+    at.qtbot.mouseClick(at.window.song_bar.handle, Qt.MouseButton.LeftButton)
+    assert "Ctrl+E" in at.window.messages.text.text()
+
+
+def test_a_name_with_a_star_is_shown_as_it_is(at: Desk, places: Path) -> None:
+    path = places / "mine [*].lakhnes"
+    write_session(path, SongState(score=tune(), kept=4 * BAR))
+    at.window.open(path)
+    at.until(lambda: at.window.windowTitle().startswith("mine [*][*]"))

@@ -226,11 +226,13 @@ class Studio:
     def set_bpm(self, bpm: float) -> None:
         """Plays at another tempo; what nobody has heard yet is composed anew at it."""
         self.session.change("Tempo", key="bpm", bpm=bpm)
+        self._forget_unheard()
 
     def set_beats_per_bar(self, beats: int) -> None:
         """Composes in other bars; only while nothing was heard."""
         if not self.session.state.kept:
             self.session.change("Beats per bar", key="meter", beats_per_bar=beats)
+            self._forget_unheard()
 
     def use_model(self, name: str) -> None:
         """Loads another model, which composes from then on.
@@ -456,7 +458,8 @@ class Studio:
         ):
             return
         self.session.amend(score=Score(), composed_bpm=state.bpm)
-        self.session.edits += 1
+        if self.session.state is not state:
+            self.session.edits += 1
 
     def _adopt(self, stage: Stage, state: SongState) -> None:
         """Lets the composer go on with the session's song."""
