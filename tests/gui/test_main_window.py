@@ -270,6 +270,8 @@ def test_the_selection_is_dragged_out_as_midi(
             assert sum(score.n_notes for score in self.scores) > 0
 
     monkeypatch.setattr(main_window, "QDrag", Drag)
+    held = Qt.MouseButton.LeftButton
+    monkeypatch.setattr(QApplication, "mouseButtons", staticmethod(lambda: held))
     at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.TR})))
     at.window.roll.drag_started.emit()
     at.until(lambda: len(dragged) == 1)

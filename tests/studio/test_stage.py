@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lakhnes.apu import Synth
+from lakhnes.apu.sound_device import SoundOutput
 from lakhnes.bridge import InternalClock, MidiClock
 from lakhnes.bridge.beat_clock import CLOCK, START
 from lakhnes.runtime import (
@@ -126,6 +127,14 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
     return made
 
 
+@pytest.fixture(autouse=True)
+def output(monkeypatch: pytest.MonkeyPatch) -> SoundOutput:
+    """The sound output that the system has."""
+    there = SoundOutput("jack", "Loudspeaker")
+    monkeypatch.setattr("lakhnes.apu.sound_device.find_sound_output", lambda: there)
+    return there
+
+
 def song() -> Score:
     """Sixteen bars with a note on every row, at 400 beats a minute."""
     rows = [BeatGrid.steady(400).sample(120 * row) for row in range(16 * 16 + 1)]
@@ -237,6 +246,27 @@ def test_sound_is_turned_on_and_off(tiny_model: Model, backend: Backend, devices
     assert [device.state for device in devices] == ["closed", "closed"]
 
 
+def test_sound_that_is_gone_comes_back_on_the_same_output(
+    tiny_model: Model, devices: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakhnes.bridge.performance.WATCH_SECONDS", 0.01)
+    there = SoundOutput("portaudio", "Other")
+    with playing(tiny_model) as stage:
+        stage.use_sound(True)
+        synth = stage.synth
+        monkeypatch.setattr("lakhnes.apu.sound_device.find_sound_output", lambda: there)
+        devices[0].alive = False
+        until(lambda: any("sound output is gone" in p for p in stage.performance.status().problems))
+        assert stage.heard_on is None
+        time.sleep(0.1)
+        assert len(devices) == 1  # another output is not the one that was lost
+        there = SoundOutput("jack", "Loudspeaker")
+        until(lambda: stage.heard_on == "Loudspeaker")
+        assert [device.state for device in devices] == ["closed", "started"]
+        assert stage.synth is synth
+        until(lambda: not stage.performance.status().problems)
+
+
 def test_missing_sound_is_told(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_sound(synth: Synth) -> Device:
         raise MissingExtraError("synth", "Sound")
@@ -261,6 +291,28 @@ def test_it_follows_a_daw_and_comes_back(tiny_model: Model, backend: Backend) ->
         for message in (START, CLOCK, CLOCK, CLOCK):
             backend.receive([message])
         assert not stage.performance.status().clock.running
+
+
+def test_a_daw_is_heard_also_where_nothing_is_sent(tiny_model: Model, backend: Backend) -> None:
+    with playing(tiny_model) as stage:
+        assert stage.deaf is not None
+        stage.follow(True)
+        assert stage.deaf is None
+        for message in (START, CLOCK, CLOCK, CLOCK):
+            backend.receive([message])
+        assert stage.performance.status().clock.running
+
+
+def test_who_follows_without_midi_is_told_why_nothing_comes(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_ports(api: str | None = None) -> Backend:
+        raise PortError("There is no MIDI here.")
+
+    monkeypatch.setattr(stages, "rtmidi_backend", no_ports)
+    with playing(tiny_model) as stage:
+        stage.follow(True)
+        assert "no MIDI here" in str(stage.deaf)
 
 
 def test_it_may_be_closed_twice_and_from_elsewhere(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -57,4 +58,7 @@ def run(files: Sequence[Path] = ()) -> int:
     gc.freeze()  # what is loaded by now stays; looking at it again would hold up the player
     code = application.exec()
     sys.stdout.flush()
+    if not window.ended:
+        sys.stderr.flush()
+        os._exit(code)  # Python would wait for what does not answer, and all that counts is on the disk
     return code

@@ -24,6 +24,8 @@ class Command(NamedTuple):
     keys: tuple[str, ...]
     """Shortcuts."""
     do: Callable[[], object]
+    repeats: bool = False
+    """Whether it is done again and again while its keys are held."""
 
 
 _GAP = None
@@ -61,8 +63,8 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
     yield (
         "&Edit",
         [
-            Command("undo", "&Undo", ("Ctrl+Z",), studio.undo),
-            Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), studio.redo),
+            Command("undo", "&Undo", ("Ctrl+Z",), studio.undo, repeats=True),
+            Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), studio.redo, repeats=True),
             _GAP,
             Command("select-all", "Select &all", ("Ctrl+A",), roll.select_all),
             Command("select-none", "Select &nothing", ("Ctrl+D",), lambda: roll.set_selection(None)),
@@ -101,8 +103,8 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
     yield (
         "V&iew",
         [
-            Command("zoom-in", "Zoom &in", ("Ctrl++", "Ctrl+="), lambda: roll.zoom(1.25)),
-            Command("zoom-out", "Zoom &out", ("Ctrl+-",), lambda: roll.zoom(0.8)),
+            Command("zoom-in", "Zoom &in", ("Ctrl++", "Ctrl+="), lambda: roll.zoom(1.25), repeats=True),
+            Command("zoom-out", "Zoom &out", ("Ctrl+-",), lambda: roll.zoom(0.8), repeats=True),
             Command("zoom-fit", "The whole &song", ("Ctrl+0",), roll.zoom_to_fit),
             _GAP,
             Command("theme-light", "&Light", (), lambda: window.use_theme("light")),
@@ -130,6 +132,7 @@ def add_menus(window: MainWindow) -> dict[str, QAction]:
             action = QAction(command.text, window)
             action.setObjectName(command.name)
             action.setShortcuts([QKeySequence(key) for key in command.keys])
+            action.setAutoRepeat(command.repeats)
             action.triggered.connect(lambda _=False, do=command.do: do())
             menu.addAction(action)
             actions[command.name] = action

@@ -6,8 +6,8 @@ it has the focus, so that scrolling a panel changes nothing.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
 
 ANY = "any"
@@ -38,6 +38,22 @@ def reading(name: str, tip: str = "") -> QLabel:
     return label
 
 
+def is_for_window(event: QEvent, *, typing: bool, words: bool = False) -> bool:
+    """Whether a key is one of the window's, though a field has the keyboard.
+
+    Args:
+        event: any.
+        typing: whether the field holds what is not finished; undoing is the field's own then.
+        words: whether letters mean something in the field.
+    """
+    if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    if event.matches(QKeySequence.StandardKey.Undo) or event.matches(QKeySequence.StandardKey.Redo):
+        return not typing
+    plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    return plain and (event.key() == Qt.Key.Key_Space or (event.key() == Qt.Key.Key_T and not words))
+
+
 class Spin(QSpinBox):
     """A whole number; typing counts when it is finished."""
 
@@ -61,6 +77,25 @@ class Spin(QSpinBox):
         if self.value() != max(self.minimum(), min(value, self.maximum())):
             with QSignalBlocker(self):
                 self.setValue(value)
+
+    @property
+    def _shown(self) -> str:
+        """Its value as it stands there while nobody types."""
+        special = self.specialValueText()
+        return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
+
+    def event(self, event: QEvent) -> bool:
+        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
+        if is_for_window(event, typing=self.text() != self._shown):
+            event.ignore()
+            return False
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Brings back what was there on Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.lineEdit().setText(self._shown)
+        super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Turns the value if it has the focus."""
@@ -106,6 +141,25 @@ class DoubleSpin(QDoubleSpinBox):
         if abs(self.value() - limited) > 0.5 * 10.0 ** -self.decimals() + 1e-9:
             with QSignalBlocker(self):
                 self.setValue(value)
+
+    @property
+    def _shown(self) -> str:
+        """Its value as it stands there while nobody types."""
+        special = self.specialValueText()
+        return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
+
+    def event(self, event: QEvent) -> bool:
+        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
+        if is_for_window(event, typing=self.text() != self._shown):
+            event.ignore()
+            return False
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Brings back what was there on Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.lineEdit().setText(self._shown)
+        super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Turns the value if it has the focus."""

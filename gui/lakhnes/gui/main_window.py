@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, QUrl
@@ -11,6 +12,7 @@ from PySide6.QtGui import (
     QDrag,
     QDragEnterEvent,
     QDropEvent,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -48,6 +50,10 @@ from lakhnes.studio.view import Message
 FRAME_MS = 16
 """From one look at the studio to the next."""
 
+_CLOSE_SECONDS = 1.5
+"""How long the window's end waits for what does not answer."""
+
+_PULL = "Pull this into the DAW with the mouse. Ctrl+E writes the same file where you want it."
 _MUSIC = "Music (*.lakhnes *.mid *.midi *.tx1.txt *.tx2.txt *.txt *.vgm *.vgz)"
 _SESSION = "Sessions (*.lakhnes)"
 
@@ -63,6 +69,7 @@ class MainWindow(QMainWindow):
         studio: what composes and plays.
         takes: what is composed anew.
         filing: files in and out.
+        ended: whether all that was being done has ended, once the window is closed.
     """
 
     def __init__(
@@ -91,6 +98,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._choose_open = choose_open or self._ask_open
         self._choose_save = choose_save or self._ask_save
+        self.ended = True
         self._revision = -1
         self._dragging = False
         preferences = store.value
@@ -106,6 +114,9 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self.commands = add_menus(self)
         self.song_bar.add(self.commands)
+        for first, second in pairwise((self.roll, *self.song_bar.buttons.values(), self.song_bar.handle)):
+            QWidget.setTabOrder(first, second)
+        self.roll.setFocus()
         self._add_recent()
         self._connect()
         self.set_theme(theme)
@@ -148,7 +159,8 @@ class MainWindow(QMainWindow):
             for widget in (self.transport, self.roll, self.steering, self.strips):
                 widget.show_state(state)
             self._name_steps()
-            self.setWindowTitle(f"{self.filing.title}[*]")
+            title = self.filing.title.replace("[*]", "[*][*]")  # else Qt takes it for its star
+            self.setWindowTitle(f"{title}[*]")
             self.setWindowModified(session.changed)
         for shown in (self.transport, self.roll, self.strips, self.outputs):
             shown.show_view(view)
@@ -219,7 +231,13 @@ class MainWindow(QMainWindow):
         )
 
     def _drag(self, paths: list[Path]) -> None:
+        # Dragging waits for the mouse; within `refresh` nothing would be shown meanwhile.
+        QTimer.singleShot(0, self, lambda: self._drag_on(paths))
+
+    def _drag_on(self, paths: list[Path]) -> None:
         self._dragging = False
+        if not QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
+            return  # let go before the files were there
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
         drag = QDrag(self)
@@ -264,6 +282,13 @@ class MainWindow(QMainWindow):
 
     # What Qt tells
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Goes back to the roll on Escape, from wherever it means nothing else."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.roll.setFocus()
+        else:
+            super().keyPressEvent(event)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Takes files, unless they are our own."""
         if event.mimeData().hasUrls() and event.source() is None:
@@ -289,7 +314,8 @@ class MainWindow(QMainWindow):
         )
         self.studio.stop()
         self.filing.close()
-        self.studio.close()
+        self.hide()
+        self.ended = self.studio.close(_CLOSE_SECONDS)
         event.accept()
 
     # How it is put together
@@ -329,6 +355,7 @@ class MainWindow(QMainWindow):
         self.roll.loop_requested.connect(self.studio.set_loop)
         self.roll.drag_started.connect(self.drag_out)
         self.song_bar.dragged.connect(self.drag_out)
+        self.song_bar.handle.clicked.connect(lambda: self.messages.post(Message(_PULL)))
         self.transport.loop_toggled.connect(self._loop)
         self.outputs.chosen.connect(self._prefer_outputs)
 

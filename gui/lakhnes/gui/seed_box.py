@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent, QValidator
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from lakhnes.gui.buttons import Button
+from lakhnes.gui.fields import is_for_window
 
 MAX_SEED = (1 << 32) - 1
 """Largest seed that is taken."""
@@ -35,15 +36,21 @@ class _SeedLine(QLineEdit):
     def restore(self) -> None:
         self.setText(self.shown)
 
+    def event(self, event: QEvent) -> bool:
+        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
+        if is_for_window(event, typing=self.text() != self.shown):
+            event.ignore()
+            return False
+        return super().event(event)
+
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusOutEvent(event)
         self.restore()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        if event.key() == Qt.Key.Key_Escape and self.text() != self.shown:
+        if event.key() == Qt.Key.Key_Escape:
             self.restore()
-        else:
-            super().keyPressEvent(event)
+        super().keyPressEvent(event)
 
 
 class SeedBox(QWidget):

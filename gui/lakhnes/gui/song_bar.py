@@ -23,7 +23,7 @@ class DragHandle(Button):
     """A button that is dragged, not pressed.
 
     Attributes:
-        dragged: somebody pulls at it, or presses Return on it.
+        dragged: somebody pulls at it; `clicked` if they only press it.
     """
 
     dragged = Signal()

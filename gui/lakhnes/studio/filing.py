@@ -35,6 +35,10 @@ AUTOSAVE_SECONDS = 15.0
 
 PROGRAM = "LakhNES"
 
+_ALL = tuple(field.name for field in fields(SongState))
+_MUSIC = ("score", "kept", "composed_bpm", "bpm", "beats_per_bar", "path")
+"""Fields of a state that a file of music says, rather than a session."""
+
 
 class Filing:
     """What joins a studio to files. Its methods are called from the interface's thread and never wait."""
@@ -64,6 +68,7 @@ class Filing:
         self._complaint = ""
         self._store_saving = False
         self._restored: Path | None = None
+        self._saving: tuple[Job, Path, SongState] | None = None  # the latest
         self._passed: set[Path] = set()  # what was left behind and is not to be offered again
         self._dragged: Path | None = None
         self._closed = False
@@ -103,7 +108,7 @@ class Filing:
         state = self._studio.session.state
 
         def done(opened: Opened) -> None:
-            self._replace(f"Open {path.name}", opened.state)
+            self._replace(f"Open {path.name}", opened.state, _ALL if opened.session else _MUSIC)
             if opened.session:
                 self._studio.session.saved(self._studio.session.state)
             self._store.remember(path)
@@ -141,7 +146,9 @@ class Filing:
             self._studio.say(Message(f"Saved {target.name}."))
             then()
 
-        self._start(Job(f"Saving {target.name}", quiet=True), lambda job: write_session(target, state), done)
+        job = Job(f"Saving {target.name}", quiet=True)
+        self._saving = job, target, state
+        self._start(job, lambda job: write_session(target, state), done)
         return True
 
     def export(self, request: ExportRequest) -> Job:
@@ -209,7 +216,7 @@ class Filing:
         self._passed.add(path)
 
         def done(state: SongState) -> None:
-            self._replace("Restore the unsaved song", state)
+            self._replace("Restore the unsaved song", state, _ALL)
             self._forget_restored()
             self._restored = path
             self._look()
@@ -234,6 +241,8 @@ class Filing:
             return
         self._closed = True
         state = self._studio.session.state
+        with suppress(LakhnesError, OSError):  # then it is unsaved, and kept
+            self._finish_saving()
         try:
             if self._worth_keeping(state):
                 self._autosave.write(state, last=True)
@@ -247,6 +256,17 @@ class Filing:
             self._store.save()
         if self._dragged is not None:
             shutil.rmtree(self._dragged, ignore_errors=True)
+
+    def _finish_saving(self) -> None:
+        """Saves what somebody wanted saved just before the end, for its job will not be waited for."""
+        if self._saving is None or self._saving[0] not in self._studio.jobs.running:
+            return
+        _, target, state = self._saving
+        write_session(target, state)
+        session = self._studio.session
+        session.amend(path=str(target.absolute()))
+        session.saved(replace(state, path=session.state.path))
+        self._store.remember(target)
 
     def _look(self) -> None:
         """Keeps the song if it is not saved and not kept; removes what is kept of a saved one."""
@@ -309,9 +329,9 @@ class Filing:
         self._store_saving = True
         self._start(Job("Saving the settings", quiet=True), work, done)
 
-    def _replace(self, label: str, state: SongState) -> None:
-        """Another song, as one step, from its start."""
-        changes: dict[str, Any] = {field.name: getattr(state, field.name) for field in fields(state)}
+    def _replace(self, label: str, state: SongState, names: Collection[str]) -> None:
+        """Another song, as one step, from its start; what else was set meanwhile stays."""
+        changes: dict[str, Any] = {name: getattr(state, name) for name in names}
         self._studio.session.change(label, **changes)
         self._studio.set_loop(None)
         if not self._studio.following:

@@ -154,7 +154,8 @@ class Jobs:
             self._failed(job, _said(error))
 
     def _over(self, job: Job) -> None:
-        self._running.remove(job)
+        if job in self._running:  # else `close` has ended it
+            self._running.remove(job)
 
 
 def _said(error: Exception) -> str:

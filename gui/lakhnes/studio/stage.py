@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -75,22 +75,35 @@ class Wiring:
     """How much is composed in front of what is played."""
 
 
+_SOUND_CHECKS = 4
+"""Looks between two attempts to have the sound back: each takes another process."""
+
+
 class SoundWatch:
-    """Notices that the sound output is gone.
+    """Notices that the sound output is gone, and opens it again when it is back.
 
     Attributes:
         lost: whether it is gone now.
     """
 
-    def __init__(self, device: SoundDevice) -> None:
-        """Takes a device that was started."""
+    def __init__(self, device: SoundDevice, reopen: Callable[[], SoundDevice | None]) -> None:
+        """Takes a device that was started, and what opens it anew; that gives None while it is not there."""
         self.lost = False
         self._device = device
+        self._reopen = reopen
+        self._checks = 0
 
     def check(self) -> str | None:
         """Looks; what is wrong, None if nothing is."""
         self.lost = not self._device.alive
-        return "The sound output is gone; start again to have it back. MIDI goes on." if self.lost else None
+        if not self.lost:
+            return None
+        self._checks += 1
+        device = self._reopen() if self._checks % _SOUND_CHECKS == 0 else None
+        if device is None:
+            return "The sound output is gone; it is opened again when it is back. MIDI goes on."
+        self._device, self.lost, self._checks = device, False, 0
+        return None
 
 
 class _Watching:
@@ -220,8 +233,29 @@ class Stage:
         what = "sound output" if lost == ["sound"] else "MIDI port"
         return f"The {what} went away and has not come back. `lakhnes doctor` looks for the reason."
 
+    @property
+    def heard_on(self) -> str | None:
+        """Name of the sound output that is heard now; None without one, and while it is gone."""
+        return None if self._watching["sound"].lost else self.sound
+
+    @property
+    def deaf(self) -> str | None:
+        """Why no clock of a DAW can be heard, as a sentence; None if it can."""
+        if self._watching["control"].watch is not None:
+            return None
+        return self._remarks.get("control", "No MIDI port is open by which a DAW's clock could come in.")
+
     def follow(self, midi: bool) -> None:
-        """Plays in the time of the DAW whose clock comes in, or in our own."""
+        """Plays in the time of the DAW whose clock comes in, or in our own.
+
+        The port for it is opened if it is not open yet, which may take its time.
+
+        Raises:
+            MissingExtraError: without what MIDI needs.
+        """
+        with self._changing:
+            if midi and not self._closed and self._watching["control"].watch is None:
+                self._control()
         self.switch.follow(midi, time.perf_counter())
         self.performance.wake()
 
@@ -434,10 +468,34 @@ class Stage:
             self._remarks["sound"] = str(error)
 
     def _take_sound(self) -> None:
-        from lakhnes.apu.sound_device import open_sound
+        from lakhnes.apu.sound_device import find_sound_output
         from lakhnes.apu.synth import Synth
 
-        synth = Synth(self._wiring.instrument or "lead")
+        find_sound_output()  # a synthesiser takes longer, and who has no sound is to know it soon
+        device = self._open_sound(Synth(self._wiring.instrument or "lead"))
+        self._watching["sound"].watch = SoundWatch(device, self._reopen_sound)
+
+    def _reopen_sound(self) -> SoundDevice | None:
+        """The output that was lost, with the same synthesiser; None while it is not there.
+
+        Another output is not taken: a JACK server that is to come back may need it.
+        """
+        from lakhnes.apu.sound_device import find_sound_output
+
+        lost, synth = self._device, self.synth
+        if lost is None or synth is None:
+            return None
+        try:
+            if find_sound_output().name != lost.name:
+                return None
+            lost.close()
+            return self._open_sound(synth)
+        except (SoundError, MissingExtraError):
+            return None
+
+    def _open_sound(self, synth: Synth) -> SoundDevice:
+        from lakhnes.apu.sound_device import open_sound
+
         device = open_sound(synth)
         try:
             device.start()
@@ -445,7 +503,7 @@ class Stage:
             device.close()
             raise
         self._device, self.synth, self.sound = device, synth, device.name
-        self._watching["sound"].watch = SoundWatch(device)
+        return device
 
 
 def _open_ports(ports: tuple[str, ...], wiring: Wiring, before: Sequence[str]) -> tuple[MidiOutput, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime import LakhnesError, Model, Score, Voice
+from lakhnes.runtime import LakhnesError, Model, Score, Steering, Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.cutting import extract, with_tail
 from lakhnes.studio.jobs import Job, Jobs
@@ -71,6 +72,7 @@ class Studio:
         self.say: Callable[[Message], None] = lambda message: None
         self._models: dict[str, Model] = {}  # jobs use these, the stage's composer a twin
         self._composing = ""  # name of the model that composes
+        self._awaited: set[str] = set()  # names of models that the session wants and that are being loaded
         self._load, self._now = load, now
         self._applied = self.session.state
         self._edition = 0
@@ -94,10 +96,27 @@ class Studio:
             sound: whether the built-in sound is heard.
         """
         self._ports, self._sound = ports, sound
-        self._fetch(self.session.state.model, self._begin)
+        name = self.session.state.model
+        self._fetch(name, lambda: self._begin(name))
 
-    def close(self) -> None:
-        """Ends every note and everything that is being done; may be called twice."""
+    def close(self, seconds: float | None = None) -> bool:
+        """Ends every note and everything that is being done; may be called twice.
+
+        Args:
+            seconds: how long it waits at most, for a sound output that does not answer may take for ever;
+                None for as long as it takes.
+
+        Returns:
+            Whether all of it has ended.
+        """
+        if self.stage is not None:
+            self.stage.performance.player.panic()  # whatever the rest has to wait for
+        ending = threading.Thread(target=self._end, name="lakhnes end", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        return not ending.is_alive()
+
+    def _end(self) -> None:
         self.jobs.close()
         if self.stage is not None:
             self.stage.close()
@@ -142,7 +161,9 @@ class Studio:
             self.stage.performance.wake()
 
     def set_loop(self, span: tuple[int, int] | None) -> None:
-        """Plays a span of ticks again and again; None goes on after it."""
+        """Plays a span of ticks again and again; None goes on after it. A DAW has loops of its own."""
+        if span is not None and self.following:
+            return
         self._loop = span
         if self.stage is not None:
             if span is None:
@@ -168,9 +189,13 @@ class Studio:
         """Follows a DAW's clock, or our own again."""
         if self.stage is not None:
             stage = self.stage
-            self.jobs.start(
-                Job("Following the DAW", quiet=True), lambda job: stage.follow(midi), lane="outputs"
-            )
+
+            def followed(_: None) -> None:
+                if midi and stage.deaf is not None:
+                    self.say(Message(stage.deaf, error=True))
+
+            job = Job("Following the DAW", quiet=True)
+            self.jobs.start(job, lambda job: stage.follow(midi), followed, lane="outputs")
 
     def panic(self) -> None:
         """Ends everything that sounds."""
@@ -204,13 +229,14 @@ class Studio:
 
     def set_bpm(self, bpm: float) -> None:
         """Plays at another tempo; what nobody has heard yet is composed anew at it."""
-        anew = {} if self.session.state.kept else {"composed_bpm": bpm, "score": Score()}
-        self.session.change("Tempo", key="bpm", bpm=bpm, **anew)
+        self.session.change("Tempo", key="bpm", bpm=bpm)
+        self._forget_unheard()
 
     def set_beats_per_bar(self, beats: int) -> None:
         """Composes in other bars; only while nothing was heard."""
         if not self.session.state.kept:
-            self.session.change("Beats per bar", key="meter", beats_per_bar=beats, score=Score())
+            self.session.change("Beats per bar", key="meter", beats_per_bar=beats)
+            self._forget_unheard()
 
     def use_model(self, name: str) -> None:
         """Loads another model, which composes from then on.
@@ -218,7 +244,13 @@ class Studio:
         Args:
             name: of a model, or its folder.
         """
-        self._fetch(name, lambda: self.session.change("Model", model=name), quiet=False)
+
+        def there() -> None:
+            self.session.change("Model", model=name)
+            if self.stage is None:  # the one before could not be loaded
+                self._begin(name)
+
+        self._fetch(name, there, quiet=False)
 
     @property
     def model(self) -> Model | None:
@@ -270,22 +302,36 @@ class Studio:
             place=max(0.0, status.clock.position * PPQ),
             bpm=status.clock.bpm,
             waiting=status.waiting,
-            loop=self._loop,
+            loop=None if self.following else self._loop,
             sounding=status.sounding,
             peaks=synth.peaks() if synth is not None else (0.0, 0.0, 0.0, 0.0),
             ports=tuple(self.stage.outputs),
-            sound=self.stage.sound,
+            sound=self.stage.heard_on,
             sent=status.sent,
             late=status.late,
             worst_seconds=status.worst_seconds,
             gaps=status.gaps,
-            problems=status.problems,
+            problems=(*status.problems, *self._failure(self.stage)),
         )
 
     # What happens in `poll`
 
-    def _fetch(self, name: str, then: Callable[[], None], *, quiet: bool = True) -> None:
+    def _fetch(
+        self,
+        name: str,
+        then: Callable[[], None],
+        *,
+        quiet: bool = True,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Loads a model unless it is there."""
+
+        def load(job: Job) -> Model:
+            try:
+                return self._load(name)
+            except BaseException:
+                self.jobs.post(failed)
+                raise
 
         def loaded(model: Model) -> None:
             self._models[name] = model
@@ -294,17 +340,24 @@ class Studio:
         if name in self._models:
             then()
         else:
-            job = Job(f"Loading {name}", quiet=quiet)
-            self.jobs.start(job, lambda _: self._load(name), loaded, lane="model")
+            self.jobs.start(Job(f"Loading {name}", quiet=quiet), load, loaded, lane="model")
 
-    def _begin(self) -> None:
-        """The model is there: composing begins, and the outputs are opened."""
+    def _begin(self, name: str) -> None:
+        """A model is there: composing begins, and the outputs are opened.
+
+        Args:
+            name: of the model; a session that was opened meanwhile may want another one.
+        """
         state = self.session.state
-        self._composing = state.model
+        self._composing = name
+        try:
+            steering = state.steering
+        except LakhnesError:  # `_apply` says it
+            steering = Steering()
         stage = Stage(
             Wiring(ports=None, ahead_bars=state.ahead_bars),
-            self._models[state.model].twin(),
-            state.steering,
+            self._models[name].twin(),
+            steering,
             state.seed,
             state.bpm,
             state.beats_per_bar,
@@ -313,7 +366,9 @@ class Studio:
         stage.__enter__()
         stage.performance.composer.rests = True
         self.stage = stage
-        self._applied = SongState()  # so that all that is otherwise in the session is told
+        self._applied = SongState(
+            beats_per_bar=state.beats_per_bar
+        )  # so that all that is otherwise in the session is told
         self._apply(stage)
         self.set_loop(self._loop)
         if self._ports is not None:
@@ -363,6 +418,7 @@ class Studio:
 
     def _apply(self, stage: Stage) -> None:
         """Tells everybody what has changed in the session since the last time."""
+        self._forget_unheard()
         old, new = self._applied, self.session.state
         if new is old:
             return
@@ -397,6 +453,20 @@ class Studio:
             self._tell_synth(stage, new)
         performance.wake()
 
+    def _forget_unheard(self) -> None:
+        """Forgets a song of which nothing was heard where it is to have another tempo or other bars.
+
+        That is no step: what is composed and heard by the time that the tempo is undone stays.
+        """
+        state = self.session.state
+        if state.kept or (
+            state.bpm == state.composed_bpm and state.beats_per_bar == self._applied.beats_per_bar
+        ):
+            return
+        self.session.amend(score=Score(), composed_bpm=state.bpm)
+        if self.session.state is not state:
+            self.session.edits += 1
+
     def _adopt(self, stage: Stage, state: SongState) -> None:
         """Lets the composer go on with the session's song."""
         length, voices = self._ringing
@@ -406,12 +476,30 @@ class Studio:
             changes["seed"] = state.seed
         if state.model != self._composing:
             if state.model not in self._models:  # what composes now goes on until it is there
-                self._fetch(state.model, lambda: self._adopt(stage, self.session.state))
+                self._await_model(stage, state.model)
             else:
                 changes["model"] = self._models[state.model].twin()
                 self._composing = state.model
         stage.performance.adopt(state.score, **changes)
         self._edition += 1
+
+    def _await_model(self, stage: Stage, name: str) -> None:
+        """Loads a model that the session wants; where it cannot be had, the one that composes stays."""
+        if name in self._awaited:
+            return
+        self._awaited.add(name)
+
+        def there() -> None:
+            self._awaited.discard(name)
+            self._adopt(stage, self.session.state)
+
+        def failed() -> None:
+            self._awaited.discard(name)
+            if self.session.state.model == name:
+                self.session.amend(model=self._composing)
+                self._applied = replace(self._applied, model=self._composing)
+
+        self._fetch(name, there, failed=failed)
 
     def _tell_synth(self, stage: Stage, state: SongState) -> None:
         if stage.synth is None:
@@ -421,6 +509,14 @@ class Studio:
         stage.synth.set_volume(state.volume)
         for voice in Voice:
             stage.synth.set_volume(state.voices[voice].volume, voice)
+
+    @staticmethod
+    def _failure(stage: Stage) -> tuple[str, ...]:
+        """What ended composing or playing for good, as a sentence."""
+        error = stage.performance.error
+        if error is None:
+            return ()
+        return (f"Playing broke down ({type(error).__name__}: {error}). Save the song and start again.",)
 
     def _place(self) -> float:
         assert self.stage is not None

@@ -10,6 +10,7 @@ from lakhnes.runtime import Model, OptionError, Score, Voice
 from lakhnes.runtime.arrange import Settings, accompany_voices, regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
+from lakhnes.studio.view import Message
 
 TAKES = 4
 """How many there are to choose from."""
@@ -80,6 +81,8 @@ class Takes:
         if not free:
             raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
         model = self._model()
+        self.done()
+        edits = self._studio.session.edits
         number = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         settings = state.steering.settings(model.codec, number, state.grid)
         settings = Settings(settings.rng, settings.sampling, settings.constraints, state.grid)
@@ -92,6 +95,10 @@ class Takes:
             return arrangement.score()
 
         def done(score: Score) -> None:
+            if self._studio.session.edits != edits:
+                text = "The song was changed meanwhile, so its new voices were left out; ask for them again."
+                self._studio.say(Message(text))
+                return
             self._studio.session.edit("New voices", score, (0, whole), free)
             self._studio.session.amend(seed=number)
 
@@ -106,6 +113,7 @@ class Takes:
 
     def choose(self, index: int | None) -> None:
         """Puts a take into the song; None for what was there before."""
+        self.refresh()  # the song may be another one since
         if not self.active or (index is not None and not 0 <= index < self.ready):
             return
         score = self._before if index is None else self._scores[index]
@@ -131,9 +139,11 @@ class Takes:
         self.active = self.active and self.ready > 0
 
     def refresh(self) -> None:
-        """Closes where notes have been changed otherwise since; called often."""
+        """Closes where notes have been changed otherwise since, or no take can come; called often."""
         if self.active and self._studio.session.edits != self._edits:
             self.done()
+        elif self._job is not None and self._job not in self._studio.jobs.running:
+            self.cancel()  # it is done, or broke down, or somebody ended it elsewhere
 
     def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
         self._model()
@@ -173,6 +183,9 @@ class Takes:
         self._job = self._studio.jobs.start(job, work, lane="compose")
 
     def _arrived(self, score: Score) -> None:
+        self.refresh()
+        if not self.active:
+            return
         self._scores.append(score)
         if self.chosen is None and self.ready == 1:
             self.choose(0)
