@@ -100,9 +100,9 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Of the first song; the next has the next.", min=0, rich_help_panel=_SONGS)
     ] = 0,
-    temperature: Temperature = 0.95,
-    top_k: TopK = 32,
-    top_p: TopP = None,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 0.98,
     as_json: JsonFlag = False,
 ) -> None:
     """Measures how well a model predicts songs, by LakhNES's protocol."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lakhnes.runtime.composer import compose_together
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.events import SAMPLE_RATE
 from lakhnes.runtime.model import Model
-from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
 
@@ -32,7 +32,7 @@ class Plan:
     """Longest song; longer ones of the data are cut to it."""
     seed: int = 0
     """Of the first song; the next has the next one."""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = USUAL_SAMPLING
 
 
 def reference_songs(songs: Sequence[Score], seconds: float) -> list[Score]:

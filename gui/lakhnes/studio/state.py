@@ -9,6 +9,7 @@ from typing import Any
 from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS
 from lakhnes.runtime import DEFAULT_MODEL, BeatGrid, Sampling, Score, Steering, Voice, parse_scale
 from lakhnes.runtime.events import VOCABULARY_PITCHES
+from lakhnes.runtime.sampling import USUAL_SAMPLING
 
 AHEAD_BARS = (0.5, 16.0)
 """Fewest and most bars that are composed ahead."""
@@ -54,11 +55,11 @@ class SongState:
     """Of the song."""
     model: str = DEFAULT_MODEL
     """A model's name, or its folder."""
-    temperature: float = 0.95
+    temperature: float = USUAL_SAMPLING.temperature
     """0 or 0.01..100."""
-    top_k: int | None = 32
+    top_k: int | None = USUAL_SAMPLING.top_k
     """None for all tokens."""
-    top_p: float | None = None
+    top_p: float | None = USUAL_SAMPLING.top_p
     """0..1; None for all tokens."""
     density: float = 0.0
     """-5..5."""

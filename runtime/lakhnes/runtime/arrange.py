@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import numpy as np
@@ -20,7 +20,7 @@ from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice, octave_shift
 from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.model import Model
-from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.score import Part, Score, events_of_score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.timing import Heard, heard
@@ -43,7 +43,7 @@ class Settings:
 
     rng: np.random.Generator
     """The source of chance."""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = USUAL_SAMPLING
     """Temperature and cuts."""
     constraints: Sequence[Constraint] = ()
     """What the user asks for; new ones for each song, since they hear it."""

@@ -382,6 +382,7 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep what a long prompt has needed
     # A thread that waits for others must spin, or waking it costs more than it brings; one alone must not.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads > 1 else "0")
     options.add_session_config_entry("session.disable_quant_qdq", "1" if widen else "0")

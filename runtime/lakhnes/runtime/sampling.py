@@ -18,9 +18,9 @@ class Sampling:
         OptionError: if a value is out of its range.
     """
 
-    temperature: float = 0.95
+    temperature: float = 1.0
     """0 takes the likeliest token; 1 the model's own probabilities; more is wilder."""
-    top_k: int | None = 32
+    top_k: int | None = None
     """Only the k likeliest tokens; None for all."""
     top_p: float | None = None
     """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
@@ -28,12 +28,16 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
             raise OptionError(
-                f"Temperature {self.temperature} is out of range; give 0, or 0.01 to 100, such as 0.95."
+                f"Temperature {self.temperature} is out of range; give 0, or 0.01 to 100, such as 1.0."
             )
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top-k {self.top_k} is out of range; give 1 or more, such as 32.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise OptionError(f"top-p {self.top_p} is out of range; give more than 0 and at most 1.")
+
+
+USUAL_SAMPLING = Sampling(1.0, None, 0.98)
+"""How the built-in model sounds best, by the musical statistics of `lakhnes evaluate`."""
 
 
 def candidates(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.constraints import Constraint, Grammar, NoEnd
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import END, Event, Kind, Voice
-from lakhnes.runtime.sampling import Sampling, draw
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling, draw
 from lakhnes.runtime.score import Score, ScoreBuilder
 from lakhnes.runtime.timing import Codec
 from lakhnes.runtime.vocabulary import END_TOKEN
@@ -64,7 +64,7 @@ class Song:
         self.over = False
         self._codec = codec
         self._rng = rng
-        self._sampling = sampling or Sampling()
+        self._sampling = sampling or USUAL_SAMPLING
         self._end_samples = min(limits) if limits else None
         self._max_tokens = max_tokens
         asked = length_samples is not None or max_tokens is not None

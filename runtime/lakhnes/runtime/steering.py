@@ -11,7 +11,7 @@ from lakhnes.runtime.arrange import Settings
 from lakhnes.runtime.constraints import Constraint, Density, Grid, MaxLength, Muted, PitchRange, Scale
 from lakhnes.runtime.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.grid import BeatGrid
-from lakhnes.runtime.sampling import Sampling
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.timing import Codec
 
 
@@ -19,7 +19,7 @@ from lakhnes.runtime.timing import Codec
 class Steering:
     """What a user asks for; without arguments nothing but the defaults."""
 
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = USUAL_SAMPLING
     """Temperature and cuts."""
     scale: frozenset[int] | None = None
     """Pitch classes 0 (C) to 11 (B) that melodies keep to; None for all."""
