@@ -96,7 +96,7 @@ def test_constraints_that_leave_nothing_say_which(builtin_model: Model) -> None:
         compose(builtin_model, 1, max_tokens=5, constraints=[Nothing()])
 
 
-@pytest.mark.parametrize("options", [{"length_samples": 0}, {"max_tokens": 149}, {"max_samples": -1}])
+@pytest.mark.parametrize("options", [{"length_samples": 0}, {"max_tokens": 0}, {"max_samples": -1}])
 def test_lengths_out_of_range_are_refused(builtin_model: Model, options: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="out of range"):
         composer_of(builtin_model, 0, **options)
