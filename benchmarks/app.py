@@ -174,6 +174,7 @@ class Bench:
             studio.more(16)
             figures = {"composing with paper size": app.longest_block(5.0 if self._quick else 20.0)}
             studio.session.change("Song", score=busy_song())
+            figures["showing another song of 3,000 notes"] = app.longest_block(2.0)
             app.window.filing.export(ExportRequest(self._folder / "a.wav"))
             figures["exporting a WAV of four minutes"] = app.longest_block(3.0 if self._quick else 10.0)
             if server is not None:

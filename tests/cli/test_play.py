@@ -288,7 +288,7 @@ def test_a_clock_that_loops_back_and_then_hurries(rig: Rig, builtin_model: Model
 
 def test_controllers_and_notes_that_come_in(rig: Rig, builtin_model: Model) -> None:
     monitor = rig.monitor()
-    lively = 20  # a seed with many lead notes, whose takes differ at once
+    lively = 32  # a seed with many lead notes, whose takes differ at once
     play = rig.play("--port", "mon", "--bpm", 160, "--seconds", 60, seed=lively)
     keyboard = rig.control("LakhNES Control:LakhNES Control")
     rig.server.connect("keyboard:keys", monitor.port)  # so that it shows when each was sent
