@@ -1,16 +1,17 @@
 """Session, roll and player stay one, whatever is done in whatever order; undoing leads back to the start."""
 
 import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from desk import BAR, Desk, desk
-from pytestqt.qtbot import QtBot
+from desk import BAR, Desk
 from support import tune
 
 from lakhnes.bridge import write_midi
 from lakhnes.gui.roll import Selection
-from lakhnes.runtime import Model, Score, Voice
+from lakhnes.runtime import Score, Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.state import SongState
 
@@ -100,15 +101,13 @@ def assert_one(at: Desk) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_all_stays_one_and_undoing_leads_back(
-    qtbot: QtBot, tmp_path: Path, builtin_model: Model, monkeypatch: pytest.MonkeyPatch, seed: int
+    sit: Callable[..., AbstractContextManager[Desk]], places: Path, seed: int
 ) -> None:
-    for name in ("CONFIG", "STATE", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     rng = random.Random(seed)
-    path = tmp_path / "mine.mid"
+    path = places / "mine.mid"
     write_midi(tune(), path)
     first = SongState(score=tune(), kept=4 * BAR, seed=5)
-    with desk(qtbot, tmp_path, builtin_model, first) as at:
+    with sit(first) as at:
         for number in range(ACTIONS):
             act(at, rng, path)
             if number % 3 == 0:

@@ -1,19 +1,19 @@
 """The app beside a DAW: its port is heard, its clock follows, and a server that dies comes back."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from desk import BAR, Desk, desk
+from desk import BAR, Desk
 from jack import JackServer, jack_server
 from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 from rig import Rig
 
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui.roll import Selection
-from lakhnes.runtime import Model, Voice
+from lakhnes.runtime import Voice
 
 pytestmark = [pytest.mark.gui, pytest.mark.jack]
 
@@ -36,12 +36,8 @@ def rig(server: JackServer, tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def at(
-    server: JackServer, qtbot: QtBot, tmp_path: Path, builtin_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Desk]:
-    for name in ("CONFIG", "STATE", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    with desk(qtbot, tmp_path, builtin_model, ports=()) as made:
+def at(server: JackServer, sit: Callable[..., AbstractContextManager[Desk]]) -> Iterator[Desk]:
+    with sit(ports=()) as made:
         made.until(lambda: made.studio.view().ports == ("LakhNES",))
         yield made
 
@@ -130,7 +126,7 @@ def test_a_song_goes_on_when_the_server_dies_and_sounds_when_it_is_back(at: Desk
 
 
 def test_the_walk_of_a_new_user(
-    qtbot: QtBot, tmp_path: Path, builtin_model: Model, monkeypatch: pytest.MonkeyPatch, at: Desk
+    at: Desk, sit: Callable[..., AbstractContextManager[Desk]], tmp_path: Path
 ) -> None:
     at.composed(8)
     at.qtbot.keyClick(at.window, Qt.Key.Key_Space)
@@ -150,7 +146,7 @@ def test_the_walk_of_a_new_user(
     at.until(lambda: not at.studio.session.changed)
     saved = at.state
     at.window.close()
-    with desk(qtbot, tmp_path, builtin_model) as again:
+    with sit() as again:
         again.answers = [str(tmp_path / "walk.lakhnes")]
         again.choose("open")
         again.until(

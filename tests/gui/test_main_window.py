@@ -1,18 +1,16 @@
 """The window as a user has it: start, hear, steer, choose takes, drag out, save, quit, reopen, break it."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import BAR, Desk, desk
+from desk import BAR, Desk
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 from support import tune
 
 from lakhnes.bridge import import_midi, write_midi
@@ -20,33 +18,9 @@ from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui import main_window
 from lakhnes.gui.export_dialog import FORMS, ExportDialog
 from lakhnes.gui.roll import Selection
-from lakhnes.runtime import Model, Voice, parse_scale
+from lakhnes.runtime import Voice, parse_scale
 
 pytestmark = pytest.mark.gui
-
-MELODY = frozenset({Voice.P1, Voice.P2})
-
-
-@pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which the app keeps everything."""
-    for name in ("CONFIG", "STATE", "DATA", "CACHE"):
-        if name != "CACHE":  # compiled code is kept there
-            monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    return tmp_path
-
-
-@pytest.fixture
-def sit(qtbot: QtBot, places: Path, builtin_model: Model) -> Callable[..., AbstractContextManager[Desk]]:
-    """Opens a desk; its settings stay from one to the next."""
-    return partial(desk, qtbot, places, builtin_model)
-
-
-@pytest.fixture
-def at(sit: Callable[..., AbstractContextManager[Desk]]) -> Iterator[Desk]:
-    """An open desk."""
-    with sit() as made:
-        yield made
 
 
 def pitches(at: Desk, voice: Voice, first: int, last: int) -> list[tuple[int, int]]:

@@ -1,13 +1,12 @@
 """What goes wrong in a user's day, and what undoing, quitting and the keyboard are to do about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from threading import Event
 
 import pytest
-from desk import BAR, Desk, desk
+from desk import BAR, Desk
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -27,27 +26,6 @@ from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which the app keeps everything."""
-    for name in ("CONFIG", "STATE", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    return tmp_path
-
-
-@pytest.fixture
-def sit(qtbot: QtBot, places: Path, builtin_model: Model) -> Callable[..., AbstractContextManager[Desk]]:
-    """Opens a desk; its settings stay from one to the next."""
-    return partial(desk, qtbot, places, builtin_model)
-
-
-@pytest.fixture
-def at(sit: Callable[..., AbstractContextManager[Desk]]) -> Iterator[Desk]:
-    """An open desk."""
-    with sit() as made:
-        yield made
 
 
 def loads_only(model: Model, name: str) -> Callable[[str], Model]:

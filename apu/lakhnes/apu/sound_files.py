@@ -42,9 +42,8 @@ _CEILING = 10 ** (-1 / 20)  # -1 dBFS
 REFERENCE_GAIN = 1.35
 """What the chip's output is multiplied by: its four voices reach 0.632, and filters add 16 % at most."""
 
-_LOUDER_ALONE = (
-    1.145  # how much the four voices alone add up to, beside what the mixer makes of them together
-)
+LOUDER_ALONE = 1.145
+"""How much the four voices alone add up to at most, beside what the mixer makes of them together."""
 
 MAX_SECONDS = 4 * 3600
 """Longest song that becomes a sound file."""
@@ -142,7 +141,7 @@ def write_sound(
         gain = 1.0
         peak = _play(log, settings, gain, lambda block: None, lambda part: tell(part / 2))
     else:
-        gain = REFERENCE_GAIN / (_LOUDER_ALONE if settings.mixes_alone else 1.0)
+        gain = REFERENCE_GAIN / (LOUDER_ALONE if settings.mixes_alone else 1.0)
         with _opened(file, settings, file_format) as write:
             peak = _play(log, settings, gain, write, tell)
         if peak <= 1:

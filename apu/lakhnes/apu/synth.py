@@ -26,14 +26,13 @@ from lakhnes.apu.instruments import InstrumentSet, instrument_set
 from lakhnes.apu.live_registers import LiveRegisters
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ
 from lakhnes.apu.render import Renderer, Samples, Writes
-from lakhnes.apu.sound_files import REFERENCE_GAIN
+from lakhnes.apu.sound_files import LOUDER_ALONE, REFERENCE_GAIN
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
 
 SLACK_SECONDS = 0.003
 """How late a note may be told after it is due and still be heard in time."""
 
-_LOUDER_ALONE = 1.145  # what the four voices alone add up to at most, beside what the mixer makes of them
 _FADE_SECONDS = 0.015  # from silence to full volume; shorter clicks
 _FALL_SECONDS = 0.3  # in which a meter falls to a tenth
 _WAITING = 20_000  # most things that wait to be played, should no device ask for sound
@@ -296,7 +295,7 @@ class Synth:
             sound = np.zeros(frames, np.float32)
             for volume, voice in zip(volumes, alone, strict=True):
                 sound += volume * voice
-            sound /= np.float32(_LOUDER_ALONE)
+            sound /= np.float32(LOUDER_ALONE)
             sound += self._whole.ramp(frames, step) * (mixed - sound)
         loudest = np.abs(alone).max(axis=1) * [fader.value for fader in self._faders]
         fall = 0.1 ** (frames / self.sample_rate / _FALL_SECONDS)

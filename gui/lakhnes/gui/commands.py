@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtGui import QAction, QKeySequence
 
-from lakhnes.gui.theme import VOICE_NAMES
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import Voice
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
         return [
             Command(
                 f"{field}-{voice.name}",
-                f"{verb} {VOICE_NAMES[voice].lower()}",
+                f"{verb} {TRACK_NAMES[voice].lower()}",
                 (f"{keys}{voice + 1}",),
                 lambda v=voice: strips.toggle(v, field),  # type: ignore[misc]
             )

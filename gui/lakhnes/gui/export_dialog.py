@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.naming import named
-from lakhnes.gui.theme import VOICE_NAMES
 from lakhnes.runtime import Voice
 from lakhnes.studio.exports import ExportRequest, heard
 from lakhnes.studio.state import SongState
@@ -84,7 +84,7 @@ class ExportDialog(QDialog):
         self._span, self._ask, self._export = span, ask, export
         self.form = named(QComboBox(), "form")
         self.form.addItems([form.name for form in FORMS])
-        self.voices = {voice: named(QCheckBox(VOICE_NAMES[voice]), f"voice-{voice.name}") for voice in Voice}
+        self.voices = {voice: named(QCheckBox(TRACK_NAMES[voice]), f"voice-{voice.name}") for voice in Voice}
         for voice, box in self.voices.items():
             box.setChecked(voice in heard(state))
         self.selected = named(QCheckBox("Only what is &selected"), "selected")

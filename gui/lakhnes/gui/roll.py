@@ -8,11 +8,11 @@ from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.roll_geometry import HEADER, RULER, pitch_name, place_name
 from lakhnes.gui.roll_hands import Keys, Mouse
 from lakhnes.gui.roll_selection import Selection
 from lakhnes.gui.roll_view import RollView
-from lakhnes.gui.theme import VOICE_NAMES
 from lakhnes.runtime import Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.state import SongState
@@ -94,7 +94,7 @@ class Roll(RollView):
         self._selector.set_limit(-(-self._state.end // bar) * bar)
 
     def _words(self, chosen: Selection) -> str:
-        names = ", ".join(VOICE_NAMES[voice] for voice in sorted(chosen.voices))
+        names = ", ".join(TRACK_NAMES[voice] for voice in sorted(chosen.voices))
         first, last = (place_name(self._state.grid, tick) for tick in chosen.span)
         return f"{names}, from {first} to {last}"
 
@@ -114,7 +114,7 @@ class Roll(RollView):
                 place = place_name(self._state.grid, float(notes.starts[i]))
                 beats = f"{float(notes.ends[i] - notes.starts[i]) / PPQ:.3g}"
                 return (
-                    f"{VOICE_NAMES[lane.voice]}  {pitch_name(lane.voice, pitch)}  "
+                    f"{TRACK_NAMES[lane.voice]}  {pitch_name(lane.voice, pitch)}  "
                     f"bar {place}, {beats} beat{'s' * (beats != '1')}"
                 )
         return ""
@@ -124,7 +124,7 @@ class Roll(RollView):
         if point.y() < RULER:
             return "" if point.x() < HEADER else "Click to go there, drag to select bars"
         if point.x() < HEADER:
-            return f"Click to select the whole of {VOICE_NAMES[self.lane_at(point.y()).voice]}"
+            return f"Click to select the whole of {TRACK_NAMES[self.lane_at(point.y()).voice]}"
         note = self.note_at(point)
         ahead = self._state.kept <= self.axis.tick(point.x()) < self._state.end
         return note or ("Composed ahead; it may still change" if ahead else "")

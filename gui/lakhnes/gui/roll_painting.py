@@ -9,9 +9,10 @@ import numpy as np
 from PySide6.QtCore import QLine, QPoint, QRect, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPolygon
 
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.roll_geometry import HEADER, RULER, Axis, Lane, PlacedNotes, pitch_name
 from lakhnes.gui.roll_selection import Selection
-from lakhnes.gui.theme import VOICE_NAMES, Theme, mixed
+from lakhnes.gui.theme import Theme, mixed
 from lakhnes.runtime import Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.state import SongState
@@ -347,7 +348,7 @@ def _name(painter: QPainter, sight: Sight, lane: Lane) -> None:
     painter.setFont(font)
     painter.setPen(theme.text if heard else theme.faint_text)
     high = painter.fontMetrics().height()
-    painter.drawText(QRect(20, lane.top + 5, HEADER - 20, high), _Align.AlignLeft, VOICE_NAMES[voice])
+    painter.drawText(QRect(20, lane.top + 5, HEADER - 20, high), _Align.AlignLeft, TRACK_NAMES[voice])
     painter.setFont(sight.font)
     settings = state.voices[voice]
     word = "muted" if settings.muted and not heard else "solo" if settings.solo else "" if heard else "silent"

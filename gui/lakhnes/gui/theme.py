@@ -10,9 +10,6 @@ from PySide6.QtWidgets import QApplication
 
 from lakhnes.runtime import Voice
 
-VOICE_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
-"""What the voices are called before people."""
-
 _TILE = 6  # pixels after which a pattern comes again
 
 

@@ -9,11 +9,12 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from lakhnes.apu import instrument_names
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo, Slider, Spin, caption, reading
 from lakhnes.gui.meter import Meter
 from lakhnes.gui.pitch_box import PitchBox
-from lakhnes.gui.theme import LIGHT, VOICE_NAMES, Theme
+from lakhnes.gui.theme import LIGHT, Theme
 from lakhnes.runtime import Voice
 from lakhnes.runtime.events import VOCABULARY_PITCHES
 from lakhnes.studio.state import SongState
@@ -60,7 +61,7 @@ class VoiceStrip(QFrame):
         """
         super().__init__(parent)
         self._studio, self._voice = studio, voice
-        name = VOICE_NAMES[voice]
+        name = TRACK_NAMES[voice]
         self.setObjectName(f"strip-{voice.name}")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.swatch = Swatch(voice)
@@ -111,7 +112,7 @@ class VoiceStrip(QFrame):
     def toggle(self, field: str) -> None:
         """Switches `muted`, `solo` or `locked`."""
         on = not getattr(self._studio.session.state.voices[self._voice], field)
-        label = f"{_SWITCHES[field][not on]} {VOICE_NAMES[self._voice]}"
+        label = f"{_SWITCHES[field][not on]} {TRACK_NAMES[self._voice]}"
         changes: dict[str, Any] = {field: on}
         self._studio.session.change_voice(label, self._voice, **changes)
 
@@ -121,7 +122,7 @@ class VoiceStrip(QFrame):
         self.meter.set_theme(theme, theme.voices[self._voice])
 
     def _change(self, label: str, name: str, **changes: Any) -> None:
-        label = f"{label} of {VOICE_NAMES[self._voice]}"
+        label = f"{label} of {TRACK_NAMES[self._voice]}"
         key = f"{self._voice.name} {name}"
         self._studio.session.change_voice(label, self._voice, key=key, **changes)
 

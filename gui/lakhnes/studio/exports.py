@@ -9,19 +9,12 @@ from pathlib import Path
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.apu.sound_files import SPREAD, SoundSettings
 from lakhnes.bridge import MidiStyle, midi_bytes
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import BeatGrid, OptionError, Part, Score, Voice, retimed
 from lakhnes.runtime.files import write_all
 from lakhnes.studio.cutting import extract
 from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music
 from lakhnes.studio.state import SongState
-
-VOICE_NAMES = {
-    Voice.P1: "Pulse 1",
-    Voice.P2: "Pulse 2",
-    Voice.TR: "Triangle",
-    Voice.NO: "Noise",
-}
-"""As people call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +143,7 @@ def write_for_daw(
     pieces = {f"{name}.mid": score}
     if each:
         pieces = {
-            f"{name} {VOICE_NAMES[voice]}.mid": _only(score, (voice,))
+            f"{name} {TRACK_NAMES[voice]}.mid": _only(score, (voice,))
             for voice in Voice
             if score.parts[voice].notes
         }
@@ -170,4 +163,4 @@ def _only(score: Score, voices: Collection[Voice]) -> Score:
     return replace(score, parts=(p1, p2, tr, no))
 
 
-__all__ = ["VOICE_NAMES", "ExportRequest", "chosen", "export", "heard", "playing", "write_for_daw"]
+__all__ = ["ExportRequest", "chosen", "export", "heard", "playing", "write_for_daw"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import Model, OptionError, Score, Voice
 from lakhnes.runtime.arrange import Settings, accompany_voices, regenerate
 from lakhnes.studio.jobs import Job
@@ -14,8 +15,6 @@ from lakhnes.studio.view import Message
 
 TAKES = 4
 """How many there are to choose from."""
-
-_NAMES = {Voice.P1: "pulse 1", Voice.P2: "pulse 2", Voice.TR: "triangle", Voice.NO: "noise"}
 
 
 class Takes:
@@ -102,7 +101,7 @@ class Takes:
             self._studio.session.edit("New voices", score, (0, whole), free)
             self._studio.session.amend(seed=number)
 
-        names = " and ".join(_NAMES[voice] for voice in free)
+        names = " and ".join(TRACK_NAMES[voice].lower() for voice in free)
         self._job = self._studio.jobs.start(Job(f"Composing {names}"), work, done, lane="compose")
 
     def again(self) -> None:
@@ -178,7 +177,7 @@ class Takes:
                 job.tell(job.progress or 0.0)
                 post(arrived(score))
 
-        names = ", ".join(_NAMES[voice] for voice in sorted(voices))
+        names = ", ".join(TRACK_NAMES[voice].lower() for voice in sorted(voices))
         job = Job(f"Composing {names} anew")
         self._job = self._studio.jobs.start(job, work, lane="compose")
 
