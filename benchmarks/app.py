@@ -234,7 +234,6 @@ class App:
         from lakhnes.studio.preferences import PreferenceStore
         from lakhnes.studio.studio import Studio
 
-        sys.setswitchinterval(0.0005)
         application = QApplication.instance() or QApplication([])
         assert isinstance(application, QApplication)
         self.application = application
@@ -248,6 +247,8 @@ class App:
     def __enter__(self) -> "App":
         from PySide6.QtCore import QEvent, QObject
 
+        from lakhnes.bridge import keep_time
+
         app = self
 
         class Counter(QObject):
@@ -259,6 +260,7 @@ class App:
         self.window.roll.viewport().installEventFilter(self._counter)
         self.window.resize(1400, 900)
         self.window.show()
+        keep_time()
         self.window.begin()
         self.window._timer.timeout.connect(self._paint)
         return self

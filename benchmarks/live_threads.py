@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,14 +14,13 @@ from rich.console import Console
 
 from lakhnes.bridge.beat_clock import CLOCK, START, STOP, InternalClock
 from lakhnes.bridge.control_input import ControlInput
+from lakhnes.bridge.interpreter import keep_time
 from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.midi_outlet import Sender
 from lakhnes.bridge.performance import Performance
 from lakhnes.cli.live_view import screen, view
 from lakhnes.runtime import Model, Sampling, Steering
 
-SWITCH_SECONDS = 0.0005
-"""As `lakhnes play` sets it."""
 FRAME_SECONDS = 0.05
 """Between two pictures of `lakhnes play`."""
 BUSY_BARS = 16
@@ -87,8 +85,7 @@ def _armed(performance: Performance) -> None:
     """Waits until music is there; then everything is as in `lakhnes play` when it starts."""
     while not performance.armed():
         time.sleep(0.002)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.freeze()
+    keep_time()
 
 
 def lateness(

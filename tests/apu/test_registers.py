@@ -305,7 +305,7 @@ sets = st.builds(
 
 
 def states_by_voice(score: Score, instruments: InstrumentSet) -> list[list[VoiceState]]:
-    states = voice_states(score, IMPROVED, instruments)
+    states = list(voice_states(score, IMPROVED, instruments))
     return [[state for state in states if state.voice is voice] for voice in Voice]
 
 

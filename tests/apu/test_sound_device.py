@@ -25,10 +25,11 @@ import json, sys, time
 import numpy as np
 from lakhnes.apu.sound_device import find_sound_output, open_sound
 from lakhnes.apu.synth import Synth
+from lakhnes.bridge import keep_time
 from lakhnes.runtime import Voice
 from lakhnes.runtime.errors import LakhnesError
 
-sys.setswitchinterval(0.0005)
+keep_time()
 synth = Synth("plain")
 
 def say(**what):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from itertools import groupby
+from heapq import merge
+from itertools import groupby, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -69,23 +70,22 @@ def registers_of(
         raise OptionError("The seed's way has no instruments; choose the improved one, or plain instruments.")
     states = voice_states(score, mode, instruments or InstrumentSet())
     if mode is RegisterMode.SEED:
-        states = [state for state in states if state.sample < score.length]
+        states = takewhile(lambda state: state.sample < score.length, states)
     sweep = _SEED_SWEEP if mode is RegisterMode.SEED else SWEEP
-    table = np.array(list(RegisterWriter(sweep).writes(states)), np.int64)  # [n, 3]
+    table = np.fromiter(RegisterWriter(sweep).writes(states), np.dtype((np.int64, 3)))
     return RegisterLog(
         table[:, 0], table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint8), score.length, NTSC_CLOCK_HZ
     )
 
 
-def voice_states(score: Score, mode: RegisterMode, instruments: InstrumentSet) -> list[VoiceState]:
+def voice_states(score: Score, mode: RegisterMode, instruments: InstrumentSet) -> Iterator[VoiceState]:
     """What every voice does, in time, the voices in order at one sample; at most one state of each there."""
     left = instruments.beside(score.parts)
-    states: list[VoiceState] = []
-    for voice in Voice:
-        steps = VoiceSteps(voice, mode, left)
-        states += steps.states(_moments(score.parts[voice], score.length), score.length + 1)
-    states.sort(key=attrgetter("sample"))
-    return states
+    voices = [
+        VoiceSteps(voice, mode, left).states(_moments(score.parts[voice], score.length), score.length + 1)
+        for voice in Voice
+    ]
+    return merge(*voices, key=attrgetter("sample"))
 
 
 def timer_of(voice: Voice, pitch: int, mode: RegisterMode = RegisterMode.IMPROVED) -> int:

@@ -8,6 +8,7 @@ music start at `performance.py`, then `player.py`, which sends, `beat_clock.py` 
 from lakhnes.bridge.beat_clock import BeatClock, InternalClock
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.controls import Control, ControlMap
+from lakhnes.bridge.interpreter import keep_time
 from lakhnes.bridge.midi import MidiImport, MidiStyle, import_midi, midi_bytes, read_midi, write_midi
 from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.midi_outlet import MidiOutlet
@@ -31,6 +32,7 @@ __all__ = [
     "Recorder",
     "Status",
     "import_midi",
+    "keep_time",
     "list_ports",
     "midi_bytes",
     "open_input",

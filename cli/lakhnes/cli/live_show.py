@@ -51,8 +51,7 @@ class Show:
         performance = self._stage.performance
         while not (performance.armed() or performance.error or performance.status().problems or over()):
             time.sleep(0.002)
-        gc.collect()
-        gc.freeze()  # a collection that looks at all of this again would hold up the player for milliseconds
+        gc.collect()  # now rather than while it plays
         started = time.perf_counter()
         if not paused and isinstance(self._stage.clock, InternalClock):
             self._stage.clock.start(started)

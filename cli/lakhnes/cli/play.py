@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,9 +28,6 @@ from lakhnes.cli.options import (
 
 _PORTS = "MIDI ports"
 _CLOCK = "Time"
-
-_SWITCH_SECONDS = 0.0005
-"""How long a thread keeps the interpreter: the default of 5 ms would be heard."""
 
 
 def play(
@@ -134,13 +130,14 @@ def play(
     if port and (virtual is not None or ports == "4"):
         raise typer.BadParameter("existing ports have their names; give no others", param_hint="--port")
 
+    from lakhnes.bridge.interpreter import keep_time
     from lakhnes.cli.live_show import Show
     from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime.errors import LakhnesError, PortLostError
     from lakhnes.studio.music_files import check_outputs
     from lakhnes.studio.stage import Stage, Wiring
 
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    keep_time()
     steering = parse_steering(temperature, top_k, top_p, scale, None, pitch_range, density, max_note)
     check_outputs(record or [])
     wiring = Wiring(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -10,9 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-
-_SWITCH_SECONDS = 0.0005
-"""How long a thread keeps the interpreter: the default of 5 ms would be heard."""
 
 
 def run(files: Sequence[Path] = ()) -> int:
@@ -27,13 +23,13 @@ def run(files: Sequence[Path] = ()) -> int:
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
+    from lakhnes.bridge import keep_time
     from lakhnes.gui.main_window import MainWindow, is_dark
     from lakhnes.gui.theme import dress
     from lakhnes.studio.preferences import PreferenceStore
     from lakhnes.studio.studio import Studio
     from lakhnes.studio.view import Message
 
-    sys.setswitchinterval(_SWITCH_SECONDS)
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("LakhNES")
@@ -55,7 +51,7 @@ def run(files: Sequence[Path] = ()) -> int:
     QTimer.singleShot(0, window.begin)
     if files:
         QTimer.singleShot(0, lambda: window.open(files[0]))
-    gc.freeze()  # what is loaded by now stays; looking at it again would hold up the player
+    keep_time()
     code = application.exec()
     sys.stdout.flush()
     if not window.ended:
