@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakhnes.apu import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, Filters, MemoryBlock, Renderer, Writes, chip
+from lakhnes.apu import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, Filters, MemoryBlock, Renderer, Writes
 from lakhnes.apu.tables import LENGTHS, tables
 
 RATE = 44_100
@@ -289,37 +289,39 @@ def test_noise_starts_its_envelope_again() -> None:
     assert level[1] > level[0]
 
 
-def one(renderer: Renderer, register: int, value: int, frames: int) -> None:
-    """Renders with one write at once."""
-    write = np.array([renderer.clock]), np.array([register], np.uint8), np.array([value], np.uint8)
-    renderer.render_block(Writes(*write), frames)
+def noise_bits(sound: np.ndarray, period: int) -> np.ndarray:
+    """Bit 0 of the noise's shift register at each step, from the sound of the noise alone."""
+    clocks = NTSC_CLOCK_HZ / RATE
+    edges = np.flatnonzero(np.diff((sound > sound.max() / 2).astype(int)))
+    turn = np.exp(2j * np.pi * edges * clocks / period).mean()
+    first = np.angle(turn) / (2 * np.pi) % 1 * period  # clock of the edges, within a step
+    middles = (first + period * (np.arange(len(sound) * clocks / period - 1) + 0.5)) / clocks
+    return (sound[middles.astype(int)] < sound.max() / 2).astype(int)
 
 
 def test_a_mode_of_the_noise_leaves_its_register_as_it_is() -> None:
-    t, renderer = tables(NTSC_CLOCK_HZ), Renderer()
-    one(renderer, 0x0E, 15, 4_000)
-
-    def register() -> int:
-        base, index = renderer._state[chip.NO, [chip._BASE, chip._INDEX]]
-        return int(t.noise_state[base - 65 + index])
-
-    before = register()
-    one(renderer, 0x0E, 0x8F, 1)
-    assert before != 1
-    assert register() in (before, before >> 1 | ((before ^ before >> 6) & 1) << 14)
+    """The 15 bits that are in the register when the mode changes come out as they would have."""
+    start = [ON, (0x0C, HELD), (0x0F, 0), (0x0E, 15)]
+    bits = noise_bits(play((0, start), (0.2, [(0x0E, 0x8F)]), seconds=0.6, channel=3), 4068)
+    old = bits[15:] == bits[:-15] ^ bits[1:-14]
+    new = bits[15:] == bits[:-15] ^ bits[6:-9]
+    changed = int(0.2 * NTSC_CLOCK_HZ / 4068)
+    assert old[: changed - 2].all()
+    assert new[changed + 2 :].all()
+    assert not new[: changed - 2].all()
+    assert not old[changed + 2 :].all()
+    assert 15 < bits[: changed + 15].sum() < changed
 
 
 def test_a_triangle_goes_on_from_its_step_after_it_was_too_high_to_hear() -> None:
-    renderer = Renderer()
-    for register, value in (ON, (0x08, 0xFF), (0x0A, 0xFF), (0x0B, 0x0F)):
-        one(renderer, register, value, 1_000)
-    step = int(renderer._state[chip.TR, chip._INDEX])
-    one(renderer, 0x0B, 0x08, 1)
-    one(renderer, 0x0A, 0, 1_000)
-    assert renderer._state[chip.TR, chip._SIZE] == 1
-    one(renderer, 0x0A, 0xFF, 1)
-    assert step > 0
-    assert (int(renderer._state[chip.TR, chip._INDEX]) - step) % 32 <= 1
+    low = [ON, (0x08, 0xFF), (0x0A, 0xFF), (0x0B, 0x0F)]  # a step every 2,048 clocks, 50 samples
+    up, down = (0.1, [(0x0B, 0x08), (0x0A, 0)]), (0.2, [(0x0A, 0xFF), (0x0B, 0x0F)])
+    sound = play((0, low), up, down, seconds=0.3, channel=2)
+    levels = 8227 * sound / (159.79 - 100 * sound)
+    before, between, after = (levels[round(at * RATE)] for at in (0.1, 0.15, 0.201))
+    assert abs(before - 7.5) > 3
+    assert between == pytest.approx(7.5, abs=0.01)
+    assert abs(after - before) <= 2.1
 
 
 def dmc(sample: bytes, address: int, writes: list[tuple[int, int]], seconds: float = 0.05) -> np.ndarray:

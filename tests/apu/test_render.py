@@ -1,7 +1,7 @@
 """Sound: how clean it is, that all ways to it agree, and how near it comes to reference renders."""
 
-import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from lakhnes.apu import (
     RegisterLog,
     Renderer,
     Writes,
+    native,
     read_vgm,
     registers_of,
     render,
 )
-from lakhnes.apu.bandlimit import LATENCY, TAPS, coefficients, finish
-from lakhnes.runtime import OptionError
+from lakhnes.apu.bandlimit import LATENCY, TAPS, coefficients
+from lakhnes.apu.native import finish
+from lakhnes.runtime import MissingLibraryError, OptionError
 
 RATE = 44_100
 
@@ -72,20 +74,19 @@ def test_pitch_is_the_registers_within_a_twentieth_of_a_cent(timer: int) -> None
     assert abs(1200 * np.log2(found / hz)) < 0.05
 
 
-def test_numpy_and_numba_give_the_same(tmp_path: Path) -> None:
-    """What is heard without numba: the same tune and a sample, in a process that cannot import it."""
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "import numpy as np\n"
-        "from test_render import busy, whole\n"
-        "from lakhnes.apu.compiled import COMPILED\n"
-        "assert not COMPILED\n"
-        "np.save(sys.argv[1], whole(busy()))"
-    )
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    environment = {"PYTHONPATH": ":".join([*folders, *sys.path])}
-    subprocess.run([sys.executable, "-c", code, tmp_path / "a.npy"], check=True, env=environment)
-    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), whole(busy()), atol=1e-9)
+@pytest.fixture
+def no_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in which the compiled chip is looked for, in vain."""
+    monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
+    native.library.cache_clear()
+    yield tmp_path
+    native.library.cache_clear()
+
+
+def test_without_a_compiler_there_is_a_next_step(no_chip: Path) -> None:
+    (no_chip / "_chip.so").write_bytes(b"of another system")
+    with pytest.raises(MissingLibraryError, match="Install a C compiler"):
+        Renderer()
 
 
 def busy() -> RegisterLog:

@@ -21,11 +21,6 @@ RATE, BLOCK = 48_000, 512
 START = 1000.0  # of the device, in seconds
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled() -> None:
-    Synth()
-
-
 def played(
     synth: Synth,
     seconds: float,

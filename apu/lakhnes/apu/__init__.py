@@ -3,7 +3,7 @@
 A score becomes register writes (`registers_of`), those become sound (`render`, `Renderer`, `write_sound`) or
 a VGM file (`vgm_bytes`), and can be read back (`read_vgm`, `score_of_registers`). It may import
 `lakhnes.runtime` and nothing else of the project. Live, notes go to a `Synth`, heard through `open_sound`.
-Nothing is compiled before the first sound.
+The chip itself is C, in `apu/src`, compiled when the project is installed.
 """
 
 from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set, mixed_set

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakhnes.apu.instruments import FRAME_SAMPLES, Instrument, InstrumentSet
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, RegisterLog
@@ -72,7 +73,8 @@ def registers_of(
     if mode is RegisterMode.SEED:
         states = takewhile(lambda state: state.sample < score.length, states)
     sweep = _SEED_SWEEP if mode is RegisterMode.SEED else SWEEP
-    table = np.fromiter(RegisterWriter(sweep).writes(states), np.dtype((np.int64, 3)))
+    rows = np.dtype((np.int64, 3))
+    table: NDArray[np.int64] = np.asarray(np.fromiter(RegisterWriter(sweep).writes(states), rows), np.int64)
     return RegisterLog(
         table[:, 0], table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint8), score.length, NTSC_CLOCK_HZ
     )

@@ -9,6 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.apu.bandlimit import LATENCY, coefficients
+from lakhnes.apu.native import Apu
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE
@@ -95,36 +97,28 @@ class Renderer:
 
         Raises:
             OptionError: for a sample rate or clock out of range.
+            MissingLibraryError: if the chip was not compiled.
         """
-        from lakhnes.apu import bandlimit, chip, tables
-
         if sample_rate not in SAMPLE_RATES:
             low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
             raise OptionError(f"A sample rate of {sample_rate} Hz is out of range; give {low} to {high}.")
         if not 100_000 <= clock_hz <= 10_000_000:
             raise OptionError(f"A CPU clock of {clock_hz} Hz is out of range; give {NTSC_CLOCK_HZ}.")
-        self._chip, self._bandlimit = chip, bandlimit
-        self._clock_hz, self._sample_rate = clock_hz, sample_rate
-        self._tables = tables.tables(clock_hz)
-        self._state = chip.power_on(self._tables)
-        self._memory = np.zeros(65_536, np.uint8)
-        self._gain = _GAINS[mixer]
-        self._coefficients = bandlimit.coefficients(*_CORNERS[filters], sample_rate)
-        self._heard = np.eye(5, dtype=np.int64) if separate else np.ones((1, 5), np.int64)
-        self._separate = separate
-        buses = len(self._heard)
-        self._levels = np.tile(chip.levels_of(self._state), (buses, 1)) * self._heard
-        self._tails = np.zeros((buses, bandlimit.TAPS))
-        self._filters = np.zeros((buses, 5))
-        if filters is Filters.FLAT:
-            self._filters[:] = bandlimit.outputs(self._levels, self._gain)[:, None]
-        self._trains = np.zeros((5, 0, chip.TRAIN), np.int64)
+        self._clock_hz, self._sample_rate, self._separate = clock_hz, sample_rate, separate
+        self._apu = Apu(
+            clock_hz,
+            sample_rate,
+            gain=_GAINS[mixer],
+            coefficients=coefficients(*_CORNERS[filters], sample_rate),
+            steady=filters is Filters.FLAT,
+            separate=separate,
+        )
         self.frame = self.clock = 0
 
     @property
     def status(self) -> int:
         """What the console would read from $4015: which channels still sound."""
-        return self._chip.status(self._state)
+        return self._apu.status
 
     def clock_of(self, frame: int) -> int:
         """First CPU clock of a frame of sound."""
@@ -132,8 +126,7 @@ class Renderer:
 
     def load(self, block: MemoryBlock) -> None:
         """Puts a DMC sample where the chip can read it; what lies beyond $FFFF is cut off."""
-        data = np.frombuffer(block.data, np.uint8)[: 65_536 - block.address]
-        self._memory[block.address : block.address + len(data)] = data
+        self._apu.load(block.address, block.data[: 65_536 - block.address])
 
     def render_block(self, writes: Writes, frames: int) -> Samples:
         """Renders what follows.
@@ -151,43 +144,10 @@ class Renderer:
         """
         if frames < 0 or (frames == 0 and len(writes.clocks)):
             raise OptionError("A block without frames has no time for writes; give it some.")
-        chip, bandlimit = self._chip, self._bandlimit
         until = self.clock_of(self.frame + frames)
-        most = chip.most_trains(until - self.clock, len(writes.clocks), self._tables)
-        if most > self._trains.shape[1]:
-            self._trains = np.empty((5, most, chip.TRAIN), np.int64)
-        clocks = np.clip(writes.clocks, self.clock, until - 1)
-        counts = chip.advance(
-            self._state,
-            until,
-            clocks,
-            writes.registers.astype(np.int64),
-            writes.values.astype(np.int64),
-            self._memory,
-            self._tables,
-            self._trains,
+        out = self._apu.render(
+            (self.clock, until), writes.clocks, writes.registers, writes.values, (self.frame, frames)
         )
-        out = np.zeros((len(self._heard), frames), np.float32)
-        for bus, heard in enumerate(self._heard):
-            buffer = np.zeros(frames + bandlimit.TAPS)
-            buffer[: bandlimit.TAPS] = self._tails[bus]
-            n_steps = bandlimit.add_steps(
-                self._trains,
-                counts,
-                heard,
-                self._tables.patterns,
-                self._levels[bus],
-                self._gain,
-                self.frame,
-                self._sample_rate,
-                self._clock_hz,
-                *bandlimit.kernels(),
-                buffer,
-            )
-            if not (n_steps or self._tails[bus].any() or self._filters[bus].any()):
-                continue  # nothing sounds, and nothing rings on
-            bandlimit.finish(buffer, self._coefficients, self._filters[bus], out[bus])
-            self._tails[bus] = buffer[frames:]
         self.frame += frames
         self.clock = until
         return out if self._separate else out[0]
@@ -227,8 +187,6 @@ def render(
     Raises:
         OptionError: for a setting out of range.
     """
-    from lakhnes.apu.bandlimit import LATENCY
-
     renderer = Renderer(
         clock_hz=log.clock_hz, sample_rate=sample_rate, mixer=mixer, filters=filters, separate=separate
     )

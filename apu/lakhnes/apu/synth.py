@@ -118,7 +118,7 @@ class Synth:
         self._start(sample_rate, block)
         for voice in Voice:
             self.note_on(voice, 8, 15, -1.0)
-        self.render(block, 0.0)  # with sound in it, so that all is compiled
+        self.render(block, 0.0)  # with sound in it, so that all is loaded
         self._told.clear()
         self._start(sample_rate, block)
 

@@ -40,13 +40,13 @@ _FRAME_STEPS = (
     ((8313, 16627, 24939, 33253, 33254), (8313, 16627, 24939, 41565, 41566)),
 )
 
-TRIANGLE_BASE = 32
+TRIANGLE_FIRST = 32
 """Where the triangle's steps begin in `Tables.patterns`; the four duties of a pulse lie before."""
 
 TRIANGLE_MEAN = 64
 """Where the triangle's mean is, which is all that is left of it far above hearing."""
 
-NOISE_BASE = 65
+NOISE_FIRST = 65
 """Where the noise's output begins, 32,767 steps of mode 0, then the cycles of mode 1."""
 
 NOISE_STATES = 32_767
@@ -54,7 +54,7 @@ NOISE_STATES = 32_767
 
 
 class Tables(NamedTuple):
-    """What the compiled chip reads; all arrays of int64."""
+    """What the compiled chip reads (`Tables` of chip.h); all arrays of int64."""
 
     patterns: NDArray[np.int64]
     """Outputs of the sequencers, 0..30 for the triangle in half steps of its level, else 0 or 1."""

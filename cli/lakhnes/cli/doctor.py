@@ -63,7 +63,7 @@ def doctor(as_json: JsonFlag = False) -> None:
             ("Python", _python),
             ("model", _model),
             ("folders", _folders),
-            ("numba", _numba),
+            ("sound chip", _chip),
             ("extras", _extras),
             ("MIDI", _midi),
             ("sound", _sound),
@@ -136,12 +136,11 @@ def _can_write(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
-def _numba() -> list[Check]:
-    from importlib.metadata import version
+def _chip() -> list[Check]:
+    from lakhnes.apu import Renderer
 
-    if importlib.util.find_spec("numba") is None:
-        return [Check("numba", False, "not installed, sound is made slowly", "run  pip install numba")]
-    return [Check("numba", True, version("numba"))]
+    Renderer()
+    return [Check("sound chip", True, "compiled")]
 
 
 def _has(extra: str) -> bool:

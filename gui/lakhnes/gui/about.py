@@ -22,7 +22,6 @@ _PARTS = (
     ("pyo", "pyo", "LGPL-3.0"),
     ("ONNX Runtime", "onnxruntime", "MIT"),
     ("NumPy", "numpy", "BSD-3-Clause"),
-    ("Numba", "numba", "BSD-2-Clause"),
     ("mido", "mido", "MIT"),
     ("python-rtmidi", "python-rtmidi", "MIT"),
     ("python-soundfile, libsndfile", "soundfile", "BSD-3-Clause, LGPL-2.1"),

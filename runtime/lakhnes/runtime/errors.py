@@ -76,6 +76,17 @@ class SoundError(LakhnesError):
     """No sound output, or one that fails; everything else goes on without sound."""
 
 
+class MissingLibraryError(LakhnesError):
+    """The compiled part of the sound chip, which is not there."""
+
+    def __init__(self) -> None:
+        """Says how to get it."""
+        super().__init__(
+            "The sound chip was not compiled when lakhnes was installed, so there is no sound; all else "
+            "works. Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev), then lakhnes once more."
+        )
+
+
 class MissingExtraError(LakhnesError):
     """An optional dependency that is not installed."""
 

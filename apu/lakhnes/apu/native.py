@@ -1,0 +1,185 @@
+"""The compiled part of the chip: `apu/src`, a library that is built when the project is installed."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.apu.bandlimit import Floats, impulses
+from lakhnes.apu.tables import NOISE_FIRST, NOISE_STATES, TRIANGLE_FIRST, TRIANGLE_MEAN, tables
+from lakhnes.runtime.errors import MissingLibraryError
+
+
+class _Tables(ctypes.Structure):
+    """`Tables` of chip.h."""
+
+    _fields_ = (
+        *(
+            (name, c_void_p)
+            for name in ("patterns", "noise_state", "noise_place", "noise_base", "noise_size")
+        ),
+        *((name, c_void_p) for name in ("lengths", "noise_periods", "dmc_periods", "frame_steps")),
+        *((name, c_int64) for name in ("triangle_first", "triangle_mean", "noise_first", "noise_states")),
+    )
+
+
+class _Settings(ctypes.Structure):
+    """`Settings` of sound.c."""
+
+    _fields_ = (
+        ("clock_hz", c_int64),
+        ("sample_rate", c_int64),
+        ("n_buses", c_int64),
+        ("gain", c_double),
+        ("coefficients", c_double * 7),
+        ("tone", c_void_p),
+        ("noise", c_void_p),
+        ("steady", c_int32),
+    )
+
+
+class Apu:
+    """A 2A03 with its mixer and filters, as a piece of the library's memory."""
+
+    def __init__(
+        self,
+        clock_hz: int,
+        sample_rate: int,
+        *,
+        gain: float,
+        coefficients: Floats,
+        steady: bool,
+        separate: bool,
+    ) -> None:
+        """Switches it on.
+
+        Args:
+            clock_hz: CPU clock.
+            sample_rate: of the sound, in Hz.
+            gain: of the half of the mixer with triangle, noise and DMC.
+            coefficients: float64 [7], see `bandlimit.coefficients`.
+            steady: whether the steady part of the output is kept; only where there is no high pass.
+            separate: whether each channel is mixed and filtered alone.
+
+        Raises:
+            MissingLibraryError: if the library was not built.
+        """
+        self._library = library()
+        self._n_buses = 5 if separate else 1
+        self._memory = ctypes.create_string_buffer(self._library.apu_size())
+        tone, noise = impulses()
+        facts = tables(clock_hz)
+        self._kept = (facts, tone, noise)  # the library has their addresses
+        self._tables = _Tables(
+            *(array.ctypes.data for array in facts), TRIANGLE_FIRST, TRIANGLE_MEAN, NOISE_FIRST, NOISE_STATES
+        )
+        settings = _Settings(
+            clock_hz,
+            sample_rate,
+            self._n_buses,
+            gain,
+            (c_double * 7)(*coefficients),
+            tone.ctypes.data,
+            noise.ctypes.data,
+            steady,
+        )
+        self._library.apu_power_on(self._memory, ctypes.byref(self._tables), ctypes.byref(settings))
+
+    @property
+    def status(self) -> int:
+        """What the console would read from $4015."""
+        return int(self._library.apu_status(self._memory))
+
+    def load(self, address: int, data: bytes) -> None:
+        """Puts data where the DMC can read it; it must end within 64 KiB."""
+        self._library.apu_load(self._memory, address, len(data), data)
+
+    def render(
+        self,
+        span: tuple[int, int],
+        clocks: NDArray[np.int64],
+        registers: NDArray[np.uint8],
+        values: NDArray[np.uint8],
+        frames: tuple[int, int],
+    ) -> NDArray[np.float32]:
+        """Renders the block that follows.
+
+        Args:
+            span: the first CPU clock and the one after the last.
+            clocks: int64 [n] of the writes, never decreasing; early and late ones happen at the edges.
+            registers: uint8 [n], 0x00..0x17.
+            values: uint8 [n].
+            frames: samples before the block, and its length.
+
+        Returns:
+            float32 [buses, frames].
+
+        Raises:
+            MemoryError: if there is no room; nothing has happened then.
+        """
+        before, n_frames = frames
+        out = np.zeros((self._n_buses, n_frames), np.float32)
+        clocks = np.ascontiguousarray(clocks, np.int64)
+        registers, values = np.ascontiguousarray(registers, np.uint8), np.ascontiguousarray(values, np.uint8)
+        failed = self._library.apu_render(
+            self._memory,
+            *span,
+            len(clocks),
+            clocks.ctypes.data,
+            registers.ctypes.data,
+            values.ctypes.data,
+            before,
+            n_frames,
+            out.ctypes.data,
+        )
+        if failed:
+            raise MemoryError(f"no room to render {n_frames} samples at once")
+        return out
+
+
+def finish(buffer: Floats, coefficients: Floats, memory: Floats, out: NDArray[np.float32]) -> None:
+    """The running sum of a buffer, through two high passes and a low pass.
+
+    Args:
+        buffer: float64 [>= frames].
+        coefficients: float64 [7], see `bandlimit.coefficients`.
+        memory: float64 [5] of the filters; brought up to date.
+        out: float32 [frames] to fill.
+    """
+    data = (array.ctypes.data for array in (buffer, coefficients, memory))
+    library().apu_finish(*data, len(out), out.ctypes.data)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The library, loaded; calls let other threads run.
+
+    Raises:
+        MissingLibraryError: if it is not there, or cannot be loaded.
+    """
+    for path in sorted(Path(__file__).parent.glob("_chip.*")):
+        try:
+            found = ctypes.CDLL(str(path))
+        except OSError:  # of another system
+            continue
+        found.apu_size.restype = c_int64
+        found.apu_power_on.argtypes = c_void_p, POINTER(_Tables), POINTER(_Settings)
+        found.apu_load.argtypes = c_void_p, c_int64, c_int64, c_void_p
+        found.apu_status.restype, found.apu_status.argtypes = c_int64, (c_void_p,)
+        found.apu_finish.argtypes = c_void_p, c_void_p, c_void_p, c_int64, c_void_p
+        found.apu_render.restype = c_int32
+        found.apu_render.argtypes = (
+            *(c_void_p, c_int64, c_int64),
+            *(c_int64, c_void_p, c_void_p, c_void_p),
+            *(c_int64, c_int64, c_void_p),
+        )
+        return found
+    raise MissingLibraryError
+
+
+__all__ = ["Apu", "finish", "library"]
