@@ -194,3 +194,19 @@ def test_composing_anew_tells_how_far_it_is_and_can_be_ended(tiny_model: Model) 
     ended = regenerate(tiny_model, tune(), span, [Voice.P1], map(seeded, range(9)), width=1, progress=enough)
     with pytest.raises(EnoughError):
         list(ended)
+
+
+def test_what_the_model_has_forgotten_does_not_matter(tiny_model: Model) -> None:
+    """Two songs differ where the memory does not reach, and in what comes long after the span."""
+    step, n = 10 * FRAME_SAMPLES, 3 * tiny_model.info.mem_len
+    span, far = (n * step, (n + 8) * step), (n + 40) * step
+
+    def take(pitch: int) -> tuple[Note, ...]:
+        melody = tuple(Note(i * step, step // 2, 60 + i % 7) for i in range(n + 80))
+        bass = (Note(0, step, pitch), Note(far, step, pitch))
+        score = Score((Part(melody), Part(), Part(bass), Part()), (n + 80) * step)
+        (made,) = regenerate(tiny_model, score, span, [Voice.P2], [seeded(1)])
+        assert made.parts[Voice.TR].notes == bass
+        return made.parts[Voice.P2].notes
+
+    assert take(40) == take(50)

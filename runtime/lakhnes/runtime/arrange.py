@@ -220,6 +220,7 @@ def regenerate(
     ear = heard(kept if kept.n_notes else score, model.codec.timing)
     stays = ear.score if kept.n_notes else Score(length=ear.score.length)
     first, last = ear.time(start), max(ear.time(start) + 1, ear.time(end))
+    stays = _around(stays, first, last + int(model.codec.wait_samples.max()), model.info.mem_len)
     before, time = list[Event](), 0
     for event in events_of_score(stays, expression=model.codec.vocabulary.has_expression):
         wait = min(event.value, first - time) if event.kind is Kind.WAIT else 0
@@ -248,6 +249,21 @@ def regenerate(
     for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
         whole = composed.score()
         yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, start, end) for v in voices})
+
+
+def _around(score: Score, first: int, end: int, n_notes: int) -> Score:
+    """A score without what is too far away for a model that composes in a span to know of.
+
+    Args:
+        score: any.
+        first: the span's first sample.
+        end: cut there, beyond the span by the longest wait that a model can say.
+        n_notes: so many notes before the span stay, which take as many tokens at least.
+    """
+    onsets = sorted(note.onset for part in score.parts for note in part.notes if note.onset < first)
+    low, high = ([0] * n_notes + onsets)[-n_notes], min(score.length, end)
+    parts = {voice: _moved(score.parts[voice], 0, low, high) for voice in Voice}
+    return _with(Score(length=high), parts)
 
 
 def _song(
