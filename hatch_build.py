@@ -1,7 +1,8 @@
-"""Compiles the sound chip (`apu/src`) into the package when a wheel is built or the project is installed."""
+"""What hatch does beside packing: it compiles the sound chip (`apu/src`) and notes the commit."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,15 +13,38 @@ from packaging.tags import sys_tags
 from setuptools.errors import BaseError, CompileError, LinkError
 
 FOLDER = Path("apu/lakhnes/apu")
+COMMIT = "commit.txt"
+"""In an sdist at the top, in a wheel beside the command line."""
 EXPORTS = ("apu_size", "apu_power_on", "apu_load", "apu_status", "apu_render", "apu_finish")
 UNIX_FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra")
 WINDOWS_FLAGS = ("/std:c11", "/O2", "/fp:precise")
 
 
-class ChipHook(BuildHookInterface):
+class Hook(BuildHookInterface):
     """Adds the library to a wheel, which is then one for this kind of machine and any Python."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Takes part in a build; `version` is `editable` for a checkout that is installed as it stands."""
+        if version != "editable":
+            self._note_commit(build_data)
+        if self.target_name == "wheel":
+            self._compile(build_data)
+
+    def _note_commit(self, build_data: dict[str, Any]) -> None:
+        """Writes which commit this is, where git or the sdist that it comes from tells."""
+        noted = Path(self.root) / COMMIT
+        if not noted.exists():
+            command = ["git", "-C", self.root, "rev-parse", "--short=12", "HEAD"]
+            try:
+                found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            except (OSError, subprocess.CalledProcessError):
+                return
+            noted = Path(tempfile.mkdtemp()) / COMMIT
+            noted.write_text(found, "ascii")
+        place = COMMIT if self.target_name == "sdist" else f"lakhnes/cli/{COMMIT}"
+        build_data["force_include"][str(noted)] = place
+
+    def _compile(self, build_data: dict[str, Any]) -> None:
         """Compiles; where that cannot be done the package is built without sound, and says so."""
         root = Path(self.root)
         try:

@@ -4,8 +4,8 @@
 
 On a minute of our own four-voice music, and on the VGM files that are given: times real time of rendering,
 with and without filters and file writing, medians over rounds; of silence; the cost of blocks of 256 frames;
-the first sound of a process; total alias of a 12.5 % pulse at 2 kHz below 18 kHz; the error of its pitch. Beside
-them what other renderers reached when the project began.
+the first sound of a process; total alias of a 12.5 % pulse at 2 kHz below 18 kHz; the error of its pitch.
+Beside them what other renderers reached when the project began.
 """
 
 import argparse

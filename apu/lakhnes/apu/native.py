@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -162,24 +163,28 @@ def library() -> ctypes.CDLL:
     Raises:
         MissingLibraryError: if it is not there, or cannot be loaded.
     """
-    for path in sorted(Path(__file__).parent.glob("_chip.*")):
-        try:
-            found = ctypes.CDLL(str(path))
-        except OSError:  # of another system
-            continue
-        found.apu_size.restype = c_int64
-        found.apu_power_on.argtypes = c_void_p, POINTER(_Tables), POINTER(_Settings)
-        found.apu_load.argtypes = c_void_p, c_int64, c_int64, c_void_p
-        found.apu_status.restype, found.apu_status.argtypes = c_int64, (c_void_p,)
-        found.apu_finish.argtypes = c_void_p, c_void_p, c_void_p, c_int64, c_void_p
-        found.apu_render.restype = c_int32
-        found.apu_render.argtypes = (
-            *(c_void_p, c_int64, c_int64),
-            *(c_int64, c_void_p, c_void_p, c_void_p),
-            *(c_int64, c_int64, c_void_p),
-        )
-        return found
-    raise MissingLibraryError
+    path = library_path()
+    try:
+        found = ctypes.CDLL(str(path))
+    except OSError as error:  # it is not there, or of another system
+        raise MissingLibraryError from error
+    found.apu_size.restype = c_int64
+    found.apu_power_on.argtypes = c_void_p, POINTER(_Tables), POINTER(_Settings)
+    found.apu_load.argtypes = c_void_p, c_int64, c_int64, c_void_p
+    found.apu_status.restype, found.apu_status.argtypes = c_int64, (c_void_p,)
+    found.apu_finish.argtypes = c_void_p, c_void_p, c_void_p, c_int64, c_void_p
+    found.apu_render.restype = c_int32
+    found.apu_render.argtypes = (
+        *(c_void_p, c_int64, c_int64),
+        *(c_int64, c_void_p, c_void_p, c_void_p),
+        *(c_int64, c_int64, c_void_p),
+    )
+    return found
 
 
-__all__ = ["Apu", "finish", "library"]
+def library_path() -> Path:
+    """Where the library is, or should be."""
+    return Path(__file__).with_name("_chip.dll" if sys.platform == "win32" else "_chip.so")
+
+
+__all__ = ["Apu", "finish", "library", "library_path"]

@@ -51,9 +51,12 @@ def find_sound_output() -> SoundOutput:
         SoundError: if there is none; the message says what to do.
     """
     _pyo()
-    command = [sys.executable, "-P", sound_probe.__file__]
+    frozen = getattr(sys, "frozen", False)
+    how = [sound_probe.FLAG] if frozen else ["-P", sound_probe.__file__]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            [sys.executable, *how], capture_output=True, timeout=_PROBE_SECONDS, check=False
+        )
         found = json.loads(done.stdout.splitlines()[-1])
         output = SoundOutput(found["kind"], found["name"])
     except (OSError, subprocess.TimeoutExpired, LookupError, ValueError):

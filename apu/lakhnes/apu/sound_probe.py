@@ -8,6 +8,10 @@ from __future__ import annotations
 import json
 import os
 from importlib import import_module
+from typing import NoReturn
+
+FLAG = "--probe-sound"
+"""With this a frozen program does what this module does as a program."""
 
 
 def probe() -> dict[str, str]:
@@ -28,6 +32,11 @@ def probe() -> dict[str, str]:
     return {"kind": "portaudio", "name": dict(zip(numbers, names, strict=True)).get(default, "sound output")}
 
 
-if __name__ == "__main__":
+def main() -> NoReturn:
+    """Prints what was found, and ends the process."""
     print(json.dumps(probe()), flush=True)  # noqa: T201
     os._exit(0)  # what pyo does at the end takes half a second
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,14 +57,21 @@ app.command()(evaluate.evaluate)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lakhnes {version('lakhnes')}")
+        from lakhnes.runtime import DEFAULT_MODEL
+
+        noted = Path(__file__).with_name("commit.txt")  # by the build
+        commit = f"commit {noted.read_text('ascii').strip()}" if noted.exists() else "a checkout"
+        typer.echo(f"lakhnes {version('lakhnes')} ({commit}), model {DEFAULT_MODEL}")
         raise typer.Exit
 
 
 @app.callback()
 def _common(
     wants_version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print version, commit and model."
+        ),
     ] = False,
 ) -> None:
     """Composes four-voice NES music."""

@@ -6,8 +6,6 @@ import importlib.util
 import json
 import os
 import platform
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,15 +26,6 @@ _EXTRAS = {
 """Modules of the optional extras."""
 
 _MEASURE_SECONDS = 0.3
-_CHILD_SECONDS = 30
-
-_SOUND_DEVICE = """
-import pyo
-device = pyo.pa_get_default_output()
-name = "" if device == -1 else dict(zip(*reversed(pyo.pa_get_output_devices()))).get(device, "unnamed")
-print("\\ndevice:" + name)
-"""
-"""PortAudio may crash where there is no device, so it is asked in a process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +65,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     else:
         for check in checks:
             step = f": {check.next_step}" if check.next_step else ""
-            typer.echo(f"{'ok' if check.ok else 'missing':<9}{check.name:<16}{check.found}{step}")
+            typer.echo(f"{'ok' if check.ok else 'missing':<9}{check.name:<20}{check.found}{step}")
     if not fine:
         raise typer.Exit(1)
 
@@ -153,6 +142,7 @@ def _extras() -> list[Check]:
         if _has(extra)
         else Check(f"extra {extra}", False, "not installed", f'run  pip install "lakhnes[{extra}]"')
         for extra in _EXTRAS
+        if _has(extra) or not getattr(sys, "frozen", False)
     ]
 
 
@@ -185,45 +175,12 @@ def _midi() -> list[Check]:
 
 
 def _sound() -> list[Check]:
-    if not _has("synth"):
-        return [Check("sound", False, "pyo is not installed", 'run  pip install "lakhnes[synth]"')]
-    device, reason = _sound_device()
-    return [
-        Check("sound device", bool(device), device or reason, "" if device else "connect or enable one"),
-        _sound_by_jack(),
-    ]
-
-
-def _sound_device() -> tuple[str, str]:
-    """The name of the default output device, or an empty one and why there is none."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _SOUND_DEVICE],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_CHILD_SECONDS,
-            env={**os.environ, "PYO_GUI_WX": "0"},
-        )
-    except subprocess.TimeoutExpired:
-        return "", "the system's sound does not answer"
-    if done.returncode < 0:
-        return "", f"PortAudio crashed ({signal.Signals(-done.returncode).name})"
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:]
-        return "", f"pyo cannot be used ({''.join(last) or done.returncode})"
-    return done.stdout.rpartition("device:")[2].strip(), "no output device"
-
-
-def _sound_by_jack() -> Check:
-    from lakhnes.bridge.rtmidi_backend import rtmidi_backend
-    from lakhnes.runtime import MissingExtraError, PortError
+    from lakhnes.apu import find_sound_output
+    from lakhnes.runtime.errors import MissingExtraError, SoundError
 
     try:
-        rtmidi_backend("jack")
-    except PortError:
-        step = "start one, as with qjackctl; a sound device is enough"
-        return Check("sound by JACK", False, "no server answers", step)
-    except MissingExtraError as error:
-        return Check("sound by JACK", False, str(error))
-    return Check("sound by JACK", True, "a server answers")
+        output = find_sound_output()
+    except (MissingExtraError, SoundError) as error:
+        return [Check("sound output", False, str(error))]
+    how = "a JACK server" if output.kind == "jack" else f"{output.name}, by PortAudio"
+    return [Check("sound output", True, how)]

@@ -24,6 +24,7 @@ def run(files: Sequence[Path] = ()) -> int:
     from PySide6.QtWidgets import QApplication
 
     from lakhnes.bridge import keep_time
+    from lakhnes.gui.app_icon import app_icon
     from lakhnes.gui.main_window import MainWindow, is_dark
     from lakhnes.gui.theme import dress
     from lakhnes.studio.preferences import PreferenceStore
@@ -34,6 +35,7 @@ def run(files: Sequence[Path] = ()) -> int:
     assert isinstance(application, QApplication)
     application.setApplicationName("LakhNES")
     application.setDesktopFileName("lakhnes")
+    application.setWindowIcon(app_icon())
     store = PreferenceStore()
     window = MainWindow(Studio(), store, theme=dress(application, is_dark(store.value.theme)))
 

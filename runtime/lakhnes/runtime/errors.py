@@ -11,6 +11,7 @@ LakhnesError            whatever a user can cause and mend
 ├── SoundError          no sound output, or one that fails
 ├── PortError           a MIDI port that cannot be found or opened
 │   └── PortLostError   a MIDI port that was open and is gone
+├── MissingLibraryError the compiled part of the sound chip is not there
 └── MissingExtraError   an optional dependency that is not installed
 
 Messages say what was wrong, where, and the next step.
@@ -18,6 +19,7 @@ Messages say what was wrong, where, and the next step.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 
@@ -97,4 +99,8 @@ class MissingExtraError(LakhnesError):
             extra: name of the extra in `pip install "lakhnes[extra]"`.
             need: what asked for it.
         """
-        super().__init__(f'{need} needs an extra: run  pip install "lakhnes[{extra}]"')
+        step = f'pip install "lakhnes[{extra}]"'
+        if getattr(sys, "frozen", False):
+            super().__init__(f"{need} is not in this program; it is in Python's lakhnes: run  {step}")
+        else:
+            super().__init__(f"{need} needs an extra: run  {step}")

@@ -1,0 +1,25 @@
+"""A frozen program starts here: the app if that is its name, else the command line."""
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Runs what the program is."""
+    if sys.argv[1:] == ["--probe-sound"]:
+        from lakhnes.apu.sound_probe import main as probe
+
+        probe()
+    if Path(sys.executable).stem == "lakhnes-app":
+        from lakhnes.gui import run
+
+        return run([Path(name) for name in sys.argv[1:]])
+    from lakhnes.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    multiprocessing.freeze_support()
+    sys.exit(main())
