@@ -1,12 +1,16 @@
 """A frozen program starts here: the app if that is its name, else the command line."""
 
 import multiprocessing
+import os
 import sys
 from pathlib import Path
 
 
 def main() -> int:
     """Runs what the program is."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # as in a windowed program
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     if sys.argv[1:] == ["--probe-sound"]:
         from lakhnes.apu.sound_probe import main as probe
 

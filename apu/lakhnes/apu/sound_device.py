@@ -6,13 +6,14 @@ is exact; pyo's own oscillators would have aliases.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -234,7 +235,8 @@ def _pyo() -> Any:
     os.environ["PYO_GUI_WX"] = "0"
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
-        return import_module("pyo")
+        with redirect_stdout(io.StringIO()):  # where there is no Tk it prints a paragraph
+            return import_module("pyo")
     except ImportError as error:
         raise MissingExtraError("synth", "Sound") from error
 
@@ -243,7 +245,11 @@ def _pyo() -> Any:
 def _hushed() -> Iterator[None]:
     """Keeps off the terminal what ALSA's and JACK's libraries write there while a device is opened."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no terminal
+        yield
+        return
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:

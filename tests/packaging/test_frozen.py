@@ -1,0 +1,201 @@
+"""The frozen programs, as someone without Python has them: in an empty folder, with an empty environment."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+from jack import JackServer, jack_server
+
+pytest.importorskip("PyInstaller")
+pytestmark = [
+    pytest.mark.frozen,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="the smoke test of other systems is in the release workflow"
+    ),
+]
+
+ROOT = Path(__file__).parents[2]
+MEGABYTES = {"lakhnes": 160, "lakhnes-app": 300}
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which both archives are unpacked."""
+    out, there = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("unpacked")
+    command = [sys.executable, str(ROOT / "packaging/build"), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in MEGABYTES:
+        (archive,) = out.glob(f"{name}-{version('lakhnes')}-linux-*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(there, filter="data")
+    shutil.rmtree(out)
+    return there
+
+
+@pytest.fixture
+def server() -> Iterator[JackServer]:
+    with jack_server() as running:
+        yield running
+
+
+def run(program: Path, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program with nothing but what is given in its environment."""
+    command = [str(program), *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("name", MEGABYTES)
+def test_what_is_in_the_archive(frozen: Path, name: str) -> None:
+    folder = frozen / name
+    size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    assert size <= MEGABYTES[name] * 1e6
+    licences = (folder / "LICENCES.txt").read_text("utf-8")
+    parts = [
+        "numpy",
+        "onnxruntime",
+        "pyo",
+        "python-rtmidi",
+        *(["PySide6_Essentials"] if "app" in name else []),
+    ]
+    assert all(f"\n{part}\n" in licences for part in parts)
+    assert "MIT License" in (folder / "LICENSE.txt").read_text()
+    assert "LGPL-3.0" in (folder / "LGPL.txt").read_text()
+    for unwanted in ("torch", "tkinter", "numba", "hypothesis"):
+        assert not [*folder.glob(f"_internal/{unwanted}*")]
+
+
+def test_the_command_composes_and_makes_sound(frozen: Path, tmp_path: Path) -> None:
+    program = frozen / "lakhnes/lakhnes"
+    done = run(
+        program, "generate", "-o", "a.mid", "-o", "a.wav", "--seconds", "8", "--seed", "5", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert sum(message.type == "note_on" for message in mido.MidiFile(tmp_path / "a.mid")) > 20
+    soundfile = pytest.importorskip("soundfile")
+    sound, rate = soundfile.read(tmp_path / "a.wav")
+    assert (len(sound), rate) == (8 * 44_100, 44_100)
+    assert np.abs(sound).max() > 0.05
+    assert version("lakhnes") in run(program, "--version", cwd=tmp_path).stdout
+    assert "Usage: lakhnes" in run(program, "--help", cwd=tmp_path).stdout
+
+
+def test_the_command_says_what_is_not_in_it(frozen: Path, tmp_path: Path) -> None:
+    program = frozen / "lakhnes/lakhnes"
+    for command in (["app"], ["train", "x", "-o", "y"]):
+        done = run(program, *command, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "is not in this program" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.jack
+def test_the_command_sees_ports_and_sound(frozen: Path, tmp_path: Path, server: JackServer) -> None:
+    program = frozen / "lakhnes/lakhnes"
+    player = subprocess.Popen(
+        [str(program), "play"], env=server.environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        server.wait_for("LakhNES:LakhNES")
+        done = run(program, "ports", "--json", cwd=tmp_path, **server.environment)
+        assert "LakhNES" in json.dumps(json.loads(done.stdout))
+    finally:
+        player.send_signal(signal.SIGINT)
+        player.communicate(timeout=20)
+    done = run(program, "doctor", "--json", cwd=tmp_path, **server.environment)
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert found["sound output"]["found"] == "a JACK server"
+    assert all(check["ok"] for check in found.values())
+
+
+@pytest.mark.jack
+@pytest.mark.gui
+@pytest.mark.skipif(not shutil.which("xdotool") or not shutil.which("Xvfb"), reason="no Xvfb, or no xdotool")
+def test_the_app_composes_and_is_heard_and_seen(frozen: Path, tmp_path: Path, server: JackServer) -> None:
+    from PIL import ImageGrab
+
+    with Screen() as screen:
+        environment = {"DISPLAY": screen.name, "HOME": str(tmp_path), **server.environment}
+        app = subprocess.Popen([frozen / "lakhnes-app/lakhnes-app"], cwd=tmp_path, env=environment)
+        try:
+            window = screen.window("LakhNES")
+            for channel in (1, 2):
+                server.wait_for(f"lakhnes:output_{channel}", 20.0)
+            screen.tool("windowfocus", window)
+            screen.tool("key", "space")
+            server.wait_for("LakhNES:LakhNES")
+            sound = recorded(server, tmp_path / "heard.wav")
+            ImageGrab.grab(xdisplay=screen.name).save(tmp_path / "app.png")
+            screen.tool("key", "ctrl+q")
+            assert app.wait(20) == 0
+        finally:
+            app.kill()
+    assert np.abs(sound).max() > 0.02
+    looked_at(tmp_path / "app.png")
+
+
+def recorded(server: JackServer, path: Path) -> np.ndarray:
+    """Five seconds of what the app plays."""
+    soundfile = pytest.importorskip("soundfile")
+    done = server.tool("jack_rec", "-f", str(path), "-d", "5", "lakhnes:output_1", "lakhnes:output_2")
+    assert path.exists(), done.stderr
+    sound, _ = soundfile.read(path)
+    return np.asarray(sound)
+
+
+def looked_at(path: Path) -> None:
+    """Notes of some voice are on the picture, and a playhead."""
+    from PIL import Image
+
+    picture = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int)
+    for colour in ((0xD1, 0x12, 0x3F), (0x0B, 0x6B, 0xB5)):
+        assert (np.abs(picture - colour).max(-1) <= 3).sum() > 200
+
+
+class Screen:
+    """An X server without a screen, and hands to use it."""
+
+    def __enter__(self) -> "Screen":
+        self._process = subprocess.Popen(
+            ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.name = f":{self._process.stdout.readline().strip()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def tool(self, *arguments: str) -> str:
+        """Runs xdotool here; what it prints."""
+        command = ["xdotool", *arguments]
+        done = subprocess.run(
+            command, env={"DISPLAY": self.name}, capture_output=True, text=True, check=False
+        )
+        return done.stdout
+
+    def window(self, title: str, seconds: float = 30.0) -> str:
+        """The window of a title, once it is seen."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.tool("search", "--onlyvisible", "--name", title).split()
+            if found:
+                return found[0]
+            time.sleep(0.05)
+        raise AssertionError(f"no window {title!r}")
