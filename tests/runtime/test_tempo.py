@@ -162,28 +162,6 @@ def test_a_steady_song_has_one_section() -> None:
     assert counts.count(1) >= 14
 
 
-def test_half_and_double_keep_the_rows() -> None:
-    beats = track_beats(simulate(KINDS["straight"], 4).score)
-    half, double = beats.halved(), beats.doubled()
-    assert half.bpm == beats.bpm / 2
-    assert double.bpm == beats.bpm * 2
-    assert half.rows_per_beat == 2 * beats.rows_per_beat
-    assert 2 * double.rows_per_beat == beats.rows_per_beat
-    np.testing.assert_array_equal(half.rows, beats.rows)
-    np.testing.assert_array_equal(double.rows, beats.rows)
-    assert half.doubled().bpm == beats.bpm
-    assert half.downbeat == beats.downbeat
-
-
-def test_double_of_an_odd_beat_cuts_the_rows() -> None:
-    rows = np.arange(0, 31) * 1000
-    beats = Beats(rows, 3, 4, 5, 0.5, 100.0, 1.0, ((0, 100.0), (12, 90.0)))
-    double = beats.doubled()
-    np.testing.assert_array_equal(double.rows, np.arange(0, 61) * 500)
-    assert (double.rows_per_beat, double.downbeat) == (3, 10)
-    assert double.sections == ((0, 200.0), (24, 180.0))
-
-
 @pytest.mark.parametrize(
     "score",
     [

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.events import SAMPLE_RATE, VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.events import VOCABULARY_PITCHES, Event, Kind, Voice
 from lakhnes.runtime.timing import FRAME_SAMPLES, FRAME_WAITS, Codec, Timing, split_frames
 
 Tokens = NDArray[np.uint16]
@@ -272,11 +272,6 @@ class Augmenter:
                 good[duty[1:][values[duty[1:]] == values[duty[:-1]]]] = False
             kept[mine[good]] = True
         return song.only(kept)
-
-
-def seconds_of(codec: Codec, song: Tokens) -> float:
-    """Length of a song's music."""
-    return float(codec.wait_samples[song].sum()) / SAMPLE_RATE
 
 
 def _swapped(event: Event) -> Event:

@@ -22,8 +22,6 @@ _TEXT = (".tx1", ".tx2", ".txt")
 SPLITS = ("valid", "test")
 """The splits that models are evaluated on."""
 
-TRAIN = "train"
-
 
 @dataclass(frozen=True, slots=True)
 class SplitSongs:

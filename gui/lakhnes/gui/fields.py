@@ -6,12 +6,28 @@ it has the focus, so that scrolling a panel changes nothing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
 
 ANY = "any"
 """What a field says that asks for nothing."""
+
+if TYPE_CHECKING:
+    _SpinBox = QAbstractSpinBox
+else:  # a class has one of Qt's as its base
+    _SpinBox = object
 
 _SPIN_WIDTH = 68  # pixels, so that fields one under the other are in line
 _COMBO_WIDTH = 72  # pixels at least; it grows where there is room
@@ -54,7 +70,36 @@ def is_for_window(event: QEvent, *, typing: bool, words: bool = False) -> bool:
     return plain and (event.key() == Qt.Key.Key_Space or (event.key() == Qt.Key.Key_T and not words))
 
 
-class Spin(QSpinBox):
+class _Manners(_SpinBox):
+    """How a number field treats keys and the wheel, whatever its numbers are."""
+
+    @property
+    def _shown(self) -> str:
+        """Its value as it stands there while nobody types."""
+        raise NotImplementedError
+
+    def event(self, event: QEvent) -> bool:
+        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
+        if is_for_window(event, typing=self.text() != self._shown):
+            event.ignore()
+            return False
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Brings back what was there on Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.lineEdit().setText(self._shown)
+        super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+        """Turns the value if it has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class Spin(_Manners, QSpinBox):
     """A whole number; typing counts when it is finished."""
 
     def __init__(self, name: str, tip: str, low: int, high: int, parent: QWidget | None = None) -> None:
@@ -84,28 +129,8 @@ class Spin(QSpinBox):
         special = self.specialValueText()
         return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
 
-    def event(self, event: QEvent) -> bool:
-        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
-        if is_for_window(event, typing=self.text() != self._shown):
-            event.ignore()
-            return False
-        return super().event(event)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Brings back what was there on Escape."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.lineEdit().setText(self._shown)
-        super().keyPressEvent(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Turns the value if it has the focus."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
-class DoubleSpin(QDoubleSpinBox):
+class DoubleSpin(_Manners, QDoubleSpinBox):
     """A number with decimals; typing counts when it is finished."""
 
     def __init__(
@@ -147,26 +172,6 @@ class DoubleSpin(QDoubleSpinBox):
         """Its value as it stands there while nobody types."""
         special = self.specialValueText()
         return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
-
-    def event(self, event: QEvent) -> bool:
-        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
-        if is_for_window(event, typing=self.text() != self._shown):
-            event.ignore()
-            return False
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Brings back what was there on Escape."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.lineEdit().setText(self._shown)
-        super().keyPressEvent(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Turns the value if it has the focus."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 class ShareSpin(DoubleSpin):

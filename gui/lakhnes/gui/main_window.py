@@ -347,7 +347,6 @@ class MainWindow(QMainWindow):
         )
         dock.setWidget(area)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-        self._dock = dock
 
     def _connect(self) -> None:
         self.roll.seek_requested.connect(self.studio.seek)

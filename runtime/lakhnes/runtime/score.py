@@ -191,16 +191,6 @@ class ScoreBuilder:
         self._now.clear()
 
 
-def spliced(before: Part, after: Part) -> Part:
-    """Two parts one after the other in time; a note of the first ends where the second begins."""
-    if not before.notes or not after.notes:
-        return before if before.notes else after
-    start = after.notes[0].onset
-    notes = [replace(n, length=min(n.length, start - n.onset)) for n in before.notes if n.onset < start]
-    changes = [change for change in before.changes if change.sample < start]
-    return Part((*notes, *after.notes), (*changes, *(c for c in after.changes if c.sample >= start)))
-
-
 def shifted(part: Part, samples: int, end: int) -> Part:
     """A part moved in time, cut to the samples from 0 to `end`."""
     notes = []

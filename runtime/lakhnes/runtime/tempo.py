@@ -9,7 +9,7 @@ beats and bars in `meter.py`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,33 +83,6 @@ class Beats:
             return round(float(self.rows[-1] + (row - last) * self._row))
         i = int(row)
         return round(float(self.rows[i] + (row - i) * (self.rows[i + 1] - self.rows[i])))
-
-    def halved(self) -> Beats:
-        """The same rows at half the tempo: a beat has twice the rows; the bar keeps its beats."""
-        slower = tuple((row, bpm / 2) for row, bpm in self.sections)
-        return replace(self, rows_per_beat=2 * self.rows_per_beat, bpm=self.bpm / 2, sections=slower)
-
-    def doubled(self) -> Beats:
-        """The same rows at twice the tempo: a beat has half the rows; the bar keeps its beats.
-
-        Where a beat has an odd number of rows, the rows themselves are cut into halves.
-        """
-        faster = tuple((row, bpm * 2) for row, bpm in self.sections)
-        if self.rows_per_beat % 2 == 0:
-            fewer = self.rows_per_beat // 2
-            bar = fewer * self.beats_per_bar
-            first = self.downbeat % bar
-            return replace(self, rows_per_beat=fewer, downbeat=first, bpm=self.bpm * 2, sections=faster)
-        n = len(self.rows) - 1
-        halves = np.interp(np.arange(2 * n + 1) / 2, np.arange(n + 1), self.rows)
-        return replace(
-            self,
-            rows=np.round(halves).astype(np.int64),
-            downbeat=2 * self.downbeat % (self.rows_per_beat * self.beats_per_bar),
-            swing=0.5,
-            bpm=self.bpm * 2,
-            sections=tuple((2 * row, bpm) for row, bpm in faster),
-        )
 
     @property
     def _row(self) -> float:
