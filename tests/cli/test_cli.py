@@ -14,7 +14,9 @@ import pytest
 from support import tune
 
 from lakhnes.bridge import MidiStyle, read_midi, write_midi
+from lakhnes.cli import options
 from lakhnes.runtime import find_model, read_text, tx1_text, tx2_text
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.timing import FRAME_SAMPLES
 
 
@@ -289,3 +291,7 @@ def test_export_without_pytorch_says_how_to_get_it(tmp_path: Path) -> None:
     done = lakhnes("export", "x", "-o", "y", cwd=tmp_path, env=environment)
     assert done.returncode == 1
     assert done.stderr == 'lakhnes: lakhnes export needs an extra: run  pip install "lakhnes[train]"\n'
+
+
+def test_options_draw_as_the_library_does() -> None:
+    assert Sampling(options.TEMPERATURE, options.TOP_K or None, options.TOP_P) == USUAL_SAMPLING

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lakhnes.bridge.drawing import UNITS, Box, Line, Picture, Shape, Text, shortened
+from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
@@ -38,7 +39,6 @@ _NOISE_STEP = 6.0
 _LEAST_NOTE = (1.5, 9.0)  # width and height in units
 _ROW_SECONDS = 20.0
 _LEAST_SCALE = 0.5  # seconds a row, for songs of a blink
-_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
 _SECOND_STEPS = ((0.1, 0.05), (0.2, 0.1), (0.5, 0.25), (1.0, 0.5), (2.0, 1.0), (5.0, 1.0))
 
 
@@ -260,7 +260,7 @@ def _labels(lanes: list[_Lane], top: float, theme: _Theme) -> Iterator[Shape]:
     """The names at the left of a row."""
     for lane in lanes:
         y = top + lane.top
-        yield Text(_MARGIN, y + 20, _NAMES[lane.voice], 20, theme.ink, bold=True)
+        yield Text(_MARGIN, y + 20, TRACK_NAMES[lane.voice], 20, theme.ink, bold=True)
         yield from _bar_of_note((_MARGIN, y + 28, 56, 9), lane.voice, [(_MARGIN, 15)], True, theme)
         if not lane.step:
             yield Text(LEFT + 14, y + lane.height / 2 + 6, "silent", 17, theme.muted)

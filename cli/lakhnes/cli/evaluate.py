@@ -18,7 +18,7 @@ from lakhnes.cli.evaluation_report import (
     print_perplexity,
     print_statistics,
 )
-from lakhnes.cli.options import THREADS, JsonFlag, Temperature, TopK, TopP
+from lakhnes.cli.options import TEMPERATURE, THREADS, TOP_K, TOP_P, JsonFlag, Temperature, TopK, TopP
 
 if TYPE_CHECKING:
     from lakhnes.export.composed_songs import Plan
@@ -100,9 +100,9 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Of the first song; the next has the next.", min=0, rich_help_panel=_SONGS)
     ] = 0,
-    temperature: Temperature = 1.0,
-    top_k: TopK = 0,
-    top_p: TopP = 0.98,
+    temperature: Temperature = TEMPERATURE,
+    top_k: TopK = TOP_K,
+    top_p: TopP = TOP_P,
     as_json: JsonFlag = False,
 ) -> None:
     """Measures how well a model predicts songs, by LakhNES's protocol."""

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakhnes.cli.options import (
+    TEMPERATURE,
     THREADS,
     TIME,
+    TOP_K,
+    TOP_P,
     BpmOption,
     DensityOption,
     InstrumentOption,
@@ -65,9 +68,9 @@ def generate(
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
-    temperature: Temperature = 1.0,
-    top_k: TopK = 0,
-    top_p: TopP = 0.98,
+    temperature: Temperature = TEMPERATURE,
+    top_k: TopK = TOP_K,
+    top_p: TopP = TOP_P,
     scale: ScaleOption = None,
     mute: Mute = None,
     pitch_range: Range = None,

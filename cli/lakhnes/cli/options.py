@@ -70,6 +70,9 @@ RawTiming = Annotated[
     ),
 ]
 
+TEMPERATURE, TOP_K, TOP_P = 1.0, 0, 0.98
+"""`USUAL_SAMPLING`, without loading what it is in; a test holds them together."""
+
 _DRAWING = "Drawing events"
 _STEERING = "Steering"
 

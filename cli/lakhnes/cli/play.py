@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 import typer
 
 from lakhnes.cli.options import (
+    TEMPERATURE,
+    TOP_K,
+    TOP_P,
     DensityOption,
     InstrumentOption,
     MaxNote,
@@ -113,9 +116,9 @@ def play(
     seed: SeedOption = None,
     model: ModelOption = None,
     instrument: InstrumentOption = None,
-    temperature: Temperature = 1.0,
-    top_k: TopK = 0,
-    top_p: TopP = 0.98,
+    temperature: Temperature = TEMPERATURE,
+    top_k: TopK = TOP_K,
+    top_p: TopP = TOP_P,
     scale: ScaleOption = None,
     pitch_range: Range = None,
     density: DensityOption = 0.0,
