@@ -1,0 +1,156 @@
+"""The documentation site: no warning when it is built, no link to nowhere, the program's own commands."""
+
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+from lakhnes.cli.app import app
+from lakhnes.runtime import find_model
+
+pytest.importorskip("material")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Links(HTMLParser):
+    """What a page loads, and where it leads."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.leads: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.anchors |= {given[name] for name in ("id", "name") if name in given}
+        if tag in ("script", "img", "iframe", "source") and "src" in given:
+            self.loaded.append(given["src"])
+        if tag == "link" and given.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
+            self.loaded.append(given["href"])
+        if tag == "a" and "href" in given:
+            self.leads.append(given["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `scripts/docs` builds it."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs/site_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["site_hooks"] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_link_leads_somewhere(site: Path) -> None:
+    pages = {page: Links(page) for page in site.glob("*.html") if page.name != "404.html"}
+    assert len(pages) >= 15
+    for page, links in pages.items():
+        for link in links.leads:
+            if re.match(r"\w+:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            target = target / "index.html" if target.is_dir() else target
+            assert target.exists(), f"{page.name} leads to {link}"
+            if anchor and anchor != "__skip":
+                assert anchor in pages[target].anchors, f"{page.name} leads to {link}"
+
+
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    for page in site.glob("*.html"):
+        for address in Links(page).loaded:
+            assert not re.match(r"(\w+:)?//", address), f"{page.name} loads {address}"
+            assert page.name == "404.html" or (site / address.partition("?")[0]).exists(), address
+
+
+def test_no_page_is_written_that_the_code_makes(site: Path) -> None:
+    assert not (ROOT / "docs/cli.md").exists()
+    assert not (ROOT / "docs/model-card.md").exists()
+    card = (site / "model-card.html").read_text()
+    title = find_model().with_name("MODEL_CARD.md").read_text().partition("\n")[0].lstrip("# ")
+    assert title in card
+    assert 'href="model-card.html"' in (site / "training.html").read_text()
+    assert not (site / "site_hooks.py").exists()
+
+
+def test_the_page_of_commands_has_each_with_every_option(hooks: ModuleType, site: Path) -> None:
+    group = typer.main.get_command(app)
+    sections = re.split(r"^## lakhnes (\w+)$", hooks.cli_page(), flags=re.MULTILINE)
+    page = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(page) == list(group.commands)  # type: ignore[attr-defined]
+    html = (site / "cli.html").read_text()
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        assert f'id="lakhnes-{name}"' in html
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                for option in (*parameter.opts, *parameter.secondary_opts):
+                    assert f"`{option}`" in page[name], f"{name} {option}"
+            assert (parameter.help or "").replace("|", "\\|").replace("<", "&lt;") in page[name]
+
+
+def test_the_page_of_commands_says_defaults_and_what_must_be(hooks: ModuleType) -> None:
+    page = hooks.cli_page()
+    assert "| `--channels` | text | `1,2,3,10` |" in page
+    assert "| `--midi` | `daw`, `nes` | `daw` |" in page
+    assert "| `--count` | whole number from 1 to 999 | `1` |" in page
+    assert "| `--play-along`, `--no-play-along` |  | `--play-along` |" in page
+    assert "lakhnes render IN --output OUTPUT [OPTIONS]" in page
+
+
+@pytest.mark.parametrize(("page", "name"), [("formats", "onnx_client"), ("library", "library")])
+def test_examples_are_in_their_pages(site: Path, page: str, name: str) -> None:
+    shown = unescape(re.sub(r"<[^>]+>", "", (site / f"{page}.html").read_text()))
+    assert (ROOT / f"docs/examples/{name}.py").read_text().strip() in shown
+
+
+@pytest.mark.parametrize("package", ["runtime", "bridge", "apu"])
+def test_the_page_of_the_library_has_every_public_name(package: str) -> None:
+    page = (ROOT / "docs/library.md").read_text()
+    section = (
+        page.partition(f"## lakhnes.{package}")[2].partition("\n## ")[0] + page.partition("## Errors")[2]
+    )
+    module = importlib.import_module(f"lakhnes.{package}")
+    assert {name for name in module.__all__ if f"`{name}`" not in section} == set()
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {version('lakhnes')}\n" in citation
+    assert "1907.04868" in citation
+
+
+def test_links_of_the_texts_beside_the_site_lead_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"):
+        for link in re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text()):
+            assert link.startswith("https://") or (ROOT / link).exists(), f"{name} leads to {link}"
