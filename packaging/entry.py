@@ -17,8 +17,13 @@ def main() -> int:
         probe()
     if Path(sys.executable).stem == "lakhnes-app":
         from lakhnes.gui import run
+        from lakhnes.runtime.errors import ScreenError
 
-        return run([Path(name) for name in sys.argv[1:]])
+        try:
+            return run([Path(name) for name in sys.argv[1:]])
+        except ScreenError as error:
+            print(f"lakhnes: {error}", file=sys.stderr)  # noqa: T201
+            return 1
     from lakhnes.cli import main as command
 
     return command()

@@ -1,5 +1,6 @@
 """The app in a real window, on an X server without a screen: what is seen is what plays."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,23 @@ def test_a_playing_session_is_seen(tmp_path: Path) -> None:
         picture = np.asarray(Image.open(tmp_path / f"app-{name}.png").convert("RGB")).astype(int)
         assert picture.shape == (800, 1280, 3)
         _look_at(picture, theme)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can lack a screen")
+@pytest.mark.parametrize(("display", "reason"), [("", "There is no screen"), (":987", "does not answer")])
+def test_without_a_screen_it_says_so(display: str, reason: str) -> None:
+    unwanted = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    done = subprocess.run(
+        [sys.executable, "-m", "lakhnes.cli", "app"],
+        env={**environment, "DISPLAY": display},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def _look_at(picture: np.ndarray, theme: Theme) -> None:

@@ -136,8 +136,8 @@ def evaluate(
             print_composed(facts["composed"])
     if statistics:
         facts["statistics"] = _statistics(composed, compared)
-    if not as_json:
-        print_statistics(facts["statistics"])
+        if not as_json:
+            print_statistics(facts["statistics"])
     if memorisation:
         found_runs = _memorisation(judged.codec, trained, composed, compared)
         found_runs["composed"]["longest_seed"] = seed + found_runs["composed"].pop("longest_song")

@@ -110,7 +110,10 @@ def train(
     typer.echo(
         f"{state}: step {result.step}, {result.tokens / 1e6:.2f} M tokens, {result.seconds / 60:.1f} minutes"
     )
-    typer.echo(f"loss    {result.loss:.4f}, valid {result.valid:.4f}, best {result.best:.4f} nats a token")
+    found = {"loss": result.loss, "valid": result.valid, "best": result.best}
+    known = [f"{name} {value:.4f}" for name, value in found.items() if math.isfinite(value)]
+    if known:
+        typer.echo(f"nats    {', '.join(known)} a token")
     typer.echo(f"wrote   {output}")
 
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from lakhnes.gui.screen import check_screen
+from lakhnes.runtime.errors import ScreenError
+
 
 def run(files: Sequence[Path] = ()) -> int:
     """Shows the window until it is closed.
@@ -19,9 +22,19 @@ def run(files: Sequence[Path] = ()) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        ScreenError: if there is no screen, or a library that Qt needs is missing.
     """
-    from PySide6.QtCore import QTimer
-    from PySide6.QtWidgets import QApplication
+    check_screen()
+    try:
+        from PySide6.QtCore import QTimer
+        from PySide6.QtWidgets import QApplication
+    except ImportError as error:
+        raise ScreenError(
+            f"Qt cannot be loaded ({error}). Debian, Ubuntu: apt install libegl1 libgl1 libxkbcommon0 "
+            "libfontconfig1 libdbus-1-3"
+        ) from error
 
     from lakhnes.bridge import keep_time
     from lakhnes.gui.app_icon import app_icon

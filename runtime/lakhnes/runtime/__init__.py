@@ -26,6 +26,7 @@ from lakhnes.runtime.errors import (
     OutputError,
     PortError,
     PortLostError,
+    ScreenError,
     SoundError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
@@ -84,6 +85,7 @@ __all__ = [
     "Scale",
     "Score",
     "ScoreBuilder",
+    "ScreenError",
     "Snapshot",
     "Song",
     "SoundError",

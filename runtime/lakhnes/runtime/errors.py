@@ -8,6 +8,7 @@ LakhnesError            whatever a user can cause and mend
 ├── TrainingError       a training run that cannot go on
 ├── OptionError         a setting out of its range
 ├── OutputError         a file that cannot be written
+├── ScreenError         no screen for a window, or a library missing that windows need
 ├── SoundError          no sound output, or one that fails
 ├── PortError           a MIDI port that cannot be found or opened
 │   └── PortLostError   a MIDI port that was open and is gone
@@ -76,6 +77,10 @@ class PortLostError(PortError):
 
 class SoundError(LakhnesError):
     """No sound output, or one that fails; everything else goes on without sound."""
+
+
+class ScreenError(LakhnesError):
+    """There is no screen for a window, or a library is missing that windows need."""
 
 
 class MissingLibraryError(LakhnesError):
