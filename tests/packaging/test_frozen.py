@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ import mido
 import numpy as np
 import pytest
 from jack import JackServer, jack_server
+from x_screen import Screen
 
 pytest.importorskip("PyInstaller")
 pytestmark = [
@@ -162,40 +162,3 @@ def looked_at(path: Path) -> None:
     picture = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int)
     for colour in ((0xD1, 0x12, 0x3F), (0x0B, 0x6B, 0xB5)):
         assert (np.abs(picture - colour).max(-1) <= 3).sum() > 200
-
-
-class Screen:
-    """An X server without a screen, and hands to use it."""
-
-    def __enter__(self) -> "Screen":
-        self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.name = f":{self._process.stdout.readline().strip()}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate()
-
-    def tool(self, *arguments: str) -> str:
-        """Runs xdotool here; what it prints."""
-        command = ["xdotool", *arguments]
-        done = subprocess.run(
-            command, env={"DISPLAY": self.name}, capture_output=True, text=True, check=False
-        )
-        return done.stdout
-
-    def window(self, title: str, seconds: float = 30.0) -> str:
-        """The window of a title, once it is seen."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            found = self.tool("search", "--onlyvisible", "--name", title).split()
-            if found:
-                return found[0]
-            time.sleep(0.05)
-        raise AssertionError(f"no window {title!r}")
