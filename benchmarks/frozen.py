@@ -2,8 +2,8 @@
 
     python benchmarks/frozen.py [FOLDER] [--json]
 
-FOLDER is where `packaging/build` put them, `dist` if it is left out. Sizes unpacked; seconds from the start of
-the process to the end of `lakhnes --help`, and to the app's window on an X server without a screen (Xvfb,
+FOLDER is where `packaging/build` put them, `dist` if it is left out. Sizes unpacked; seconds from the start
+of the process to the end of `lakhnes --help`, and to the app's window on an X server without a screen (Xvfb,
 xdotool); medians of nine starts, after one that fills the caches.
 """
 
