@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-from packaging.tags import sys_tags
 from setuptools.errors import BaseError, CompileError, LinkError
 
 FOLDER = Path("apu/lakhnes/apu")
@@ -58,7 +58,8 @@ class Hook(BuildHookInterface):
             return
         build_data["artifacts"].append(f"/{built.relative_to(root).as_posix()}")
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{next(sys_tags()).platform}"
+        machine = sysconfig.get_platform().replace("-", "_").replace(".", "_")  # what it was compiled for
+        build_data["tag"] = f"py3-none-{machine}"
 
 
 def compile_chip(sources: Path, folder: Path) -> Path:
