@@ -24,9 +24,17 @@ from lakhnes.runtime import (
 BAR = 4 * 480
 
 
-def composed_at_once(model: Model, grid: BeatGrid, seed: int, end: int) -> list[Moment]:
-    settings = Steering().settings(model.codec, seed, grid)
-    song = Song(model.codec, settings.rng, length_samples=grid.sample(end), constraints=settings.constraints)
+def composed_at_once(
+    model: Model, grid: BeatGrid, seed: int, end: int, steering: Steering | None = None
+) -> list[Moment]:
+    settings = (steering or Steering()).settings(model.codec, seed, grid)
+    song = Song(
+        model.codec,
+        settings.rng,
+        sampling=settings.sampling,
+        length_samples=grid.sample(end),
+        constraints=settings.constraints,
+    )
     moments = []
     for event in Composer(model, song):
         tick = grid.tick(song.time_samples)
@@ -48,6 +56,15 @@ def test_live_is_what_the_seed_says(builtin_model: Model, seed: int, bpm: float)
     played = live.timeline.moments(0, 10 * BAR)
     assert len(played) > 50
     assert played == composed_at_once(builtin_model, grid, seed, 10 * BAR)
+
+
+def test_it_stays_as_restless_from_bar_to_bar(builtin_model: Model) -> None:
+    grid, steering = BeatGrid.steady(120), Steering(Sampling(surprise=2.0))
+    live = LiveComposer(builtin_model, grid, steering, seed=7)
+    fill(live, 0, 10 * BAR)
+    played = live.timeline.moments(0, 10 * BAR)
+    assert played == composed_at_once(builtin_model, grid, 7, 10 * BAR, steering)
+    assert played != composed_at_once(builtin_model, grid, 7, 10 * BAR, Steering(Sampling()))
 
 
 def test_it_composes_no_more_than_is_asked(builtin_model: Model) -> None:

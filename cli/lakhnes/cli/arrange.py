@@ -28,6 +28,7 @@ from lakhnes.cli.options import (
     ScaleOption,
     SeedOption,
     Source,
+    Surprise,
     Temperature,
     TopK,
     TopP,
@@ -59,6 +60,7 @@ def continue_(
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
+    surprise: Surprise = None,
     scale: ScaleOption = None,
     mute: Mute = None,
     pitch_range: Range = None,
@@ -75,7 +77,8 @@ def continue_(
     check_outputs(output, source)
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    drawing = temperature, top_k, top_p, surprise
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
@@ -124,6 +127,7 @@ def accompany(
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
+    surprise: Surprise = None,
     scale: ScaleOption = None,
     mute: Mute = None,
     pitch_range: Range = None,
@@ -145,7 +149,8 @@ def accompany(
     kept = parse_voices(keep) if keep is not None else []
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    drawing = temperature, top_k, top_p, surprise
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)
     if mode == "rhythm":

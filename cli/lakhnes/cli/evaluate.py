@@ -18,7 +18,17 @@ from lakhnes.cli.evaluation_report import (
     print_perplexity,
     print_statistics,
 )
-from lakhnes.cli.options import TEMPERATURE, THREADS, TOP_K, TOP_P, JsonFlag, Temperature, TopK, TopP
+from lakhnes.cli.options import (
+    TEMPERATURE,
+    THREADS,
+    TOP_K,
+    TOP_P,
+    JsonFlag,
+    Surprise,
+    Temperature,
+    TopK,
+    TopP,
+)
 
 if TYPE_CHECKING:
     from lakhnes.export.composed_songs import Plan
@@ -103,6 +113,7 @@ def evaluate(
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
+    surprise: Surprise = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measures how well a model predicts songs, by LakhNES's protocol."""
@@ -111,7 +122,7 @@ def evaluate(
     from lakhnes.runtime import Sampling, Timing
 
     started = time.perf_counter()
-    plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p))
+    plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p, surprise or None))
     prepared = open_data(data)
     usual = Timing.SAMPLES if prepared is None else prepared.timing
     judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads)

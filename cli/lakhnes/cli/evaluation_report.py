@@ -27,7 +27,8 @@ def print_composed(facts: dict[str, Any]) -> None:
     """Prints what was composed."""
     first, last = facts["seeds"]
     cuts = [f"temperature {facts['temperature']:g}"]
-    cuts += [f"{name} {facts[key]:g}" for name, key in (("top-k", "top_k"), ("top-p", "top_p")) if facts[key]]
+    for name, key in (("top-k", "top_k"), ("top-p", "top_p"), ("surprise", "surprise")):
+        cuts += [f"{name} {facts[key]:g}"] if facts[key] else []
     typer.echo(
         f"songs   {facts['songs']} composed, seeds {first} to {last}, "
         f"up to {facts['longest_seconds']:.0f} s, {', '.join(cuts)}"

@@ -30,6 +30,7 @@ from lakhnes.cli.options import (
     RawTiming,
     ScaleOption,
     SeedOption,
+    Surprise,
     Temperature,
     TopK,
     TopP,
@@ -71,6 +72,7 @@ def generate(
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
+    surprise: Surprise = None,
     scale: ScaleOption = None,
     mute: Mute = None,
     pitch_range: Range = None,
@@ -122,7 +124,8 @@ def generate(
     if grid is not None and bars is not None:
         length = grid.sample(bars * grid.bar_ticks)
     forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
-    steering = parse_steering(temperature, top_k, top_p, scale, mute, pitch_range, density, max_note)
+    drawing = temperature, top_k, top_p, surprise
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
     player = Model.load(model, threads=THREADS)
 
     def song(its_seed: int) -> Song:

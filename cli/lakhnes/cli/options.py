@@ -89,6 +89,15 @@ TopP = Annotated[
         help="Only the likeliest events that together reach this probability.", rich_help_panel=_DRAWING
     ),
 ]
+Surprise = Annotated[
+    float | None,
+    typer.Option(
+        help="Grow wilder where the music has become easier to foresee than so many nats an event, such as "
+        "1.3, so that it does not end in circles; 0 for never.",
+        min=0,
+        rich_help_panel=_DRAWING,
+    ),
+]
 ScaleOption = Annotated[
     str | None,
     typer.Option(

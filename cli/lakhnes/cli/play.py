@@ -24,6 +24,7 @@ from lakhnes.cli.options import (
     Range,
     ScaleOption,
     SeedOption,
+    Surprise,
     Temperature,
     TopK,
     TopP,
@@ -119,6 +120,7 @@ def play(
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
+    surprise: Surprise = None,
     scale: ScaleOption = None,
     pitch_range: Range = None,
     density: DensityOption = 0.0,
@@ -141,7 +143,8 @@ def play(
     from lakhnes.studio.stage import Stage, Wiring
 
     keep_time()
-    steering = parse_steering(temperature, top_k, top_p, scale, None, pitch_range, density, max_note)
+    drawing = temperature, top_k, top_p, surprise
+    steering = parse_steering(drawing, scale, None, pitch_range, density, max_note)
     check_outputs(record or [])
     wiring = Wiring(
         ports=tuple(port or ()),

@@ -10,9 +10,7 @@ from lakhnes.runtime.steering import Steering
 
 
 def parse_steering(
-    temperature: float,
-    top_k: int,
-    top_p: float | None,
+    drawing: tuple[float, int, float | None, float | None],
     scale: str | None,
     mute: str | None,
     ranges: list[str] | None,
@@ -22,9 +20,7 @@ def parse_steering(
     """Reads the options.
 
     Args:
-        temperature: 0 takes the likeliest event.
-        top_k: 0 for all.
-        top_p: None for all.
+        drawing: temperature, top-k (0 for all), top-p and surprise (0 for none).
         scale: such as `a minor`.
         mute: such as `P2,NO`.
         ranges: such as `P1:60-84`.
@@ -34,8 +30,9 @@ def parse_steering(
     Raises:
         OptionError: if an option says nothing that can be done.
     """
+    temperature, top_k, top_p, surprise = drawing
     return Steering(
-        Sampling(temperature, top_k or None, top_p),
+        Sampling(temperature, top_k or None, top_p, surprise or None),
         None if scale is None else frozenset(parse_scale(scale)),
         frozenset() if mute is None else frozenset(parse_voices(mute)),
         dict(map(_parse_range, ranges or [])),

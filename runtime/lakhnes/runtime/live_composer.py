@@ -70,6 +70,7 @@ class LiveComposer:
         self._rng = np.random.default_rng(seed)
         self._last: Span | None = None
         self._heard: tuple[Span, int, Logits] | None = None  # what the memory has heard, and what comes of it
+        self._surprise: float | None = None  # of what the memory has heard, if it was composed just now
         self._kept: deque[tuple[Span, int, Logits, Snapshot]] = deque(maxlen=SNAPSHOTS)
 
     def adopt(
@@ -187,6 +188,7 @@ class LiveComposer:
                     self.timeline.say(span, codec.token(event), span.end)
             logits = self._model.step(token)
             self._heard = span, len(span.tokens), logits
+            self._surprise = song.surprise
             self.n_tokens += 1
         if self.played and self._heard is not None:
             self._kept.append((span, len(span.tokens), logits, self._model.snapshot()))
@@ -202,7 +204,12 @@ class LiveComposer:
         # A length forbids the end of the song; the longest one is never reached.
         length = self._grid.sample(_NEVER if limit is None else limit)
         song = Song(
-            codec, self._rng, sampling=steering.sampling, length_samples=length, constraints=constraints
+            codec,
+            self._rng,
+            sampling=steering.sampling,
+            length_samples=length,
+            constraints=constraints,
+            surprise=self._surprise,
         )
         first = max(0, len(span.ticks) - self._model.info.mem_len)
         start = span.ticks[first] if span.ticks else span.end
@@ -228,6 +235,7 @@ class LiveComposer:
         count = len(span.tokens)
         if self._heard is not None and self._heard[0] is span and self._heard[1] == count:
             return self._heard[2]
+        self._surprise = None
         mem_len = self._model.info.mem_len
         for kept, known, after, snapshot in reversed(self._kept):
             if kept is span and known <= count:

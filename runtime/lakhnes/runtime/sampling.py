@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import OptionError
+
+MAX_SURPRISE = 6.0
+"""Nats a token; more than where nothing at all can be foreseen."""
+
+_RECENT_TOKENS = 64
+_GAIN = 0.5  # by which the logarithm of the temperature rises for each nat that is missing
+_MOST = 1.6  # times the temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,9 @@ class Sampling:
     """Only the k likeliest tokens; None for all."""
     top_p: float | None = None
     """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
+    surprise: float | None = None
+    """Nats a token: where a song has become easier to foresee than this, the temperature rises until it is
+    not; see `Restlessness`. None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
@@ -34,6 +44,11 @@ class Sampling:
             raise OptionError(f"top-k {self.top_k} is out of range; give 1 or more, such as 32.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise OptionError(f"top-p {self.top_p} is out of range; give more than 0 and at most 1.")
+        if self.surprise is not None and not 0 < self.surprise <= MAX_SURPRISE:
+            raise OptionError(
+                f"A surprise of {self.surprise} is out of range; give more than 0 and at most "
+                f"{MAX_SURPRISE:g}, such as 1.3."
+            )
 
 
 USUAL_SAMPLING = Sampling(1.0, None, 0.98)
@@ -82,3 +97,49 @@ def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generat
     tokens, probabilities = candidates(logits, sampling)
     place = probabilities.cumsum().searchsorted(rng.random(), side="right")
     return int(tokens[min(int(place), len(tokens) - 1)])
+
+
+class Restlessness:
+    """What keeps a song from circling in ever smaller loops, as models do that hear only themselves.
+
+    It follows how little the recent tokens were foreseen. Where that falls below `Sampling.surprise`, the
+    temperature rises, the more the more is missing.
+
+    Source: Basu et al. 2021, "Mirostat: a neural text decoding algorithm that directly controls perplexity",
+    for holding the surprise; there it is held from both sides, by a cut.
+
+    Attributes:
+        surprise: of the recent tokens, in nats a token; None where the sampling does not ask for it.
+    """
+
+    def __init__(self, sampling: Sampling, surprise: float | None = None) -> None:
+        """Begins.
+
+        Args:
+            sampling: what is asked for; a lower temperature asks for less surprise.
+            surprise: of the tokens so far; None if there are none.
+        """
+        self._sampling = sampling
+        self._least = (sampling.surprise or 0.0) * min(1.0, sampling.temperature)
+        self.surprise = (self._least if surprise is None else surprise) if self._least else None
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the next token is drawn."""
+        if self.surprise is None or self.surprise >= self._least:
+            return self._sampling
+        rise = min(_MOST, float(np.exp(_GAIN * (self._least - self.surprise))))
+        return replace(self._sampling, temperature=min(100.0, self._sampling.temperature * rise))
+
+    def hear(self, logits: NDArray[np.float32], token: int) -> None:
+        """Takes what was drawn.
+
+        Args:
+            logits: float32 [V], of what could come.
+            token: what came.
+        """
+        if self.surprise is None:
+            return
+        likely = float(logits.max())
+        nats = float(np.log(np.exp(logits - likely).sum(dtype=np.float64))) + likely - float(logits[token])
+        self.surprise += (min(nats, MAX_SURPRISE) - self.surprise) / _RECENT_TOKENS

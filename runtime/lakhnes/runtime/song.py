@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.constraints import Constraint, Grammar, NoEnd
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import END, Event, Kind, Voice
-from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling, draw
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Restlessness, Sampling, draw
 from lakhnes.runtime.score import Score, ScoreBuilder
 from lakhnes.runtime.timing import Codec
 from lakhnes.runtime.vocabulary import END_TOKEN
@@ -39,6 +39,7 @@ class Song:
         max_samples: int | None = None,
         max_tokens: int | None = None,
         constraints: Sequence[Constraint] = (),
+        surprise: float | None = None,
     ) -> None:
         """Begins a song.
 
@@ -51,6 +52,7 @@ class Song:
             max_samples: the song is cut here if the model has not ended it.
             max_tokens: at most so many tokens.
             constraints: what may not come, besides what is never right.
+            surprise: `surprise` of the song that this one continues.
 
         Raises:
             OptionError: if a length is not positive.
@@ -64,7 +66,7 @@ class Song:
         self.over = False
         self._codec = codec
         self._rng = rng
-        self._sampling = sampling or USUAL_SAMPLING
+        self._restlessness = Restlessness(sampling or USUAL_SAMPLING, surprise)
         self._end_samples = min(limits) if limits else None
         self._max_tokens = max_tokens
         asked = length_samples is not None or max_tokens is not None
@@ -76,6 +78,11 @@ class Song:
     def time_samples(self) -> int:
         """Length of what is composed so far."""
         return self._builder.time
+
+    @property
+    def surprise(self) -> float | None:
+        """How little the recent tokens were foreseen, in nats a token; None where nobody asks."""
+        return self._restlessness.surprise
 
     def score(self) -> Score:
         """What is composed so far, with every note closed."""
@@ -113,7 +120,8 @@ class Song:
                 shaped += row
         if not shaped.max() > -np.inf:
             raise OptionError(self._blame(logits))
-        token = draw(shaped, self._sampling, self._rng)
+        token = draw(shaped, self._restlessness.sampling, self._rng)
+        self._restlessness.hear(shaped, token)
         self.n_tokens += 1
         if token == END_TOKEN:
             return token, self._finish()
