@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from jack import JackServer, jack_server
 
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ
 from lakhnes.apu.registers import timer_of
-from lakhnes.apu.sound_device import BLOCKS, open_sound
+from lakhnes.apu.sound_device import BLOCKS, _ForOthers, open_sound
 from lakhnes.apu.synth import Synth
 from lakhnes.runtime import Voice
 from lakhnes.runtime.errors import MissingExtraError, OptionError
@@ -220,3 +222,13 @@ def test_without_pyo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="out of range"):
         open_sound(Synth(), **wrong)
+
+
+def test_what_others_print_while_pyo_is_loaded_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    hushed = _ForOthers(sys.stdout)
+    with redirect_stdout(hushed):
+        print("of pyo")  # noqa: T201
+        other = Thread(target=print, args=("of another",))
+        other.start()
+        other.join()
+    assert capsys.readouterr().out == "of another\n"

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from threading import Event
-from typing import Any, NamedTuple
+from threading import Event, get_ident
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -235,10 +235,23 @@ def _pyo() -> Any:
     os.environ["PYO_GUI_WX"] = "0"
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
-        with redirect_stdout(io.StringIO()):  # where there is no Tk it prints a paragraph
+        with redirect_stdout(_ForOthers(sys.stdout)):  # where there is no Tk it prints a paragraph
             return import_module("pyo")
     except ImportError as error:
         raise MissingExtraError("synth", "Sound") from error
+
+
+class _ForOthers(io.TextIOBase):
+    """A standard output that says nothing of what this thread prints, and all that others do."""
+
+    def __init__(self, real: TextIO) -> None:
+        self._real, self._thread = real, get_ident()
+
+    def write(self, text: str) -> int:
+        return len(text) if get_ident() == self._thread else self._real.write(text)
+
+    def flush(self) -> None:
+        self._real.flush()
 
 
 @contextmanager
