@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
+import pygments.lexers as lexers
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -27,6 +29,8 @@ LEFT_OUT = [
     *("IPython", "hypothesis", "matplotlib", "pydantic", "pytest", "setuptools", "watchdog", "yaml"),
 ]
 """Modules that are imported somewhere and not needed."""
+LEFT_OUT += [f"pygments.lexers.{name}" for _, name, _ in iter_modules(lexers.__path__) if name[0] != "_"]
+LEFT_OUT += [f"_codecs_{region}" for region in ("cn", "hk", "iso2022", "jp", "kr", "tw")]
 
 QT_LEFT_OUT = [f"PySide6.Qt{part}" for part in ("Network", "Qml", "Quick", "OpenGL", "Sql", "Test", "Xml")]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import lakhnes
+from lakhnes.runtime import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTIONS = ("export", "runtime", "bridge", "apu", "gui", "cli")
@@ -42,7 +43,7 @@ def test_the_version_is_the_packages() -> None:
     command = [sys.executable, "-m", "lakhnes.cli", "--version"]
     assert (
         subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        == f"lakhnes {version('lakhnes')}\n"
+        == f"lakhnes {version('lakhnes')} (a checkout), model {DEFAULT_MODEL}\n"
     )
 
 

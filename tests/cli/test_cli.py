@@ -217,6 +217,7 @@ def test_wrong_usage_is_2(tmp_path: Path) -> None:
         ("generate", "--seconds", "-1"),
         ("generate", "--seconds", "nan"),
         ("generate", "--seconds", "inf"),
+        ("generate", "--max-note", "nan"),
         ("generate", "--seconds", "1e300"),
         ("accompany", "a.mid", "-o", "b.mid"),
         ("accompany", "a.mid", "-o", "b.mid", "--mode", "rhythm", "--keep", "P1"),

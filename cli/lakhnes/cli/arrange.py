@@ -32,6 +32,7 @@ from lakhnes.cli.options import (
     Temperature,
     TopK,
     TopP,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -46,10 +47,15 @@ def continue_(
     output: Outputs,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Length of what is new. Without it the model ends the song.", min=0.1, max=36_000),
+        typer.Option(
+            help="Length of what is new. Without it the model ends the song.",
+            callback=finite,
+            min=0.1,
+            max=36_000,
+        ),
     ] = None,
     prompt_seconds: Annotated[
-        float | None, typer.Option(help="Go on from only the last seconds of IN.", min=0.1)
+        float | None, typer.Option(help="Go on from only the last seconds of IN.", callback=finite, min=0.1)
     ] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Write what is new, without IN.")] = False,
     seed: SeedOption = None,

@@ -17,6 +17,7 @@ from lakhnes.cli.options import (
     RawTiming,
     RegistersOption,
     Source,
+    finite,
 )
 
 _SOUND = "Sound"
@@ -37,6 +38,7 @@ def convert(
         float | None,
         typer.Option(
             help="Move notes onto the song's rows, by 0 to 100 %. MIDI for DAWs is by 100.",
+            callback=finite,
             min=0,
             max=100,
             rich_help_panel=TIME,
@@ -127,7 +129,10 @@ def render(
         typer.Option(help="How often the loop of a VGM is played.", min=1, max=1000, rich_help_panel=_SOUND),
     ] = 1,
     fade: Annotated[
-        float, typer.Option(help="Seconds in which the end fades out.", min=0, rich_help_panel=_SOUND)
+        float,
+        typer.Option(
+            help="Seconds in which the end fades out.", callback=finite, min=0, rich_help_panel=_SOUND
+        ),
     ] = 0.0,
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Bring the loudest sample to -1 dBFS.", rich_help_panel=_SOUND)

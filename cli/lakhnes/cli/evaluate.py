@@ -28,6 +28,7 @@ from lakhnes.cli.options import (
     Temperature,
     TopK,
     TopP,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def evaluate(
         float,
         typer.Option(
             help="Each is as long as one of the split's, and at most this.",
+            callback=finite,
             min=5,
             max=3600,
             rich_help_panel=_SONGS,

@@ -34,6 +34,7 @@ from lakhnes.cli.options import (
     Temperature,
     TopK,
     TopP,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def generate(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Length of the song. Without it the model ends the song.", min=0.1, max=MAX_SECONDS
+            help="Length of the song. Without it the model ends the song.",
+            callback=finite,
+            min=0.1,
+            max=MAX_SECONDS,
         ),
     ] = None,
     tokens: Annotated[

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+
+def finite(value: float | None) -> float | None:
+    """Refuses what is not a number: it lies in no range, but beside none either."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number that can be used here")
+    return value
+
 
 THREADS = min(2, os.cpu_count() or 1)
 """Of whatever composes into files: nothing else waits for these cores meanwhile."""
@@ -94,6 +103,7 @@ Surprise = Annotated[
     typer.Option(
         help="Grow wilder where the music has become easier to foresee than so many nats an event, such as "
         "1.3, so that it does not end in circles; 0 for never.",
+        callback=finite,
         min=0,
         rich_help_panel=_DRAWING,
     ),
@@ -126,5 +136,7 @@ DensityOption = Annotated[
 ]
 MaxNote = Annotated[
     float | None,
-    typer.Option("--max-note", help="Longest note in seconds.", min=0.02, rich_help_panel=_STEERING),
+    typer.Option(
+        "--max-note", help="Longest note in seconds.", callback=finite, min=0.02, rich_help_panel=_STEERING
+    ),
 ]

@@ -28,6 +28,7 @@ from lakhnes.cli.options import (
     Temperature,
     TopK,
     TopP,
+    finite,
 )
 
 _PORTS = "MIDI ports"
@@ -91,6 +92,7 @@ def play(
         float,
         typer.Option(
             help="Send everything so much later; earlier if negative.",
+            callback=finite,
             min=-500,
             max=500,
             rich_help_panel=_CLOCK,
@@ -102,13 +104,16 @@ def play(
     ] = False,
     ahead: Annotated[
         float,
-        typer.Option(help="Bars that are composed ahead.", min=0.25, max=64, rich_help_panel=_CLOCK),
+        typer.Option(
+            help="Bars that are composed ahead.", callback=finite, min=0.25, max=64, rich_help_panel=_CLOCK
+        ),
     ] = 2.0,
     paused: Annotated[
         bool, typer.Option("--paused", help="Wait for the space key.", rich_help_panel=_CLOCK)
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(help="End after so long. Without it, play until q or Ctrl-C.", min=0.1)
+        float | None,
+        typer.Option(help="End after so long. Without it, play until q or Ctrl-C.", callback=finite, min=0.1),
     ] = None,
     record: Annotated[
         list[Path] | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.options import JsonFlag, finite
 
 if TYPE_CHECKING:
     from lakhnes.export.cluster import Executor
@@ -59,7 +59,11 @@ def prepare(
     max_seconds: Annotated[
         float,
         typer.Option(
-            help="Where longer songs are cut (`seed`: 180).", min=5, max=86_400, rich_help_panel=_OTHER
+            help="Where longer songs are cut (`seed`: 180).",
+            callback=finite,
+            min=5,
+            max=86_400,
+            rich_help_panel=_OTHER,
         ),
     ] = 600.0,
     split: Annotated[
@@ -71,10 +75,16 @@ def prepare(
         ),
     ] = "auto",
     valid: Annotated[
-        float, typer.Option(help="Share that is kept for valid.", min=0, max=0.99, rich_help_panel=_SPLITS)
+        float,
+        typer.Option(
+            help="Share that is kept for valid.", callback=finite, min=0, max=0.99, rich_help_panel=_SPLITS
+        ),
     ] = 0.05,
     test: Annotated[
-        float, typer.Option(help="Share that is kept for test.", min=0, max=0.99, rich_help_panel=_SPLITS)
+        float,
+        typer.Option(
+            help="Share that is kept for test.", callback=finite, min=0, max=0.99, rich_help_panel=_SPLITS
+        ),
     ] = 0.0,
     jobs: Annotated[
         int | None,
