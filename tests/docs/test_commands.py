@@ -84,8 +84,8 @@ def installs(words: Sequence[str]) -> bool:
 def cases() -> Iterator[object]:
     marks = {
         PLAIN: [],
-        LIVE: [pytest.mark.jack, pytest.mark.slow],
-        TRAINING: [pytest.mark.train, pytest.mark.slow],
+        LIVE: [pytest.mark.jack],
+        TRAINING: [pytest.mark.train],
     }
     for page in PAGES:
         found = list(commands(page))
