@@ -39,7 +39,8 @@ class Hook(BuildHookInterface):
                 found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             except (OSError, subprocess.CalledProcessError):
                 return
-            noted = Path(tempfile.mkdtemp()) / COMMIT
+            noted = Path(self.root) / "build" / COMMIT
+            noted.parent.mkdir(exist_ok=True)
             noted.write_text(found, "ascii")
         place = COMMIT if self.target_name == "sdist" else f"lakhnes/cli/{COMMIT}"
         build_data["force_include"][str(noted)] = place

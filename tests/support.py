@@ -1,5 +1,10 @@
 """What tests of several folders share."""
 
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
 from hypothesis import strategies as st
 
 from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice
@@ -64,3 +69,14 @@ def tune() -> Score:
         ),
         8 * beat,
     )
+
+
+def module_of(path: Path) -> ModuleType:
+    """A Python file that belongs to no package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module

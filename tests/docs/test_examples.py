@@ -1,6 +1,5 @@
 """The examples of the documentation, and the Python in its pages."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -13,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import soundfile
+from support import module_of
 
 from lakhnes.bridge import import_midi
 from lakhnes.runtime import Kind, Model, find_model, tx1
@@ -42,12 +42,7 @@ def run(*words: object, folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def client() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("onnx_client", EXAMPLES / "onnx_client.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of(EXAMPLES / "onnx_client.py")
 
 
 def test_the_client_composes_events(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 import typer
+from support import module_of
 
 from lakhnes.cli.app import app
 from lakhnes.runtime import find_model
@@ -63,13 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs/site_hooks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["site_hooks"] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+    return module_of(ROOT / "docs/site_hooks.py")
 
 
 def test_every_link_leads_somewhere(site: Path) -> None:

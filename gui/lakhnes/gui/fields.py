@@ -6,7 +6,7 @@ it has the focus, so that scrolling a panel changes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QWheelEvent
@@ -76,7 +76,9 @@ class _Manners(_SpinBox):
     @property
     def _shown(self) -> str:
         """Its value as it stands there while nobody types."""
-        raise NotImplementedError
+        field = cast(QSpinBox, self)  # or a QDoubleSpinBox, which has the same
+        special = field.specialValueText()
+        return special if special and field.value() == field.minimum() else field.textFromValue(field.value())
 
     def event(self, event: QEvent) -> bool:
         """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
@@ -123,12 +125,6 @@ class Spin(_Manners, QSpinBox):
             with QSignalBlocker(self):
                 self.setValue(value)
 
-    @property
-    def _shown(self) -> str:
-        """Its value as it stands there while nobody types."""
-        special = self.specialValueText()
-        return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
-
 
 class DoubleSpin(_Manners, QDoubleSpinBox):
     """A number with decimals; typing counts when it is finished."""
@@ -166,12 +162,6 @@ class DoubleSpin(_Manners, QDoubleSpinBox):
         if abs(self.value() - limited) > 0.5 * 10.0 ** -self.decimals() + 1e-9:
             with QSignalBlocker(self):
                 self.setValue(value)
-
-    @property
-    def _shown(self) -> str:
-        """Its value as it stands there while nobody types."""
-        special = self.specialValueText()
-        return special if special and self.value() == self.minimum() else self.textFromValue(self.value())
 
 
 class ShareSpin(DoubleSpin):

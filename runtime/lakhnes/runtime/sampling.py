@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.errors import OptionError
 
 MAX_SURPRISE = 6.0
-"""Nats a token; more than where nothing at all can be foreseen."""
+"""Nats a token; where nothing at all can be foreseen it is log 631, 6.4."""
 
 _RECENT_TOKENS = 64
 _GAIN = 0.5  # by which the logarithm of the temperature rises for each nat that is missing
