@@ -191,10 +191,10 @@ def assert_follows(roll: Roll, seed: Seed) -> list[Due]:
     heard = heard_of(seed.due(roll.start), roll.notes)
     for one, message in zip(heard, roll.notes, strict=False):
         clock, rest = divmod(one.tick - roll.start, CLOCK_TICKS)
-        assert rest == 0
         assert clock <= len(roll.clocks)  # where the clock falls silent, one more is expected
-        if clock < len(roll.clocks):
-            assert -0.03 < message.seconds - roll.clocks[clock] < SLACK, (one, message)
+        if clock + 1 < len(roll.clocks):
+            at = roll.clocks[clock] + rest / CLOCK_TICKS * (roll.clocks[clock + 1] - roll.clocks[clock])
+            assert -0.03 < message.seconds - at < SLACK, (one, message)
     if roll.stop is not None:
         assert roll.notes[-1].seconds < roll.stop + SLACK
     return heard
@@ -288,7 +288,7 @@ def test_a_clock_that_loops_back_and_then_hurries(rig: Rig, builtin_model: Model
 
 def test_controllers_and_notes_that_come_in(rig: Rig, builtin_model: Model) -> None:
     monitor = rig.monitor()
-    lively = 32  # a seed with many lead notes, whose takes differ at once
+    lively = 34  # a seed with many lead notes, whose takes differ at once
     play = rig.play("--port", "mon", "--bpm", 160, "--seconds", 60, seed=lively)
     keyboard = rig.control("LakhNES Control:LakhNES Control")
     rig.server.connect("keyboard:keys", monitor.port)  # so that it shows when each was sent

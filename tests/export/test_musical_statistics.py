@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from support import scores, tune
 
+from lakhnes.export.dynamics_statistics import DYNAMIC_FEATURES
 from lakhnes.export.musical_statistics import (
     FEATURES,
     cut,
@@ -11,7 +12,7 @@ from lakhnes.export.musical_statistics import (
     self_similarity,
     song_features,
 )
-from lakhnes.runtime import Note, Part, Score
+from lakhnes.runtime import Change, Kind, Note, Part, Score
 from lakhnes.runtime.timing import FRAME_SAMPLES
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
@@ -30,7 +31,7 @@ def solo(pitches: list[int], frames: int = 10) -> Score:
 def test_the_features_of_a_scale() -> None:
     features = song_features(solo([60 + step for step in MAJOR]))
     histograms = features.histograms
-    assert set(histograms) - {"self-similarity"} == set(FEATURES) - {"self-similarity"}
+    assert set(histograms) - {"self-similarity"} == set(FEATURES) - {"self-similarity", *DYNAMIC_FEATURES}
     np.testing.assert_allclose(histograms["pitch classes"][[0, 2, 4, 5, 7, 9, 11]] * 8, [2, 1, 1, 1, 1, 1, 1])
     intervals = {place - 24: share for place, share in enumerate(histograms["intervals"]) if share}
     assert intervals == {2: pytest.approx(5 / 7), 1: pytest.approx(2 / 7)}
@@ -52,6 +53,26 @@ def test_polyphony_counts_voices_and_drums_have_no_pitch() -> None:
     # P1 and NO sound in frames 0..5 and 10..15, P2 in 0..10 and 20..30.
     np.testing.assert_allclose(features.histograms["polyphony"] * 40, [15, 15, 5, 5, 0], atol=0.1)
     assert features.numbers["empty voices"] == 1
+
+
+def test_dynamics_are_measured_where_there_are_any() -> None:
+    frame = FRAME_SAMPLES
+    fading = Part(
+        (Note(0, 8 * frame, 60, 12), Note(10 * frame, 2 * frame, 62, 3)),
+        (
+            Change(0, Kind.TIMBRE, 2),
+            Change(2 * frame, Kind.VELOCITY, 8),
+            Change(6 * frame, Kind.VELOCITY, 4),
+            Change(9 * frame, Kind.TIMBRE, 1),
+        ),
+    )
+    drum = Part((Note(0, 4 * frame, 5, 12),), (Change(frame, Kind.TIMBRE, 1),))
+    features = song_features(Score((fading, Part(), line([40, 41]), drum), 20 * frame)).histograms
+    volumes = {place + 1: share for place, share in enumerate(features["volumes"].tolist()) if share}
+    assert volumes == pytest.approx({12: 6 / 14, 8: 4 / 14, 4: 2 / 14, 3: 2 / 14})
+    np.testing.assert_allclose(features["timbres"] * 14, [0, 2, 8, 0, 1, 3], atol=1e-9)
+    np.testing.assert_allclose(features["volume changes a note"][:3] * 3, [2, 0, 1])
+    assert "volumes" not in song_features(solo([60, 62])).histograms
 
 
 def test_scale_consistency_takes_the_best_scale() -> None:
@@ -90,7 +111,7 @@ def test_overlaps_of_the_same_and_of_others() -> None:
 
     data = [song_features(song) for song in songs(60, 10)]
     same = {row.name: row for row in overlaps([song_features(s) for s in songs(60, 10)], data)}
-    assert list(same) == list(FEATURES)
+    assert list(same) == [name for name in FEATURES if name not in DYNAMIC_FEATURES]
     for row in same.values():
         assert 0 <= row.ceiling <= 1
         assert row.overlap == pytest.approx(row.ceiling, abs=0.2)

@@ -18,8 +18,19 @@ from lakhnes.export.checkpoints import BEST, LAST, read_checkpoint, write_checkp
 from lakhnes.export.curves import Log, Row, curves, read_log  # noqa: E402
 from lakhnes.export.prepared import PreparedData, write_prepared  # noqa: E402
 from lakhnes.export.training import Progress, Result, train  # noqa: E402
-from lakhnes.runtime import CheckpointError, Codec, FormatError, OptionError, Timing, tx1, tx2  # noqa: E402
-from lakhnes.runtime.errors import DataError, TrainingError  # noqa: E402
+from lakhnes.export.training_start import new_model  # noqa: E402
+from lakhnes.runtime import (  # noqa: E402
+    CheckpointError,
+    Codec,
+    DataError,
+    FormatError,
+    OptionError,
+    Timing,
+    TrainingError,
+    tx1,
+    tx2,
+)
+from lakhnes.runtime.vocabulary import Vocabulary  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -142,6 +153,32 @@ def test_weights_to_start_from_are_where_it_starts(data: PreparedData, tmp_path:
     assert "from last.pt" in open_checkpoint(second).provenance
 
 
+@pytest.mark.parametrize(("before", "after"), [(tx1(), tx2()), (tx2(), tx1())])
+def test_another_vocabulary_keeps_what_was_learned(before: Vocabulary, after: Vocabulary) -> None:
+    config = small_config()
+    model = TransformerXL(config.model(len(before)))
+    torch.nn.init.normal_(model.output.bias)
+    made = new_model(config, after, Checkpoint(model, before, "before.pt", "")).eval()
+    both = [event for event in after.events if event in set(before.events)]
+    old, new = ([vocabulary.token(event) for event in both] for vocabulary in (before, after))
+    assert len(both) == min(len(before), len(after))
+    assert made.embedding.weight is made.output.weight
+    said, expected = (
+        m(torch.tensor([tokens[::7]]), mem_len=16)[0][0][:, tokens]
+        for m, tokens in ((made, new), (model.eval(), old))
+    )
+    torch.testing.assert_close(said, expected)
+
+
+def test_a_model_of_notes_goes_on_with_dynamics(data: PreparedData, tmp_path: Path) -> None:
+    train([data], tmp_path, small_config())
+    (tmp_path / "two").mkdir()
+    dynamics = small_data(tmp_path / "data2", codec=Codec(tx2(), Timing.FRAMES))
+    result = train([dynamics], tmp_path / "two", small_config(), init=open_checkpoint(tmp_path / LAST))
+    assert result.finished
+    assert open_checkpoint(tmp_path / "two").vocabulary == tx2()
+
+
 def test_a_lakhnes_checkpoint_can_go_on(shared: Path, tmp_path: Path) -> None:
     init = load_checkpoint(shared / "fixtures/lakhnes/tiny")
     c = init.model.config
@@ -168,6 +205,7 @@ import itertools, json, sys
 from pathlib import Path
 from lakhnes.export.prepared import open_prepared
 from lakhnes.export.train_config import changed_config
+from lakhnes.export.training_start import new_model
 from lakhnes.export.training import train
 data, folder, config, stop, resume = sys.argv[1:]
 steps = itertools.count()
@@ -228,9 +266,6 @@ def test_data_and_settings_that_do_not_fit_are_refused(data: PreparedData, tmp_p
     none = write_prepared(tmp_path / "none", Codec(tx1(), Timing.FRAMES), {"valid": {}})
     with pytest.raises(DataError, match="no split 'train'"):
         run(none)
-    model = TransformerXL(small_config().model(len(tx2())))
-    with pytest.raises(CheckpointError, match="vocabulary tx2"):
-        train([data], tmp_path, small_config(), init=Checkpoint(model, tx2(), "two.pt", ""))
 
 
 def test_a_run_goes_on_with_its_own_data_and_sizes_only(data: PreparedData, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_onsets_lie_on_frames(builtin_model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 149}, {"max_samples": 99_999}]
+    "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}]
 )
 def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
     composer = composer_of(builtin_model, 5, **options)

@@ -33,7 +33,7 @@ from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.scales import SCALES
 from lakhnes.runtime.score import events_of_score
 from lakhnes.runtime.timing import FRAME_SAMPLES
-from lakhnes.runtime.vocabulary import VOCABULARY_PITCHES
+from lakhnes.runtime.vocabulary import VOCABULARY_PITCHES, Vocabulary
 
 CODECS = st.sampled_from([Codec(v(), timing) for v in (tx1, tx2) for timing in Timing])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -96,14 +96,82 @@ def test_no_note_is_longer_than_the_limit(codec: Codec, seed: int, limit: int) -
             del sounding[event.voice]
 
 
+def off_the_grid(time: int, step: float, offset: float = 0.0) -> float:
+    """Samples between a time and the nearest point."""
+    return abs(time - offset - step * round((time - offset) / step))
+
+
 @given(CODECS, SEEDS, st.floats(100, 20_000), st.floats(0, 20_000))
-def test_every_moment_lies_on_the_grid(codec: Codec, seed: int, step: float, offset: float) -> None:
+def test_notes_begin_on_the_grid(codec: Codec, seed: int, step: float, offset: float) -> None:
     time = 0
+    begins = None  # the last moment at which a note began
     for event in improvised(codec, seed, Grid(codec, step, offset))[:-1]:
         if event.kind is Kind.WAIT:
             assert event.value > 0
             time += event.value
-            assert abs(time - offset - step * round((time - offset) / step)) <= 0.5 + 1e-6
+        if event.kind is Kind.NOTE_ON and begins != time:
+            begins = time
+            assert off_the_grid(time, step, offset) <= min(0.6 * FRAME_SAMPLES, step / 4) + 0.5
+
+
+@given(SEEDS, st.floats(1500, 20_000), st.sampled_from([tx1(), tx2()]))
+def test_where_time_is_frames_notes_begin_exactly_on_the_grid(
+    seed: int, step: float, vocabulary: Vocabulary
+) -> None:
+    events = improvised(Codec(vocabulary, Timing.FRAMES), seed, Grid(Codec(vocabulary, Timing.FRAMES), step))
+    assert notes(events)
+    for event, time in timed(events):
+        assert event.kind is not Kind.NOTE_ON or off_the_grid(time, step) <= 0.5 + 1e-6
+
+
+@given(CODECS, SEEDS, st.floats(2000, 20_000))
+def test_a_note_that_is_late_comes_on_the_next_point(codec: Codec, seed: int, step: float) -> None:
+    grid = Grid(codec, step)
+    rng = np.random.default_rng(seed)
+    voice = Voice(int(rng.integers(4)))
+    pitch = int(rng.choice(VOCABULARY_PITCHES[voice]))
+    late = round(step * rng.uniform(0.3, 0.7))
+    grid.observe(Event(Kind.WAIT, None, late))
+    wait = grid.adjust(Event(Kind.NOTE_ON, voice, pitch))
+    assert wait == Event(Kind.WAIT, None, round(step) - late)
+    assert grid.promised
+    grid.observe(wait)
+    row = grid.penalty()
+    assert row is not None
+    assert codec.event(int(row.argmax())) == Event(Kind.NOTE_ON, voice, pitch)
+    grid.observe(Event(Kind.NOTE_ON, voice, pitch))
+    assert not grid.promised
+    assert grid.penalty() is None
+
+
+def test_notes_may_end_between_the_points_of_a_grid() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    ends = [
+        off_the_grid(time, 10 * FRAME_SAMPLES)
+        for seed in range(20)
+        for event, time in timed(improvised(codec, seed, Grid(codec, 10 * FRAME_SAMPLES)))
+        if event.kind is Kind.NOTE_OFF
+    ]
+    assert max(ends) > FRAME_SAMPLES
+    assert all(end % FRAME_SAMPLES == 0 for end in ends)
+
+
+def timed(events: list[Event]) -> list[tuple[Event, int]]:
+    """Events that are no waits, and their samples; without what closes the song."""
+    found, time = [], 0
+    for event in events[: max(i for i, e in enumerate(events) if e.kind is Kind.WAIT)]:
+        if event.kind is Kind.WAIT:
+            time += event.value
+        else:
+            found.append((event, time))
+    return found
+
+
+@given(st.sampled_from(Timing), SEEDS, st.sets(st.sampled_from(list(Voice)), max_size=3))
+def test_a_song_begins_with_a_note_if_it_can(timing: Timing, seed: int, muted: set[Voice]) -> None:
+    codec = Codec(tx1(), timing)
+    assert improvised(codec, seed, Muted(codec.vocabulary, muted))[0].kind is Kind.NOTE_ON
+    assert not notes(improvised(codec, seed, Muted(codec.vocabulary, set(Voice))))
 
 
 @given(SEEDS)
@@ -173,15 +241,19 @@ def test_constraints_compose(seed: int, step: float) -> None:
     constraints = (
         Scale(vocabulary, parse_scale("d dorian")),
         Muted(vocabulary, [Voice.P2]),
-        MaxLength(codec, 12_000),
+        MaxLength(codec, 12_000, step_samples=step),
         Grid(codec, step),
         Density(vocabulary, 1.5),
     )
     events = improvised(codec, seed, *constraints)
-    time = 0
-    for event in events[:-1]:
-        time += event.value if event.kind is Kind.WAIT else 0
-        assert abs(time - step * round(time / step)) <= 0.5 + 1e-6
+    since: dict[Voice | None, int] = {}
+    for event, time in timed(events):
+        if event.kind is Kind.NOTE_ON:
+            assert off_the_grid(time, step) <= step / 4 + 0.5
+        if event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF) and event.voice in since:
+            assert time - since.pop(event.voice) <= max(step, 12_000) + step / 2
+        if event.kind is Kind.NOTE_ON:
+            since[event.voice] = time
     assert not notes(events, Voice.P2)
     assert {event.value % 12 for event in notes(events, *MELODIC)} <= {2, 4, 5, 7, 9, 11, 0}
 

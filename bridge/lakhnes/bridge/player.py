@@ -227,9 +227,11 @@ class Player:
                 self._wake.clear()
         finally:
             now = self._now()
+            state = self.clock.state(now)
+            self._reach(state, self._sending(state))
             self._silence(now)
             if self._clock_out is not None:
-                for message in self._sender.due(replace(self.clock.state(now), running=False)):
+                for message in self._sender.due(replace(state, running=False)):
                     self._clock_out(message)
 
     def close(self) -> None:
@@ -246,8 +248,8 @@ class Player:
         self._began = self._now()
         state = self.clock.state(now)
         place = self._sending(state)
-        if self._orders and state.running and place.run == self._run:
-            self.tick = max(self.tick, self._before + math.floor(max(place.tick, self._place)))
+        if self._orders:
+            self._reach(state, place)
         while self._orders:
             self._orders.popleft()(now)
         self._later = place.later
@@ -264,6 +266,11 @@ class Player:
         self.tick = max(self.tick, self._before + math.floor(self._place))
         due = self._next(state)
         return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
+
+    def _reach(self, state: ClockState, place: _Place) -> None:
+        """Lets `tick` be what it is just now, though nothing was sent for a while."""
+        if state.running and place.run == self._run:
+            self.tick = max(self.tick, self._before + math.floor(max(place.tick, self._place)))
 
     def _offset_ticks(self, state: ClockState) -> float:
         """How much later everything is sent, in ticks of the tempo now."""

@@ -65,7 +65,7 @@ TIME = "Tempo"
 BpmOption = Annotated[
     float | None,
     typer.Option(
-        "--bpm", help="Compose to a tempo: every note falls on its sixteenths.", rich_help_panel=TIME
+        "--bpm", help="Compose to a tempo: every note begins on its sixteenths.", rich_help_panel=TIME
     ),
 ]
 MeterOption = Annotated[

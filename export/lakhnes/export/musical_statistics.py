@@ -22,6 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from lakhnes.export.dynamics_statistics import DYNAMIC_FEATURES, dynamics
 from lakhnes.runtime.constraints import MELODIC
 from lakhnes.runtime.events import Voice
 from lakhnes.runtime.scales import SCALES
@@ -60,6 +61,7 @@ FEATURES = {
     "notes a second": len(_DENSITY_EDGES),
     "scale consistency": len(_SCALE_EDGES),
     "self-similarity": len(_REPEAT_EDGES),
+    **DYNAMIC_FEATURES,
 }
 """What is measured, with the number of bins:
 
@@ -72,7 +74,8 @@ FEATURES = {
 - scale consistency, the share of notes in the best of 24 scales: major (with the notes of natural minor) and
   harmonic minor, on twelve roots each;
 - self-similarity, the share of phrases of eight notes of a melodic voice that the voice has played before in
-  the song: the same pitches, each time between two onsets the same within a frame. At every note one begins.
+  the song: the same pitches, each time between two onsets the same within a frame. At every note one begins;
+- and of songs with dynamics what `dynamics_statistics` says.
 """
 
 
@@ -132,6 +135,7 @@ def song_features(score: Score) -> SongFeatures:
         ("note lengths", _in_bins(lengths, _FRAME_EDGES)),
         ("inter-onset intervals", _in_bins(between, _FRAME_EDGES)),
         ("polyphony", _voices_sounding(score)),
+        *(dynamics(score).items() if score.has_expression else ()),
     ):
         if counts.sum():
             histograms[name] = counts / counts.sum()
@@ -215,7 +219,7 @@ def self_similarity(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: int = 0) -> list[Overlap]:
-    """Compares a model's songs with the data's, feature by feature.
+    """Compares a model's songs with the data's, feature by feature; what the data do not have is left out.
 
     Args:
         model: the model's songs.
@@ -228,6 +232,8 @@ def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: 
     divisions = [rng.permutation(len(data)) for _ in range(_SPLITS)]
     rows = []
     for name in FEATURES:
+        if not any(name in song.histograms for song in data):
+            continue
         ours, theirs = (_table(songs, name) for songs in (model, data))
         shared = [_shared(theirs[order[:size]], theirs[order[size:]]) for order in divisions]
         means = [

@@ -6,26 +6,23 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lakhnes.export.batches import Batch, Position, Streams
 from lakhnes.export.checkpoint_evaluation import evaluate_checkpoint
 from lakhnes.export.checkpoints import BEST, LAST, write_checkpoint
-from lakhnes.export.evaluation import N_STREAMS, SEGMENT, framed_song, parallel_streams
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.machine import Machine
 from lakhnes.export.prepared import PreparedData
 from lakhnes.export.train_config import TrainConfig
-from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.export.training_start import new_model, new_optimizer, valid_streams
 from lakhnes.runtime.errors import CheckpointError, DataError, OptionError, TrainingError
 
 _NAMED_SONGS = 12
@@ -60,12 +57,12 @@ class Run:
         self._data, self._songs = data, [one.songs("train") for one in data]
         self._codec = data[0].codec
         self._check_data()
-        self._valid = _valid_streams(data, config.valid_tokens)
+        self._valid = valid_streams(data, config.valid_tokens)
         self._started_from = init.source if init else ""
         torch.manual_seed(config.seed)
-        self.model = self._new_model(init).to(machine.device)
+        self.model = new_model(config, self._codec.vocabulary, init).to(machine.device)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if config.ema else self.model
-        self._optimizer = _optimizer(self.model, config)
+        self._optimizer = new_optimizer(self.model, config)
         self._parallel: nn.Module = self.model
         if machine.world > 1:
             self._parallel = DistributedDataParallel(self.model)
@@ -326,53 +323,3 @@ class Run:
             )
         if not (c.steps or c.tokens or c.minutes):
             raise OptionError("The schedule has no end; give steps, tokens or minutes.")
-
-    def _new_model(self, init: Checkpoint | None) -> TransformerXL:
-        c = self.config
-        if init is None:
-            return TransformerXL(c.model(len(self._codec.vocabulary)))
-        if init.vocabulary != self._codec.vocabulary:
-            raise CheckpointError(
-                f"{init.source} has the vocabulary {init.vocabulary.name} ({len(init.vocabulary)} tokens), "
-                f"the data {self._codec.vocabulary.name} ({len(self._codec.vocabulary)}); prepare them alike."
-            )
-        chances = {name: getattr(c, name) for name in ("dropout", "attention_dropout", "layer_drop")}
-        model = TransformerXL(replace(init.model.config, **chances))
-        model.load_state_dict(init.model.state_dict())
-        return model
-
-
-def _optimizer(model: TransformerXL, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; only the matrices of layers decay."""
-    decaying = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
-    ids = {id(p) for p in decaying}
-    others = [p for p in model.parameters() if id(p) not in ids]
-    groups = [
-        {"params": decaying, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, config.lr, (config.beta1, config.beta2), fused=True)
-
-
-def _valid_streams(
-    data: Sequence[PreparedData], n_tokens: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Streams of a part of the valid splits, by the protocol; songs by chance, always the same ones.
-
-    Raises:
-        DataError: if there are too few.
-    """
-    songs = []
-    for one in data:
-        if "valid" in one.splits:
-            valid = one.songs("valid")
-            songs += [framed_song(valid[i].tolist(), one.vocabulary) for i in range(len(valid))]
-    order = np.random.default_rng(0).permutation(len(songs))
-    tokens, targets = parallel_streams(songs[i] for i in order)
-    length = -(-n_tokens // (N_STREAMS * SEGMENT)) * SEGMENT
-    if not tokens[:, :length].size:
-        raise DataError(
-            f"The valid split of {data[0].folder} is too small to evaluate: it fills no {N_STREAMS} streams "
-            f"of {SEGMENT} tokens. Prepare it with more valid songs."
-        )
-    return tokens[:, :length], targets[:, :length]

@@ -17,6 +17,7 @@ from lakhnes.runtime.constraints import (
 )
 from lakhnes.runtime.errors import (
     CheckpointError,
+    DataError,
     FormatError,
     LakhnesError,
     MissingExtraError,
@@ -28,6 +29,7 @@ from lakhnes.runtime.errors import (
     PortLostError,
     ScreenError,
     SoundError,
+    TrainingError,
 )
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.grid import BeatGrid, grid_of_beats
@@ -59,6 +61,7 @@ __all__ = [
     "Codec",
     "Composer",
     "Constraint",
+    "DataError",
     "Density",
     "Event",
     "FormatError",
@@ -92,6 +95,7 @@ __all__ = [
     "Steering",
     "Timeline",
     "Timing",
+    "TrainingError",
     "Vocabulary",
     "Voice",
     "clean_frames",

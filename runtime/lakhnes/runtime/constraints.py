@@ -38,11 +38,19 @@ class Constraint:
         return None
 
     def adjust(self, event: Event) -> Event:
-        """What a drawn event becomes; for waits that must end at a certain time."""
+        """What a drawn event becomes; for waits that must end at a certain time.
+
+        A note may become a wait: if no wait may come, something else is drawn.
+        """
         return event
 
     def observe(self, event: Event) -> None:
         """Hears the next event."""
+
+    @property
+    def promised(self) -> bool:
+        """Whether it knows what comes next, from what was drawn before."""
+        return False
 
 
 class Fixed(Constraint):
@@ -229,6 +237,7 @@ class Due:
         self._ranks = ranks(codec)
         self._shortest = int(codec.wait_samples[codec.used & (codec.wait_samples > 0)].min())
         self._snaps = codec.timing is Timing.SAMPLES
+        self._slack = 0 if self._snaps else FRAME_SAMPLES // 2
         self._vocabulary = codec.vocabulary
 
     def wait_row(self, left: int) -> Row:
@@ -243,8 +252,11 @@ class Due:
         return row
 
     def arrives(self, wait: int, left: int) -> bool:
-        """Whether a wait token of so many samples means to reach the moment."""
-        return wait >= left or wait == self._nearest(left)
+        """Whether a wait of so many samples means to reach the moment.
+
+        Where tokens count frames, it does if less than half a frame is missing: a grid's points lie between.
+        """
+        return wait >= left - self._slack or wait == self._nearest(left)
 
     def _nearest(self, left: int) -> int:
         """The wait that stands for `left` samples, where waits are coarse; else 0."""
@@ -258,13 +270,28 @@ class Due:
 class MaxLength(Constraint):
     """Notes that last no longer than a limit."""
 
-    def __init__(self, codec: Codec, samples: int, voices: Collection[Voice] = tuple(Voice)) -> None:
-        """Takes the limit in samples; where tokens count frames, it is rounded down to frames.
+    def __init__(
+        self,
+        codec: Codec,
+        samples: int,
+        voices: Collection[Voice] = tuple(Voice),
+        step_samples: float | None = None,
+    ) -> None:
+        """Takes the limit.
+
+        Args:
+            codec: of the model that composes.
+            samples: the limit.
+            voices: whose notes it is for.
+            step_samples: of the grid on which notes begin; the limit is whole steps, one at least. None for
+                no grid: where tokens count frames, the limit is whole frames.
 
         Raises:
             OptionError: if it is shorter than the shortest wait.
         """
-        if codec.timing is Timing.FRAMES:
+        if step_samples is not None:
+            samples = round(max(1, samples // step_samples) * step_samples)
+        elif codec.timing is Timing.FRAMES:
             samples = samples // FRAME_SAMPLES * FRAME_SAMPLES
         if samples < 1:
             raise OptionError("Notes cannot be that short; allow at least a sixtieth of a second.")
@@ -309,9 +336,14 @@ class MaxLength(Constraint):
 
 
 class Grid(Constraint):
-    """Waits that end on a grid; the model hears them so, and keeps the groove.
+    """Notes that begin on a grid, and end where they like; the model hears them so, and keeps the groove.
+
+    A wait that reaches the next point ends on one. A note that would begin between points is late: the song
+    waits for the next point, and there it comes. So the model is never kept from what it means to play, which
+    would make it fall silent.
 
     It comes after other constraints on time, which it rounds to its points, and before music that is kept.
+    Beside a note that is kept, another may begin.
     """
 
     def __init__(self, codec: Codec, step_samples: float, offset_samples: float = 0.0) -> None:
@@ -323,20 +355,78 @@ class Grid(Constraint):
         longest = int(codec.wait_samples.max())
         if not 1 <= step_samples <= longest:
             raise OptionError(f"A grid of {step_samples:g} samples is out of range; give 1 to {longest}.")
+        self._codec = codec
         self._step = step_samples
         self._offset = offset_samples
+        self._near = min(_NEAR_FRAMES * FRAME_SAMPLES, step_samples / 4)  # as good as on a point
         self._time = 0
+        self._joins = False  # whether a note begins at this moment
+        self._late: Event | None = None
+
+    def penalty(self) -> Row | None:
+        """Makes the note that is late come, where it may."""
+        if self._late is None or not self._may_begin():
+            return None
+        row = np.zeros(len(self._codec.vocabulary), np.float32)
+        row[self._codec.token(self._late)] = _SURELY
+        return row
 
     def adjust(self, event: Event) -> Event:
-        """A wait ends on the nearest point after now."""
-        if event.kind is not Kind.WAIT:
+        """A wait ends on the nearest point, or before the next one; a note between points becomes a wait."""
+        row = math.floor((self._time - self._offset + self._near) / self._step)
+        following = (row + 1) * self._step + self._offset
+        if event.kind is Kind.NOTE_ON and not self._may_begin():
+            self._late = event
+            return Event(Kind.WAIT, None, round(following) - self._time)
+        end = self._time + event.value
+        if event.kind is not Kind.WAIT or end < following - self._near:
             return event
-        nearest = round((self._time + event.value - self._offset) / self._step)
-        following = math.floor((self._time - self._offset + 0.5) / self._step) + 1
-        end = round(max(nearest, following) * self._step + self._offset)
-        return Event(Kind.WAIT, None, max(1, end - self._time))
+        nearest = round((end - self._offset) / self._step) * self._step + self._offset
+        return Event(Kind.WAIT, None, max(1, round(max(nearest, following)) - self._time))
 
     def observe(self, event: Event) -> None:
         """Hears the next event."""
         if event.kind is Kind.WAIT:
+            if self._may_begin():
+                self._late = None
             self._time += event.value
+            self._joins = False
+        elif event.kind is Kind.NOTE_ON:
+            self._joins = True
+            if self._late is not None and event.voice is self._late.voice:
+                self._late = None
+
+    @property
+    def promised(self) -> bool:
+        """Whether a note is late."""
+        return self._late is not None
+
+    def _may_begin(self) -> bool:
+        """Whether notes may begin now."""
+        place = (self._time - self._offset) / self._step
+        return self._joins or abs(place - round(place)) * self._step <= self._near
+
+
+class Opening(Constraint):
+    """A song that begins with a note rather than with a rest, where anything can."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Begins at the start of a song."""
+        waits = [event.kind is Kind.WAIT for event in vocabulary.events]
+        self._row: Row | None = np.where(waits, np.float32(-_SURELY), np.float32(0))
+
+    def penalty(self) -> Row | None:
+        """Keeps waits back until a note begins."""
+        return self._row
+
+    def observe(self, event: Event) -> None:
+        """Hears the next event."""
+        if event.kind is Kind.NOTE_ON:
+            self._row = None
+
+
+_NEAR_FRAMES = 0.6
+"""What lies within this of a point is on it: models that count samples say a chord a few samples apart."""
+
+_SURELY = np.float32(1e4)
+"""Nats that outweigh whatever a model says, but not what is forbidden."""

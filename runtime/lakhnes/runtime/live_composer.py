@@ -50,7 +50,7 @@ class LiveComposer:
 
         Args:
             model: what composes; it belongs to the composer from now on.
-            grid: of one tempo. Every event falls on its rows; whoever plays may be faster or slower.
+            grid: of one tempo. Every note begins on its rows; whoever plays may be faster or slower.
             steering: what is asked for.
             seed: of the song. What is composed without a break from tick 0 is what `Song` composes of it.
 
@@ -179,7 +179,7 @@ class LiveComposer:
         logits = self._listen(span)
         song = self._song(span, limit)
         codec = self._model.codec
-        while span.end < target and not song.over:
+        while (span.end < target or song.promised) and not song.over:
             token, events = song.take(logits)
             for event in events:
                 if event.kind is Kind.WAIT:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.constraints import Constraint, Grammar, NoEnd
+from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Grammar, NoEnd, Opening
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import END, Event, Kind, Voice
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Restlessness, Sampling, draw
@@ -68,10 +68,12 @@ class Song:
         self._rng = rng
         self._restlessness = Restlessness(sampling or USUAL_SAMPLING, surprise)
         self._end_samples = min(limits) if limits else None
+        self._waits = codec.wait_samples > 0
         self._max_tokens = max_tokens
         asked = length_samples is not None or max_tokens is not None
         no_end = NoEnd(codec.vocabulary, None if asked else min_samples)
-        self._constraints: list[Constraint] = [Grammar(codec), no_end, *constraints]
+        opening = Opening(codec.vocabulary)
+        self._constraints: list[Constraint] = [Grammar(codec), no_end, opening, *constraints]
         self._builder = ScoreBuilder()
 
     @property
@@ -83,6 +85,11 @@ class Song:
     def surprise(self) -> float | None:
         """How little the recent tokens were foreseen, in nats a token; None where nobody asks."""
         return self._restlessness.surprise
+
+    @property
+    def promised(self) -> bool:
+        """Whether a note that is drawn already comes next; another song would not know of it."""
+        return any(constraint.promised for constraint in self._constraints)
 
     def score(self) -> Score:
         """What is composed so far, with every note closed."""
@@ -118,17 +125,11 @@ class Song:
             row = constraint.penalty()
             if row is not None:
                 shaped += row
-        if not shaped.max() > -np.inf:
-            raise OptionError(self._blame(logits))
-        token = draw(shaped, self._restlessness.sampling, self._rng)
+        token, drawn, event = self._drawn(shaped, logits)
         self._restlessness.hear(shaped, token)
         self.n_tokens += 1
         if token == END_TOKEN:
             return token, self._finish()
-        drawn = self._codec.event(token)
-        event = drawn
-        for constraint in self._constraints:
-            event = constraint.adjust(event)
         if event.kind is Kind.WAIT and event != drawn:
             token = self._codec.wait_token(event.value)
         left = None if self._end_samples is None else self._end_samples - self._builder.time
@@ -138,6 +139,19 @@ class Song:
         if self.n_tokens == self._max_tokens:
             said += self._finish()
         return token, said
+
+    def _drawn(self, shaped: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[int, Event, Event]:
+        """A token that chance chooses, its event, and what the constraints make of it."""
+        while shaped.max() > -np.inf:
+            token = draw(shaped, self._restlessness.sampling, self._rng)
+            drawn = event = self._codec.event(token)
+            for constraint in self._constraints:
+                event = constraint.adjust(event)
+            late = event.kind is Kind.WAIT and drawn.kind is not Kind.WAIT
+            if not late or shaped[self._waits].max() > -np.inf:
+                return token, drawn, event
+            shaped[token] = FORBIDDEN  # it would have to wait, and there is no time
+        raise OptionError(self._blame(logits))
 
     def _say(self, event: Event) -> Event:
         """Takes an event into the score and tells the constraints."""

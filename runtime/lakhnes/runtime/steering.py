@@ -39,13 +39,17 @@ class Steering:
 
         Args:
             codec: of the model.
-            grid: on whose rows every event falls; None for free time.
+            grid: on whose rows every note begins; None for free time.
             played: voices that somebody plays; no length of theirs is limited.
 
         Raises:
             OptionError: if something is asked for that cannot be done.
         """
         vocabulary = codec.vocabulary
+        start = step = None
+        if grid is not None:
+            start, later = np.interp((0, grid.row_ticks), grid.ticks, grid.samples)  # exact, for hours
+            step = later - start
         constraints: list[Constraint] = []
         if self.scale is not None:
             constraints.append(Scale(vocabulary, self.scale))
@@ -57,10 +61,9 @@ class Steering:
             constraints.append(Density(vocabulary, self.density))
         if self.max_note_seconds is not None:
             ours = [voice for voice in Voice if voice not in played]
-            constraints.append(MaxLength(codec, round(self.max_note_seconds * SAMPLE_RATE), ours))
-        if grid is not None:
-            start, later = np.interp((0, grid.row_ticks), grid.ticks, grid.samples)  # exact, for hours
-            constraints.append(Grid(codec, later - start, start))
+            constraints.append(MaxLength(codec, round(self.max_note_seconds * SAMPLE_RATE), ours, step))
+        if start is not None and step is not None:
+            constraints.append(Grid(codec, step, start))
         return constraints
 
     def settings(self, codec: Codec, seed: int, grid: BeatGrid | None = None) -> Settings:
@@ -69,7 +72,7 @@ class Steering:
         Args:
             codec: of the model.
             seed: of the song.
-            grid: on whose rows every event falls; None for free time.
+            grid: on whose rows every note begins; None for free time.
 
         Raises:
             OptionError: if something is asked for that cannot be done.
