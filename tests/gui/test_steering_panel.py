@@ -182,6 +182,22 @@ def test_top_p_is_off_or_half_and_more(qtbot: QtBot, panel: SteeringPanel, studi
     assert steps(studio.session) == 1
 
 
+def test_surprise_is_off_or_so_many_nats(qtbot: QtBot, panel: SteeringPanel, studio: Told) -> None:
+    assert panel.surprise.text() == "off"
+    panel.surprise.setFocus()
+    seen: list[float | None] = []
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Down):
+        qtbot.keyClick(panel.surprise, key)
+        seen.append(studio.session.state.surprise)
+    assert seen == [0.1, 0.2, 0.1, None]
+    panel.surprise.selectAll()
+    qtbot.keyClicks(panel.surprise, "0.7\r")
+    assert studio.session.state.steering.sampling.surprise == 0.7
+    panel.show_state(studio.session.state)
+    panel.reset.click()
+    assert studio.session.state.surprise is None
+
+
 def test_bars_ahead_stay_in_range(qtbot: QtBot, panel: SteeringPanel, studio: Told) -> None:
     panel.ahead.setFocus()
     for _ in range(9):
@@ -412,6 +428,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         st.integers(0, 200),
         st.none() | st.integers(1, 1000),
         st.none() | st.integers(1, 100),
+        st.none() | st.integers(1, 30),
         st.integers(-50, 50),
         SCALE_TEXTS,
         st.integers(5, 160),
@@ -422,6 +439,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         temperature: int,
         top_k: int | None,
         top_p: int | None,
+        surprise: int | None,
         density: int,
         scale: str,
         ahead: int,
@@ -432,6 +450,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
             temperature=temperature / 100,
             top_k=top_k,
             top_p=top_p and top_p / 100,
+            surprise=surprise and surprise / 10,
             density=density / 10,
             scale=scale,
             ahead_bars=ahead / 10,
@@ -443,6 +462,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         assert panel.temperature.value == pytest.approx(state.temperature)
         assert (panel.top_k.value() or None) == top_k
         assert (panel.top_p.value() or None) == pytest.approx(state.top_p)
+        assert (panel.surprise.value() or None) == pytest.approx(state.surprise)
         assert panel.density.value == pytest.approx(state.density)
         assert panel.scale.text == scale
         assert panel.ahead.value() == pytest.approx(state.ahead_bars)
@@ -462,6 +482,7 @@ def test_fields_have_names_and_captions(panel: SteeringPanel) -> None:
         panel.temperature.slider,
         panel.top_k,
         panel.top_p,
+        panel.surprise,
         panel.density.spin,
         panel.scale.key,
         panel.scale.scale,

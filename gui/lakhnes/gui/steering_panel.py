@@ -14,6 +14,7 @@ from lakhnes.gui.preset_bar import PresetBar, PresetStore
 from lakhnes.gui.scale_box import ScaleBox
 from lakhnes.gui.seed_box import SeedBox
 from lakhnes.runtime import list_models
+from lakhnes.runtime.sampling import MAX_SURPRISE
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.state import AHEAD_BARS, SongState
 from lakhnes.studio.studio import Studio
@@ -65,6 +66,7 @@ class SteeringPanel(QWidget):
         self.temperature.show_value(state.temperature)
         self.top_k.show_value(state.top_k or 0)
         self.top_p.show_value(state.top_p or 0.0)
+        self.surprise.show_value(state.surprise or 0.0)
         self.density.show_value(state.density)
         self.scale.show_text(state.scale)
         self.ahead.show_value(state.ahead_bars)
@@ -121,6 +123,15 @@ class SteeringPanel(QWidget):
         self.top_k = Spin("Top k", "Only the so many likeliest events may come", 0, _MOST_TOKENS)
         self.top_k.setSpecialValueText("all")
         self.top_p = ShareSpin("Top p", "Only the likeliest events that together reach this share may come")
+        self.surprise = DoubleSpin(
+            "Surprise",
+            "Grows wilder where the music has become easier to foresee than this many nats an event; "
+            "1 is much, and songs then come back to less of what they said",
+            (0.0, MAX_SURPRISE),
+            step=0.1,
+            decimals=1,
+        )
+        self.surprise.setSpecialValueText("off")
         self.density = SliderField(
             "Density",
             "More notes to the right, fewer to the left",
@@ -146,6 +157,7 @@ class SteeringPanel(QWidget):
             ("Temperature", self.temperature),
             ("Top k", self.top_k),
             ("Top p", self.top_p),
+            ("Surprise", self.surprise),
             ("Density", self.density),
             ("Key", self.scale),
             ("Bars ahead", self.ahead),
@@ -160,6 +172,7 @@ class SteeringPanel(QWidget):
         self.temperature.changed.connect(lambda value: self._change("Temperature", "temperature", value))
         self.top_k.valueChanged.connect(lambda value: self._change("Top k", "top_k", value or None))
         self.top_p.valueChanged.connect(lambda value: self._change("Top p", "top_p", value or None))
+        self.surprise.valueChanged.connect(lambda value: self._change("Surprise", "surprise", value or None))
         self.density.changed.connect(lambda value: self._change("Density", "density", value))
         self.scale.changed.connect(lambda text: self._change("Key", "scale", text))
         self.ahead.valueChanged.connect(lambda value: self._change("Bars ahead", "ahead_bars", value))

@@ -24,6 +24,7 @@ from lakhnes.runtime import SAMPLE_RATE, Event, FormatError, Kind, LakhnesError,
 from lakhnes.runtime.events import MAX_SAMPLES, MAX_WAIT
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.grid import PPQ, TEMPI_BPM
+from lakhnes.runtime.sampling import MAX_SURPRISE
 from lakhnes.runtime.score import events_of_score
 from lakhnes.runtime.texts import score_from_text
 from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState
@@ -256,6 +257,7 @@ _CHECKS: Mapping[str, Check] = {
     "temperature": _number(0.01, 100, also=(0,)),
     "top_k": _whole(1, 1 << 20, none=True),
     "top_p": _number(1e-9, 1, also=(None,)),
+    "surprise": _number(1e-9, MAX_SURPRISE, also=(None,)),
     "density": _number(-5, 5),
     "scale": _words,  # as somebody is typing it: the studio says what is wrong with it
     "ahead_bars": _number(*AHEAD_BARS),

@@ -61,6 +61,8 @@ class SongState:
     """None for all tokens."""
     top_p: float | None = USUAL_SAMPLING.top_p
     """0..1; None for all tokens."""
+    surprise: float | None = USUAL_SAMPLING.surprise
+    """Nats an event below which the music grows wilder; None for never."""
     density: float = 0.0
     """-5..5."""
     scale: str = ""
@@ -102,7 +104,7 @@ class SongState:
                 lowest = pitches[0] if state.lowest is None else state.lowest
                 ranges[voice] = (lowest, pitches[-1] if state.highest is None else state.highest)
         return Steering(
-            sampling=Sampling(self.temperature, self.top_k, self.top_p),
+            sampling=Sampling(self.temperature, self.top_k, self.top_p, self.surprise),
             scale=parse_scale(self.scale) if self.scale else None,
             ranges=ranges,
             density=self.density,

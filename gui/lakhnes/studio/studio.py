@@ -35,7 +35,7 @@ _SETTLE_SECONDS = 0.25
 _COLLECT_SECONDS = 0.1
 """How often what is composed is taken into the song, which takes the longer the longer the song is."""
 
-_STEERING = ("temperature", "top_k", "top_p", "density", "scale")
+_STEERING = ("temperature", "top_k", "top_p", "surprise", "density", "scale")
 _RANGES = ("lowest", "highest")
 
 Choice = tuple[str, ...] | None
