@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 import pytest
 import soundfile
@@ -480,6 +481,22 @@ def test_sound_is_made_as_it_is_asked_for(desk: Desk, tmp_path: Path) -> None:
     assert stems == ["b-NO.wav", "b-P1.wav", "b-P2.wav", "b-TR.wav"]
     assert soundfile.info(tmp_path / "b-P1.wav").duration == pytest.approx(8, abs=0.1)
     assert all(str(tmp_path / name) in desk.texts[1] for name in stems)
+
+
+def test_faders_are_in_the_sound(desk: Desk, tmp_path: Path) -> None:
+    def peak(name: str, **request: Any) -> float:
+        desk.filing.export(ExportRequest(tmp_path / name, voices=frozenset({Voice.P1}), **request))
+        desk.settle()
+        written = name.replace(".wav", "-P1.wav") if request else name
+        return float(np.abs(soundfile.read(tmp_path / written)[0]).max())
+
+    full, stem = peak("full.wav"), peak("stem.wav", stems=True)
+    desk.studio.session.change_voice("Volume", Voice.P1, volume=0.5)
+    half = peak("half.wav")
+    assert half < 0.55 * full
+    assert peak("stem2.wav", stems=True) == stem, "a stem is mixed elsewhere"
+    desk.studio.session.change_voice("Volume", Voice.P1, volume=0.25)
+    assert peak("quarter.wav") == pytest.approx(half / 2, rel=0.01)
 
 
 def test_a_loop_is_one_in_a_vgm_file(desk: Desk, tmp_path: Path) -> None:
