@@ -112,7 +112,7 @@ def export(
             request.bits,
             pan=SPREAD if request.stereo and not request.stems else None,
             fade_seconds=request.fade_seconds,
-            volumes=_volumes(state),
+            volumes=None if request.stems else _volumes(state),
         ),
         stems=request.stems,
         passes=request.passes,
