@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakhnes.runtime import Model
+from lakhnes.runtime import Model, Timing, tx2
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -41,4 +41,21 @@ def tiny_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
 
     folder = tmp_path_factory.mktemp("tiny")
     export_model(load_checkpoint(shared / "fixtures/lakhnes/tiny"), folder, mem_len=64)
+    return Model.load(folder)
+
+
+@pytest.fixture(scope="session")
+def dynamic_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A small model of TX2 with random weights, exported by our code."""
+    torch = pytest.importorskip("torch")
+    from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
+
+    torch.manual_seed(1)
+    config = TransformerXLConfig(
+        len(tx2()), n_layer=1, n_head=2, d_model=32, d_head=16, d_inner=32, d_embed=32, pre_lnorm=True
+    )
+    checkpoint = Checkpoint(TransformerXL(config).eval(), tx2(), "dynamic", "", Timing.FRAMES)
+    folder = tmp_path_factory.mktemp("models") / "dynamic"
+    folder.mkdir()
+    export_model(checkpoint, folder, mem_len=64)
     return Model.load(folder)

@@ -1,5 +1,8 @@
 """Each constraint as a property: whatever the model would like, no forbidden event comes."""
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,9 +32,9 @@ from lakhnes.runtime import (
     tx2,
 )
 from lakhnes.runtime.constraints import MELODIC
-from lakhnes.runtime.kept import Kept, Template
+from lakhnes.runtime.kept import Dynamics, Kept, Template
 from lakhnes.runtime.scales import SCALES
-from lakhnes.runtime.score import events_of_score
+from lakhnes.runtime.score import events_of_score, score_from_events
 from lakhnes.runtime.timing import FRAME_SAMPLES
 from lakhnes.runtime.vocabulary import VOCABULARY_PITCHES, Vocabulary
 
@@ -204,8 +207,6 @@ def test_kept_events_come_exactly_as_they_are(
     free = {voice: 0 for voice in Voice if voice not in keep}
     constraints = [Kept(codec, kept, free), Density(codec.vocabulary, -2)]
     events = improvised(codec, seed, *constraints, max_samples=kept.length + 1)
-    from lakhnes.runtime.score import score_from_events
-
     got = score_from_events(events)
     expression = codec.vocabulary.has_expression
     wanted = score_from_events(events_of_score(kept, expression=expression))
@@ -256,6 +257,48 @@ def test_constraints_compose(seed: int, step: float) -> None:
             since[event.voice] = time
     assert not notes(events, Voice.P2)
     assert {event.value % 12 for event in notes(events, *MELODIC)} <= {2, 4, 5, 7, 9, 11, 0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(Timing), SEEDS, scores(vocabulary=True))
+def test_dynamics_are_composed_and_notes_stay(timing: Timing, seed: int, score: Score) -> None:
+    codec = Codec(tx2(), timing)
+    ear = heard(score, codec)
+    events = improvised(codec, seed, Dynamics(codec, ear), max_samples=10**9)
+    said = (Kind.VELOCITY, Kind.TIMBRE)
+
+    def joined(stream: Iterable[Event]) -> list[Event]:
+        together: list[Event] = []
+        for event in stream:
+            if event.kind is Kind.WAIT and together and together[-1].kind is Kind.WAIT:
+                together[-1] = Event(Kind.WAIT, None, together[-1].value + event.value)
+            elif event.kind not in (*said, Kind.END):
+                together.append(event)
+        return together
+
+    assert joined(events) == list(events_of_score(ear, expression=False))
+    score_from_events(events)  # which refuses what is not in order
+    assert all(
+        after.kind is Kind.VELOCITY
+        for event, after in pairwise(events)
+        if event.kind is Kind.NOTE_ON and event.voice is not Voice.TR
+    )
+
+
+@given(SEEDS)
+def test_dynamics_say_nothing_twice(seed: int) -> None:
+    sounding: set[Voice | None] = set()
+    now: dict[tuple[Voice | None, Kind], int] = {}
+    for event in improvised(Codec(tx2(), Timing.FRAMES), seed, n=300):
+        if event.kind is Kind.NOTE_ON:
+            sounding.add(event.voice)
+            now.pop((event.voice, Kind.VELOCITY), None)
+        elif event.kind is Kind.NOTE_OFF:
+            sounding.remove(event.voice)
+        elif event.kind in (Kind.VELOCITY, Kind.TIMBRE):
+            assert event.kind is Kind.TIMBRE or event.voice in sounding
+            assert now.get((event.voice, event.kind)) != event.value
+            now[event.voice, event.kind] = event.value
 
 
 def test_what_leaves_nothing_is_named() -> None:

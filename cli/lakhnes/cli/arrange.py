@@ -118,8 +118,11 @@ def accompany(
     source: Source,
     output: Outputs,
     mode: Annotated[
-        Literal["voices", "rhythm"],
-        typer.Option(help="New voices around kept ones; or the rhythm kept, and the pitches new."),
+        Literal["voices", "rhythm", "dynamics"],
+        typer.Option(
+            help="New voices around kept ones; or the rhythm kept, and the pitches new; or all notes kept, "
+            "and their volumes and timbres new."
+        ),
     ] = "voices",
     keep: Annotated[
         str | None,
@@ -148,6 +151,8 @@ def accompany(
     from lakhnes.cli.steering import parse_steering, parse_voices
     from lakhnes.runtime import Model, Voice
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
+    from lakhnes.runtime.catalog import EXPRESSIVE_MODEL
+    from lakhnes.runtime.dynamics import compose_dynamics
     from lakhnes.runtime.quantise import snapped
     from lakhnes.studio.music_files import check_outputs
 
@@ -157,15 +162,19 @@ def accompany(
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
     steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
-    player = Model.load(model, threads=THREADS)
+    usual = EXPRESSIVE_MODEL if mode == "dynamics" else None
+    player = Model.load(usual if model is None else model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)
-    if mode == "rhythm":
+    if mode == "dynamics":
+        arrangement = compose_dynamics(player, score, settings)
+    elif mode == "rhythm":
         arrangement = accompany_rhythm(player, score, settings)
     else:
         arrangement = accompany_voices(player, score, kept, settings)
     _run(arrangement, score.seconds, quiet=as_json)
     made = arrangement.score()
-    if grid is not None:  # new notes beside kept ones come as near to the rows as the model's frames let them
+    # New notes beside kept ones come as near to the rows as the model's frames let them.
+    if grid is not None and mode != "dynamics":
         made = snapped(made, grid, [voice for voice in Voice if voice not in kept])
     _finish(
         made,

@@ -13,6 +13,9 @@ from lakhnes.runtime.model_info import MODEL_FILE
 DEFAULT_MODEL = "nes-6x384"
 """Name of the model that composes when none is named."""
 
+EXPRESSIVE_MODEL = "expressive"
+"""Name of the model that also composes dynamics and timbre."""
+
 
 def model_dirs() -> list[Path]:
     """The folders that hold models by name: the user's, then the package's."""

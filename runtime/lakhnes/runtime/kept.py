@@ -140,3 +140,48 @@ class Template(Constraint):
         if event.kind is not Kind.WAIT:
             return event
         return Event(Kind.WAIT, None, self._codec.first_wait(self._left or event.value))
+
+
+class Dynamics(Constraint):
+    """The model fills in volumes and timbres; all notes of a score come exactly when and as they are.
+
+    What it draws instead of a volume or a timbre means that it has none to say now, whatever note it would
+    rather play, and becomes what comes next. So it says them as often as it would in music of its own.
+    """
+
+    def __init__(self, codec: Codec, score: Score) -> None:
+        """Takes the score.
+
+        Args:
+            codec: of the model that composes; it has VELOCITY and TIMBRE.
+            score: in the time that the model hears; in timing `frames` it must be clean.
+        """
+        self._shortest = int(codec.wait_samples[codec.used & (codec.wait_samples > 0)].min())
+        self._time = time = 0
+        self._moments: list[tuple[int, Event]] = []
+        for event in events_of_score(score, expression=False):
+            time += event.value if event.kind is Kind.WAIT else 0
+            if event.kind is not Kind.WAIT:
+                self._moments.append((time, event))
+        self._moments.append((score.length, END))
+        self._next = 0
+
+    def adjust(self, event: Event) -> Event:
+        """A volume or a timbre in its turn stays; anything else is the next note event, or the way there."""
+        at, due = self._moments[self._next]
+        now = at == self._time
+        if event.kind in (Kind.VELOCITY, Kind.TIMBRE) and (
+            not now or rank(event) < rank(due) or due.kind is Kind.END
+        ):
+            return event
+        if now:
+            return due
+        wait = event.value if event.kind is Kind.WAIT else self._shortest
+        return Event(Kind.WAIT, None, min(wait, at - self._time))
+
+    def observe(self, event: Event) -> None:
+        """Hears the next event."""
+        if event.kind is Kind.WAIT:
+            self._time += event.value
+        elif event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
+            self._next = min(self._next + 1, len(self._moments) - 1)

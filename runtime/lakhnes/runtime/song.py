@@ -128,10 +128,10 @@ class Song:
         token, drawn, event = self._drawn(shaped, logits)
         self._restlessness.hear(shaped, token)
         self.n_tokens += 1
-        if token == END_TOKEN:
-            return token, self._finish()
-        if event.kind is Kind.WAIT and event != drawn:
-            token = self._codec.wait_token(event.value)
+        if event.kind is Kind.END:
+            return END_TOKEN, self._finish()
+        if event != drawn:
+            token = self._codec.token(event)
         left = None if self._end_samples is None else self._end_samples - self._builder.time
         if event.kind is Kind.WAIT and left is not None and event.value >= left:
             return token, [self._say(Event(Kind.WAIT, None, left)), *self._finish()]
