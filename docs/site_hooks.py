@@ -1,4 +1,4 @@
-"""What the site takes from the code when it is built: the page of commands, and the model's card."""
+"""What the site takes from the code when it is built: the page of commands, and the cards of the models."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from typer.models import ArgumentInfo, OptionInfo
 
-CLI_PAGE, CARD_PAGE = "cli.md", "model-card.md"
+CLI_PAGE, CARD_PAGE = "cli.md", "model-{}.md"
 
-_CARD_LINK = re.compile(r"\]\([./\w-]*/MODEL_CARD\.md\)")
+_CARD_LINK = re.compile(r"\]\((?:[./\w-]*/)?([\w-]+)/MODEL_CARD\.md\)")
 _INTRODUCTION = """# Commands
 
 Every command, its arguments, and its options with what they usually are. The ending of a file's name says its
@@ -34,15 +34,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that nobody writes."""
     from lakhnes.runtime import find_model
 
-    card = find_model().with_name("MODEL_CARD.md").read_text("utf-8")
-    for name, text in ((CLI_PAGE, cli_page()), (CARD_PAGE, card)):
-        files.append(File.generated(config, name, content=text))
+    files.append(File.generated(config, CLI_PAGE, content=cli_page()))
+    for card in find_model().parents[1].glob("*/MODEL_CARD.md"):
+        page = CARD_PAGE.format(card.parent.name)
+        files.append(File.generated(config, page, content=card.read_text("utf-8")))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lets links to the card in the repository go to its page here."""
-    return _CARD_LINK.sub(f"]({CARD_PAGE})", markdown)
+    """Lets links to cards in the repository go to their pages here."""
+    return _CARD_LINK.sub(lambda link: f"]({CARD_PAGE.format(link[1])})", markdown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import typer
 from support import module_of
 
 from lakhnes.cli.app import app
-from lakhnes.runtime import find_model
+from lakhnes.runtime import DEFAULT_MODEL, find_model
+from lakhnes.runtime.catalog import EXPRESSIVE_MODEL
 
 pytest.importorskip("material")
 
@@ -91,11 +92,13 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
 
 def test_no_page_is_written_that_the_code_makes(site: Path) -> None:
     assert not (ROOT / "docs/cli.md").exists()
-    assert not (ROOT / "docs/model-card.md").exists()
-    card = (site / "model-card.html").read_text()
-    title = find_model().with_name("MODEL_CARD.md").read_text().partition("\n")[0].lstrip("# ")
-    assert title in card
-    assert 'href="model-card.html"' in (site / "training.html").read_text()
+    cards = list(find_model().parents[1].glob("*/MODEL_CARD.md"))
+    assert {card.parent.name for card in cards} == {DEFAULT_MODEL, EXPRESSIVE_MODEL}
+    for card in cards:
+        page = f"model-{card.parent.name}"
+        assert not (ROOT / f"docs/{page}.md").exists()
+        assert card.read_text().partition("\n")[0].lstrip("# ") in (site / f"{page}.html").read_text()
+        assert f'href="{page}.html"' in (site / "training.html").read_text()
     assert not (site / "site_hooks.py").exists()
 
 

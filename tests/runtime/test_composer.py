@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling, Song
-from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Grammar, Row
+from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Row
+from lakhnes.runtime.grammar import Grammar
 from lakhnes.runtime.score import events_of_score, rank
 from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.vocabulary import tx1, tx2

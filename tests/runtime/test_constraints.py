@@ -17,6 +17,7 @@ from lakhnes.runtime import (
     Grid,
     Kind,
     MaxLength,
+    Monotony,
     Muted,
     OptionError,
     PitchRange,
@@ -24,6 +25,7 @@ from lakhnes.runtime import (
     Scale,
     Score,
     Song,
+    Steering,
     Timing,
     Voice,
     clean_frames,
@@ -353,3 +355,49 @@ def test_options_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(OptionError):
             make()
+
+
+def urged(codec: Codec, events: Iterable[Event]) -> np.ndarray:
+    monotony = Monotony(codec)
+    for event in events:
+        monotony.observe(event)
+    row = monotony.penalty()
+    return np.zeros(len(codec.vocabulary)) if row is None else row
+
+
+def repeated(pitches: Iterable[int], samples: int = 4410) -> list[Event]:
+    said = []
+    for pitch in pitches:
+        said += [Event(Kind.NOTE_ON, Voice.P1, pitch), Event(Kind.WAIT, None, samples)]
+    return said
+
+
+def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    same = codec.token(Event(Kind.NOTE_ON, Voice.P1, 60))
+    losses = [urged(codec, repeated([60] * n))[same] for n in (10, 15, 16, 20, 24, 40)]
+    assert losses[:2] == [0, 0]
+    assert losses[2:] == pytest.approx([-0.3, -1.5, -2.7, -2.7])
+    assert (np.delete(urged(codec, repeated([60] * 24)), same) == 0).all()
+    assert not urged(codec, repeated([60, 62, 64] * 12)).any()
+    silence = [Event(Kind.NOTE_OFF, Voice.P1), Event(Kind.WAIT, None, 13 * 44_100)]
+    assert not urged(codec, [*repeated([60] * 24), *silence]).any()
+    drum, wait = Event(Kind.NOTE_ON, Voice.NO, 3), Event(Kind.WAIT, None, 4410)
+    assert not urged(codec, [drum, wait] * 30).any()
+
+
+def test_a_note_that_is_held_is_urged_to_end() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    events = codec.vocabulary.events
+    mine = [e.voice is Voice.P1 and e.kind in (Kind.NOTE_ON, Kind.NOTE_OFF) for e in events]
+    gains = [urged(codec, repeated([60], round(seconds * 44_100))) for seconds in (1.4, 2.5, 5.5, 60)]
+    assert not gains[0].any()
+    for gain, nats in zip(gains[1:], (1, 4, 6), strict=True):
+        np.testing.assert_allclose(gain, np.where(mine, nats, 0), atol=1e-3)
+    assert not urged(codec, [*repeated([60], 100_000), Event(Kind.NOTE_OFF, Voice.P1)]).any()
+
+
+def test_drones_may_be_asked_for() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    assert any(isinstance(one, Monotony) for one in Steering().constraints(codec))
+    assert not Steering(drones=True).constraints(codec)

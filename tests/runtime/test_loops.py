@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from lakhnes.runtime import Model, OptionError, Song
-from lakhnes.runtime.constraints import Grid
+from lakhnes.runtime import Grid, Model, OptionError, Song
 from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.loops import compose_loop
 

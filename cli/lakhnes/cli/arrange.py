@@ -16,6 +16,7 @@ from lakhnes.cli.options import (
     TOP_K,
     TOP_P,
     DensityOption,
+    Drones,
     InstrumentOption,
     JsonFlag,
     MaxNote,
@@ -72,6 +73,7 @@ def continue_(
     pitch_range: Range = None,
     density: DensityOption = 0.0,
     max_note: MaxNote = None,
+    drones: Drones = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Goes on where a piece of music ends."""
@@ -84,7 +86,7 @@ def continue_(
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones)
     player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
@@ -142,6 +144,7 @@ def accompany(
     pitch_range: Range = None,
     density: DensityOption = 0.0,
     max_note: MaxNote = None,
+    drones: Drones = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Composes around a piece of music."""
@@ -161,7 +164,7 @@ def accompany(
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones)
     usual = EXPRESSIVE_MODEL if mode == "dynamics" else None
     player = Model.load(usual if model is None else model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)

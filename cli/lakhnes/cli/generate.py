@@ -18,6 +18,7 @@ from lakhnes.cli.options import (
     TOP_P,
     BpmOption,
     DensityOption,
+    Drones,
     InstrumentOption,
     JsonFlag,
     MaxNote,
@@ -82,6 +83,7 @@ def generate(
     pitch_range: Range = None,
     density: DensityOption = 0.0,
     max_note: MaxNote = None,
+    drones: Drones = False,
     bpm: BpmOption = None,
     bars: Annotated[
         int | None,
@@ -129,7 +131,7 @@ def generate(
         length = grid.sample(bars * grid.bar_ticks)
     forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
     drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note)
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones)
     player = Model.load(model, threads=THREADS)
 
     def song(its_seed: int) -> Song:

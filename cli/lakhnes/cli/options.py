@@ -140,3 +140,11 @@ MaxNote = Annotated[
         "--max-note", help="Longest note in seconds.", callback=finite, min=0.02, rich_help_panel=_STEERING
     ),
 ]
+Drones = Annotated[
+    bool,
+    typer.Option(
+        "--drones",
+        help="Let voices hold a note or repeat a pitch as long as they like; else they are urged on.",
+        rich_help_panel=_STEERING,
+    ),
+]

@@ -17,6 +17,7 @@ from lakhnes.cli.options import (
     TOP_K,
     TOP_P,
     DensityOption,
+    Drones,
     InstrumentOption,
     MaxNote,
     MeterOption,
@@ -130,6 +131,7 @@ def play(
     pitch_range: Range = None,
     density: DensityOption = 0.0,
     max_note: MaxNote = None,
+    drones: Drones = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what happens as lines of JSON, and nothing else.")
     ] = False,
@@ -149,7 +151,7 @@ def play(
 
     keep_time()
     drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, None, pitch_range, density, max_note)
+    steering = parse_steering(drawing, scale, None, pitch_range, density, max_note, drones)
     check_outputs(record or [])
     wiring = Wiring(
         ports=tuple(port or ()),

@@ -16,6 +16,7 @@ def parse_steering(
     ranges: list[str] | None,
     density: float,
     max_note: float | None,
+    drones: bool,
 ) -> Steering:
     """Reads the options.
 
@@ -26,6 +27,7 @@ def parse_steering(
         ranges: such as `P1:60-84`.
         density: -5 to 5.
         max_note: in seconds.
+        drones: whether voices may hold a note or repeat a pitch for as long as they like.
 
     Raises:
         OptionError: if an option says nothing that can be done.
@@ -38,6 +40,7 @@ def parse_steering(
         dict(map(_parse_range, ranges or [])),
         density,
         max_note,
+        drones,
     )
 
 

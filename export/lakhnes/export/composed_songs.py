@@ -15,6 +15,7 @@ from lakhnes.runtime.model import Model
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
+from lakhnes.runtime.steering import Steering
 
 SHORTEST_SECONDS = 5.0
 """Songs of the data that are shorter say little, and are left out."""
@@ -63,7 +64,7 @@ def compose_songs(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Score]:
-    """Composes songs of given lengths.
+    """Composes songs of given lengths, as `lakhnes generate` does.
 
     Args:
         model: what composes.
@@ -80,6 +81,7 @@ def compose_songs(
             np.random.default_rng(plan.seed + place),
             sampling=plan.sampling,
             length_samples=length,
+            constraints=Steering(plan.sampling).constraints(model.codec),
         )
         for place, length in enumerate(lengths)
     ]

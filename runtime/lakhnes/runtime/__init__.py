@@ -9,8 +9,6 @@ from lakhnes.runtime.composer import Composer, compose_together
 from lakhnes.runtime.constraints import (
     Constraint,
     Density,
-    Grid,
-    MaxLength,
     Muted,
     PitchRange,
     Scale,
@@ -37,6 +35,7 @@ from lakhnes.runtime.live_composer import LiveComposer
 from lakhnes.runtime.loops import compose_loop
 from lakhnes.runtime.model import Batch, Model, Snapshot
 from lakhnes.runtime.model_info import ModelInfo
+from lakhnes.runtime.monotony import Monotony
 from lakhnes.runtime.quantise import quantised, retimed
 from lakhnes.runtime.sampling import Sampling
 from lakhnes.runtime.scales import parse_scale
@@ -45,6 +44,7 @@ from lakhnes.runtime.song import Song
 from lakhnes.runtime.steering import Steering
 from lakhnes.runtime.tempo import BeatFollower, Beats, track_beats
 from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
+from lakhnes.runtime.time_constraints import Grid, MaxLength
 from lakhnes.runtime.timeline import Moment, Timeline
 from lakhnes.runtime.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
@@ -76,6 +76,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "Moment",
+    "Monotony",
     "Muted",
     "Note",
     "OptionError",

@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 
 from lakhnes.runtime.composer import Composer, compose_together
-from lakhnes.runtime.constraints import MELODIC, Constraint, Grid
+from lakhnes.runtime.constraints import MELODIC, Constraint
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.grid import BeatGrid
@@ -23,6 +23,7 @@ from lakhnes.runtime.model import Model
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.score import Part, Score, events_of_score
 from lakhnes.runtime.song import Song
+from lakhnes.runtime.time_constraints import Grid
 from lakhnes.runtime.timing import Heard, heard
 from lakhnes.runtime.vocabulary import END_TOKEN
 

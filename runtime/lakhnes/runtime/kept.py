@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Due, Row, forbid
+from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Row, forbid
 from lakhnes.runtime.events import END, Event, Kind, Voice
 from lakhnes.runtime.score import Score, events_of_score, rank
+from lakhnes.runtime.time_constraints import Due
 from lakhnes.runtime.timing import Codec
 from lakhnes.runtime.vocabulary import Vocabulary
 

@@ -7,15 +7,17 @@ on, the memory has heard it already.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from lakhnes.runtime.constraints import Constraint, Fixed, forbid
-from lakhnes.runtime.events import Event, Kind, Voice
+from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
 from lakhnes.runtime.model import Logits, Model, Snapshot
+from lakhnes.runtime.monotony import REMEMBERED_SECONDS
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.steering import Steering
@@ -211,7 +213,8 @@ class LiveComposer:
             constraints=constraints,
             surprise=self._surprise,
         )
-        first = max(0, len(span.ticks) - self._model.info.mem_len)
+        past = self._grid.tick(self._grid.sample(span.end) - REMEMBERED_SECONDS * SAMPLE_RATE)
+        first = max(0, min(len(span.ticks) - self._model.info.mem_len, bisect_left(span.ticks, past)))
         start = span.ticks[first] if span.ticks else span.end
         before = span.sounding(codec, first)
         if start:

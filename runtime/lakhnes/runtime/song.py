@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Grammar, NoEnd, Opening
+from lakhnes.runtime.constraints import FORBIDDEN, Constraint
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import END, Event, Kind, Voice
+from lakhnes.runtime.grammar import Grammar, NoEnd, Opening
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Restlessness, Sampling, draw
 from lakhnes.runtime.score import Score, ScoreBuilder
 from lakhnes.runtime.timing import Codec

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lakhnes.runtime.arrange import Settings
-from lakhnes.runtime.constraints import Constraint, Density, Grid, MaxLength, Muted, PitchRange, Scale
+from lakhnes.runtime.constraints import Constraint, Density, Muted, PitchRange, Scale
 from lakhnes.runtime.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.grid import BeatGrid
+from lakhnes.runtime.monotony import Monotony
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
+from lakhnes.runtime.time_constraints import Grid, MaxLength
 from lakhnes.runtime.timing import Codec
 
 
@@ -31,6 +33,8 @@ class Steering:
     """More notes (up to 5) or fewer (down to -5)."""
     max_note_seconds: float | None = None
     """Longest note; None for any."""
+    drones: bool = False
+    """Whether voices may hold a note or repeat a pitch for as long as the model likes."""
 
     def constraints(
         self, codec: Codec, grid: BeatGrid | None = None, played: frozenset[Voice] = frozenset()
@@ -50,7 +54,7 @@ class Steering:
         if grid is not None:
             start, later = np.interp((0, grid.row_ticks), grid.ticks, grid.samples)  # exact, for hours
             step = later - start
-        constraints: list[Constraint] = []
+        constraints: list[Constraint] = [] if self.drones else [Monotony(codec)]
         if self.scale is not None:
             constraints.append(Scale(vocabulary, self.scale))
         if self.muted:

@@ -1,0 +1,86 @@
+"""What keeps a voice from doing one thing for ever, as models do that hear only themselves."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from lakhnes.runtime.constraints import MELODIC, Constraint, Row
+from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind
+from lakhnes.runtime.timing import Codec
+
+REMEMBERED_SECONDS = 12.0
+"""What was longer ago says nothing."""
+
+_NOTES = 24
+"""Last notes of a voice that are looked at."""
+
+_USUAL_REPEATS = 15
+"""So many of them may be of one pitch. In NES-MDB's songs more than 16 of 24 are one in 5 % of all places."""
+
+_REPEAT_NATS = 0.3
+"""What a pitch loses for each one more."""
+
+_USUAL_SECONDS = 1.5
+"""So long a note may last. Notes of more than 2 s fill 4 % of the time of NES-MDB's songs."""
+
+_HELD_NATS = 1.0
+"""What the end of a note gains for each second more, up to `_MOST_NATS`."""
+
+_MOST_NATS = 6.0
+
+
+class Monotony(Constraint):
+    """A melodic voice that repeats one pitch, or holds a note, grows likelier to do something else.
+
+    The longer it lasts, the likelier; what is usual in music is left alone.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        """Begins at the start of a song.
+
+        Args:
+            codec: of the model that composes.
+        """
+        events = codec.vocabulary.events
+        turning = (Kind.NOTE_ON, Kind.NOTE_OFF)
+        self._begins = {event: token for token, event in enumerate(events) if event.kind is Kind.NOTE_ON}
+        self._turns = {
+            voice: np.array([event.voice is voice and event.kind in turning for event in events])
+            for voice in MELODIC
+        }
+        self._size = len(events)
+        self._time = 0
+        self._since = dict.fromkeys(MELODIC, -1)  # when the note began that sounds; -1 for none
+        self._notes = {voice: deque[tuple[int, Event]](maxlen=_NOTES) for voice in MELODIC}
+
+    def penalty(self) -> Row | None:
+        """Nats for the ends of notes that last long, and against pitches that come all the time."""
+        row = np.zeros(self._size, np.float32)
+        for voice in MELODIC:
+            if self._since[voice] >= 0:
+                more = (self._time - self._since[voice]) / SAMPLE_RATE - _USUAL_SECONDS
+                if more > 0:
+                    row[self._turns[voice]] += min(_MOST_NATS, _HELD_NATS * more)
+            recent = self._notes[voice]
+            while recent and self._time - recent[0][0] > REMEMBERED_SECONDS * SAMPLE_RATE:
+                recent.popleft()
+            if len(recent) > _USUAL_REPEATS:
+                said = [event for _, event in recent]
+                for event in set(said):
+                    more = said.count(event) - _USUAL_REPEATS
+                    if more > 0:
+                        row[self._begins[event]] -= _REPEAT_NATS * more
+        return row
+
+    def observe(self, event: Event) -> None:
+        """Hears the next event."""
+        if event.kind is Kind.WAIT:
+            self._time += event.value
+        elif event.voice in self._notes:
+            if event in self._begins:
+                self._since[event.voice] = self._time
+                self._notes[event.voice].append((self._time, event))
+            elif event.kind is Kind.NOTE_OFF:
+                self._since[event.voice] = -1
