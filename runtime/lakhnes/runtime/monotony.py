@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from lakhnes.runtime.constraints import MELODIC, Constraint, Row
-from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind
+from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.timing import Codec
 
 REMEMBERED_SECONDS = 12.0
@@ -32,7 +32,7 @@ _MOST_NATS = 6.0
 
 
 class Monotony(Constraint):
-    """A melodic voice that repeats one pitch, or holds a note, grows likelier to do something else.
+    """A voice that holds a note, or a melodic one that repeats a pitch, grows likelier to do something else.
 
     The longer it lasts, the likelier; what is usual in music is left alone.
     """
@@ -48,22 +48,21 @@ class Monotony(Constraint):
         self._begins = {event: token for token, event in enumerate(events) if event.kind is Kind.NOTE_ON}
         self._turns = {
             voice: np.array([event.voice is voice and event.kind in turning for event in events])
-            for voice in MELODIC
+            for voice in Voice
         }
         self._size = len(events)
         self._time = 0
-        self._since = dict.fromkeys(MELODIC, -1)  # when the note began that sounds; -1 for none
+        self._since = dict.fromkeys(Voice, -1)  # when the note began that sounds; -1 for none
         self._notes = {voice: deque[tuple[int, Event]](maxlen=_NOTES) for voice in MELODIC}
 
     def penalty(self) -> Row | None:
         """Nats for the ends of notes that last long, and against pitches that come all the time."""
         row = np.zeros(self._size, np.float32)
-        for voice in MELODIC:
-            if self._since[voice] >= 0:
-                more = (self._time - self._since[voice]) / SAMPLE_RATE - _USUAL_SECONDS
-                if more > 0:
-                    row[self._turns[voice]] += min(_MOST_NATS, _HELD_NATS * more)
-            recent = self._notes[voice]
+        for voice, since in self._since.items():
+            more = (self._time - since) / SAMPLE_RATE - _USUAL_SECONDS
+            if since >= 0 and more > 0:
+                row[self._turns[voice]] += min(_MOST_NATS, _HELD_NATS * more)
+        for recent in self._notes.values():
             while recent and self._time - recent[0][0] > REMEMBERED_SECONDS * SAMPLE_RATE:
                 recent.popleft()
             if len(recent) > _USUAL_REPEATS:
@@ -78,9 +77,9 @@ class Monotony(Constraint):
         """Hears the next event."""
         if event.kind is Kind.WAIT:
             self._time += event.value
-        elif event.voice in self._notes:
-            if event in self._begins:
-                self._since[event.voice] = self._time
+        elif event.voice is not None and event in self._begins:
+            self._since[event.voice] = self._time
+            if event.voice in self._notes:
                 self._notes[event.voice].append((self._time, event))
-            elif event.kind is Kind.NOTE_OFF:
-                self._since[event.voice] = -1
+        elif event.voice is not None and event.kind is Kind.NOTE_OFF:
+            self._since[event.voice] = -1
