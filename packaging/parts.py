@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from pkgutil import iter_modules
@@ -57,11 +57,12 @@ def bundled(*extras: str) -> list[str]:
     return sorted(found)
 
 
-def data(extras: Iterable[str]) -> list[tuple[str, str]]:
-    """Files that go in beside the modules: models, licences, and which version of a part is in there."""
+def data(extras: Iterable[str], without: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Files that go in beside the modules: models but those left out, licences, and versions of parts."""
     from PyInstaller.utils.hooks import collect_data_files, copy_metadata
 
-    files = collect_data_files("lakhnes.runtime", includes=["models/**"])
+    excludes = [f"models/{name}/**" for name in without]
+    files = collect_data_files("lakhnes.runtime", includes=["models/**"], excludes=excludes)
     files += collect_data_files("lakhnes.cli", includes=["commit.txt"])
     for name in bundled(*extras):
         files += copy_metadata(name)
