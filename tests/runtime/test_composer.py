@@ -116,16 +116,27 @@ def test_the_grammar_allows_canonical_streams_and_nothing_else(
     codec = Codec(vocabulary, timing)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     grammar = Grammar(codec)
-    spoken, sounding = -1, set()
+    loud = {event.voice for event in codec.vocabulary.events if event.kind is Kind.VELOCITY}
+    spoken, sounding, begun, said = -1, set(), None, set()
     for _ in range(60):
         allowed = grammar.penalty() == 0
         for token, event in enumerate(codec.vocabulary.events):
             in_order = event.voice is None or rank(event) > spoken
             sounds = event.kind is not Kind.NOTE_OFF or event.voice in sounding
-            assert allowed[token] == (in_order and sounds and codec.used[token]), event
+            if timing is Timing.FRAMES:
+                sounds &= event.kind is not Kind.VELOCITY or event.voice in sounding
+                in_order &= event not in said
+            right = in_order and sounds and codec.used[token]
+            if begun is not None:
+                right = event.kind is Kind.VELOCITY and event.voice is begun
+            assert allowed[token] == right, event
         event = codec.event(int(rng.choice(np.flatnonzero(allowed))))
         grammar.observe(event)
         spoken = rank(event)
+        begun = event.voice if event.kind is Kind.NOTE_ON and event.voice in loud else None
         if event.kind is Kind.NOTE_ON:
             sounding.add(event.voice)
         sounding -= {event.voice} if event.kind is Kind.NOTE_OFF else set()
+        ended = (Kind.VELOCITY,) if event.kind is Kind.NOTE_OFF else (event.kind,)
+        said = {old for old in said if old.voice is not event.voice or old.kind not in ended}
+        said |= {event} if event.kind in (Kind.VELOCITY, Kind.TIMBRE) else set()
