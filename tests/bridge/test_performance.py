@@ -111,8 +111,8 @@ def test_a_tempo_change_stretches_the_same_music(builtin_model: Model) -> None:
         rig.start()
         rig.play(2.0)
     fast.clock.set_bpm(150, fast.now)
-    slow.play(10.0)
-    fast.play(6.0)
+    slow.play(9.9)
+    fast.play(5.94)  # to the same beat, between two rows
     fast.clock.stop(fast.now)
     assert fast.log.notes() == slow.log.notes()
     score, grid = fast.recorder.music()
