@@ -47,6 +47,13 @@ def test_every_note_stays_as_it_was(dynamic_model: Model, score: Score) -> None:
     assert made == performed(dynamic_model, score)
 
 
+def test_a_rest_before_the_first_note_is_a_rest(dynamic_model: Model) -> None:
+    late = Score((Part((Note(10 * 44_100, 44_100, 60),)), Part(), Part(), Part()), 12 * 44_100)
+    arrangement = compose_dynamics(dynamic_model, late, Settings(np.random.default_rng(1)))
+    assert len(list(arrangement)) < 400
+    assert [n.onset for n in arrangement.score().parts[Voice.P1].notes] == [10 * 44_100]
+
+
 def test_what_was_there_before_says_nothing(dynamic_model: Model) -> None:
     flat = [Part(tuple(replace(n, velocity=15) for n in part.notes)) for part in tune().parts]
     plain = Score((flat[0], flat[1], flat[2], flat[3]), tune().length)

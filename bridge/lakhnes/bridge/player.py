@@ -225,13 +225,13 @@ class Player:
                 if timeout > 0:
                     self._wake.wait(timeout)
                 self._wake.clear()
+            state = self.clock.state(self._now())
+            self._reach(state, self._sending(state))
         finally:
             now = self._now()
-            state = self.clock.state(now)
-            self._reach(state, self._sending(state))
             self._silence(now)
             if self._clock_out is not None:
-                for message in self._sender.due(replace(state, running=False)):
+                for message in self._sender.due(replace(self.clock.state(now), running=False)):
                     self._clock_out(message)
 
     def close(self) -> None:

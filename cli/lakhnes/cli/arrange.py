@@ -164,7 +164,8 @@ def accompany(
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones)
+    stays = mode == "dynamics"  # what is held and repeated is to be
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones or stays)
     usual = EXPRESSIVE_MODEL if mode == "dynamics" else None
     player = Model.load(usual if model is None else model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)

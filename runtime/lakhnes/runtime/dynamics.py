@@ -42,6 +42,7 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
         model.codec,
         settings.rng,
         sampling=settings.sampling,
+        opens=False,
         constraints=[*settings.constraints, Dynamics(model.codec, ear.score)],
     )
 

@@ -41,6 +41,7 @@ class Song:
         max_tokens: int | None = None,
         constraints: Sequence[Constraint] = (),
         surprise: float | None = None,
+        opens: bool = True,
     ) -> None:
         """Begins a song.
 
@@ -54,6 +55,7 @@ class Song:
             max_tokens: at most so many tokens.
             constraints: what may not come, besides what is never right.
             surprise: `surprise` of the song that this one continues.
+            opens: whether it begins with a note rather than with a rest, if it can.
 
         Raises:
             OptionError: if a length is not positive.
@@ -73,8 +75,8 @@ class Song:
         self._max_tokens = max_tokens
         asked = length_samples is not None or max_tokens is not None
         no_end = NoEnd(codec.vocabulary, None if asked else min_samples)
-        opening = Opening(codec.vocabulary)
-        self._constraints: list[Constraint] = [Grammar(codec), no_end, opening, *constraints]
+        opening = [Opening(codec.vocabulary)] if opens else []
+        self._constraints: list[Constraint] = [Grammar(codec), no_end, *opening, *constraints]
         self._builder = ScoreBuilder()
 
     @property
