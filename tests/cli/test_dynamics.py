@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lakhnes.runtime import Model, Voice, list_models, read_text
-from lakhnes.runtime.catalog import EXPRESSIVE_MODEL
+from lakhnes.runtime import EXPRESSIVE_MODEL, Model, Voice, list_models, read_text
 
 
 def lakhnes(*args: object, folder: Path) -> None:

@@ -17,8 +17,7 @@ import typer
 from support import module_of
 
 from lakhnes.cli.app import app
-from lakhnes.runtime import DEFAULT_MODEL, find_model
-from lakhnes.runtime.catalog import EXPRESSIVE_MODEL
+from lakhnes.runtime import DEFAULT_MODEL, EXPRESSIVE_MODEL, find_model
 
 pytest.importorskip("material")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lakhnes.runtime import (
+    EXPRESSIVE_MODEL,
     BeatGrid,
     Composer,
     Event,
@@ -56,6 +57,15 @@ def test_live_is_what_the_seed_says(builtin_model: Model, seed: int, bpm: float)
     played = live.timeline.moments(0, 10 * BAR)
     assert len(played) > 50
     assert played == composed_at_once(builtin_model, grid, seed, 10 * BAR)
+
+
+def test_live_dynamics_are_what_the_seed_says() -> None:
+    model, grid = Model.load(EXPRESSIVE_MODEL), BeatGrid.steady(97)
+    live = LiveComposer(model, grid, seed=5)
+    fill(live, 0, 4 * BAR)
+    played = live.timeline.moments(0, 4 * BAR)
+    assert any(moment.event.kind is Kind.VELOCITY for moment in played)
+    assert played == composed_at_once(model, grid, 5, 4 * BAR)
 
 
 def test_it_stays_as_restless_from_bar_to_bar(builtin_model: Model) -> None:

@@ -4,7 +4,7 @@ Start at `events.py` and `score.py` for the music, `model.py` for the network, `
 joins them. It imports numpy and onnxruntime and nothing else of the project.
 """
 
-from lakhnes.runtime.catalog import DEFAULT_MODEL, find_model, list_models
+from lakhnes.runtime.catalog import DEFAULT_MODEL, EXPRESSIVE_MODEL, find_model, list_models
 from lakhnes.runtime.composer import Composer, compose_together
 from lakhnes.runtime.constraints import (
     Constraint,
@@ -51,6 +51,7 @@ from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
 
 __all__ = [
     "DEFAULT_MODEL",
+    "EXPRESSIVE_MODEL",
     "SAMPLE_RATE",
     "Batch",
     "BeatFollower",
