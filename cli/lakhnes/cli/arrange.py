@@ -152,9 +152,8 @@ def accompany(
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
     from lakhnes.cli.steering import parse_steering, parse_voices
-    from lakhnes.runtime import Model, Voice
+    from lakhnes.runtime import EXPRESSIVE_MODEL, Model, Voice
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
-    from lakhnes.runtime.catalog import EXPRESSIVE_MODEL
     from lakhnes.runtime.dynamics import compose_dynamics
     from lakhnes.runtime.quantise import snapped
     from lakhnes.studio.music_files import check_outputs
@@ -164,12 +163,12 @@ def accompany(
     score, remarks, grid = _read(source)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
-    stays = mode == "dynamics"  # what is held and repeated is to be
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones or stays)
-    usual = EXPRESSIVE_MODEL if mode == "dynamics" else None
+    notes_stay = mode == "dynamics"  # the held and the repeated ones too
+    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones or notes_stay)
+    usual = EXPRESSIVE_MODEL if notes_stay else None
     player = Model.load(usual if model is None else model, threads=THREADS)
     settings = replace(steering.settings(player.codec, seed), grid=grid)
-    if mode == "dynamics":
+    if notes_stay:
         arrangement = compose_dynamics(player, score, settings)
     elif mode == "rhythm":
         arrangement = accompany_rhythm(player, score, settings)
@@ -178,7 +177,7 @@ def accompany(
     _run(arrangement, score.seconds, quiet=as_json)
     made = arrangement.score()
     # New notes beside kept ones come as near to the rows as the model's frames let them.
-    if grid is not None and mode != "dynamics":
+    if grid is not None and not notes_stay:
         made = snapped(made, grid, [voice for voice in Voice if voice not in kept])
     _finish(
         made,

@@ -21,6 +21,7 @@ from lakhnes.runtime import LakhnesError, Model, Score, Steering, Voice
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.cutting import extract, with_tail
 from lakhnes.studio.jobs import Job, Jobs
+from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session
 from lakhnes.studio.stage import Stage, Wiring
 from lakhnes.studio.state import SongState
@@ -35,7 +36,6 @@ _SETTLE_SECONDS = 0.25
 _COLLECT_SECONDS = 0.1
 """How often what is composed is taken into the song, which takes the longer the longer the song is."""
 
-_STEERING = ("temperature", "top_k", "top_p", "surprise", "density", "scale")
 _RANGES = ("lowest", "highest")
 
 Choice = tuple[str, ...] | None
@@ -424,7 +424,7 @@ class Studio:
             return
         self._applied = new
         performance = stage.performance
-        if any(getattr(old, name) != getattr(new, name) for name in _STEERING) or any(
+        if any(getattr(old, name) != getattr(new, name) for name in STEERING_FIELDS) or any(
             getattr(a, name) != getattr(b, name)
             for a, b in zip(old.voices, new.voices, strict=True)
             for name in _RANGES
