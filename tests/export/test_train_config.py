@@ -54,6 +54,7 @@ def test_loops_become_rarer() -> None:
         ({"streams": "1.5"}, "streams = 1.5 is of a wrong kind"),
         ({"pre_lnorm": "1"}, "pre_lnorm = 1 is of a wrong kind"),
         ({"dropout": "1.5"}, "dropout = 1.5 is out of range"),
+        ({"optimizer": "sgd"}, "optimizer = 'sgd' is not known: give adamw or muon."),
         ({"compile": "maybe"}, "compile = 'maybe' is not known"),
         ({"d_model": "100", "n_head": "8"}, "not even or not divisible"),
         ({"streams": "9", "accumulate": "2"}, "not divisible by accumulate = 2"),

@@ -89,7 +89,10 @@ def test_it_learns_and_leaves_a_model_a_log_and_curves(data: PreparedData, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "log.csv", "curves.png"}
 
 
-@pytest.mark.parametrize("changes", [{}, {"bf16": True, "dropout": 0.2, "accumulate": 2}, {"mem_len": 40}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"bf16": True, "dropout": 0.2, "accumulate": 2}, {"mem_len": 40}, {"optimizer": "muon"}],
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(
     data: PreparedData, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

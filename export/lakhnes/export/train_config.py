@@ -52,6 +52,8 @@ class TrainConfig:
     minutes: float = 0.0
     """Minutes of training of the whole schedule; 0 for no such end."""
 
+    optimizer: str = "adamw"
+    """`adamw`, or `muon`: Muon for the matrices of layers, AdamW for the rest."""
     beta1: float = 0.9
     """AdamW's decay of the mean gradient."""
     beta2: float = 0.98
@@ -110,8 +112,10 @@ class TrainConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise OptionError(f"{name} = {value} is out of range: give {low:g} to {high:g}.")
-        if self.compile not in ("on", "off", "auto"):
-            raise OptionError(f"compile = {self.compile!r} is not known: give on, off or auto.")
+        for name, known in _CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                choices = f"{', '.join(known[:-1])} or {known[-1]}"
+                raise OptionError(f"{name} = {value!r} is not known: give {choices}.")
         if self.d_model % self.n_head or self.d_model % 2:
             raise OptionError(
                 f"d_model = {self.d_model} is not even or not divisible by n_head = {self.n_head}."
@@ -193,6 +197,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "valid_tokens": (0, 1e12),
 }
 """Least and largest value of each number."""
+
+_CHOICES = {"optimizer": ("adamw", "muon"), "compile": ("on", "off", "auto")}
+"""What settings that are words may be."""
 
 _ENDS = ("steps", "tokens", "minutes")
 

@@ -3,7 +3,6 @@
 References:
 - Dai et al. 2019, "Transformer-XL: Attentive Language Models Beyond a Fixed-Length Context", section 3.2:
   segments with the memory carried over.
-- Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization": AdamW.
 - LakhNES `model/train.py`: streams, clipping, cosine schedule.
 """
 

@@ -20,9 +20,10 @@ from lakhnes.export.checkpoint_evaluation import evaluate_checkpoint
 from lakhnes.export.checkpoints import BEST, LAST, write_checkpoint
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.machine import Machine
+from lakhnes.export.optimizers import new_optimizers
 from lakhnes.export.prepared import PreparedData
 from lakhnes.export.train_config import TrainConfig
-from lakhnes.export.training_start import new_model, new_optimizer, valid_streams
+from lakhnes.export.training_start import new_model, valid_streams
 from lakhnes.runtime.errors import CheckpointError, DataError, OptionError, TrainingError
 
 _NAMED_SONGS = 12
@@ -62,7 +63,7 @@ class Run:
         torch.manual_seed(config.seed)
         self.model = new_model(config, self._codec.vocabulary, init).to(machine.device)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if config.ema else self.model
-        self._optimizer = new_optimizer(self.model, config)
+        self._optimizers = new_optimizers(self.model, config)
         self._parallel: nn.Module = self.model
         if machine.world > 1:
             self._parallel = DistributedDataParallel(self.model)
@@ -118,8 +119,6 @@ class Run:
         n = c.streams // machine.world
         mine = slice(machine.rank * n, (machine.rank + 1) * n)
         tokens, targets = machine.tensor(batch.tokens[mine]), machine.tensor(batch.targets[mine])  # [B, T]
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.lr
         total = torch.zeros((), device=machine.device)
         parts = zip(tokens.chunk(c.accumulate), targets.chunk(c.accumulate), strict=True)
         for index, (segment, wanted) in enumerate(parts):
@@ -130,8 +129,7 @@ class Run:
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.clip or math.inf)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        self._optimizers.step(self.lr)
         self._average()
         unread = self._unread
         self._unread = (self.step, batch.songs, machine.fetched(machine.mean(torch.stack([total, norm]))))
@@ -225,7 +223,7 @@ class Run:
         position = self._position
         if self.machine.rank == 0:
             state = {
-                "optimizer": self._optimizer.state_dict(),
+                "optimizer": self._optimizers.state_dict(),
                 "ranks": ranks,
                 "data": position.to_dict() if position else None,
                 "songs": [[len(songs), len(songs.tokens)] for songs in self._songs],
@@ -247,7 +245,7 @@ class Run:
             self.model.load_state_dict(state["model"])
             if state["ema"] is not None and self.averaged is not self.model:
                 self.averaged.load_state_dict(state["ema"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._optimizers.load_state_dict(state["optimizer"])
             position = Position.from_dict(state["data"]) if state["data"] else None
             if position is not None and len(position.left) != self.config.streams:
                 raise CheckpointError(

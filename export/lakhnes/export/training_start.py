@@ -1,4 +1,4 @@
-"""What a training run starts from: its weights, its optimiser, and what it is evaluated on meanwhile."""
+"""What a training run starts from: its weights, and what it is evaluated on meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -58,18 +57,6 @@ def _rows_of_events(
         result[name] = new[name].clone()
         result[name][to] = known[name][of]
     return result
-
-
-def new_optimizer(model: TransformerXL, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; only the matrices of layers decay."""
-    decaying = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
-    ids = {id(p) for p in decaying}
-    others = [p for p in model.parameters() if id(p) not in ids]
-    groups = [
-        {"params": decaying, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, config.lr, (config.beta1, config.beta2), fused=True)
 
 
 def valid_streams(data: Sequence[PreparedData], n_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
