@@ -198,6 +198,17 @@ def test_surprise_is_off_or_so_many_nats(qtbot: QtBot, panel: SteeringPanel, stu
     assert studio.session.state.surprise is None
 
 
+def test_drones_are_let_be_or_not(qtbot: QtBot, panel: SteeringPanel, studio: Told) -> None:
+    assert not panel.drones.isChecked()
+    for asked in (True, False, True):
+        qtbot.mouseClick(panel.drones, LEFT)
+        assert studio.session.state.drones is studio.session.state.steering.drones is asked
+    panel.show_state(studio.session.state)
+    panel.reset.click()
+    panel.show_state(studio.session.state)
+    assert (studio.session.state.drones, panel.drones.isChecked()) == (False, False)
+
+
 def test_bars_ahead_stay_in_range(qtbot: QtBot, panel: SteeringPanel, studio: Told) -> None:
     panel.ahead.setFocus()
     for _ in range(9):
@@ -430,6 +441,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         st.none() | st.integers(1, 100),
         st.none() | st.integers(1, 30),
         st.integers(-50, 50),
+        st.booleans(),
         SCALE_TEXTS,
         st.integers(5, 160),
         st.integers(0, MAX_SEED),
@@ -441,6 +453,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         top_p: int | None,
         surprise: int | None,
         density: int,
+        drones: bool,
         scale: str,
         ahead: int,
         seed: int,
@@ -452,6 +465,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
             top_p=top_p and top_p / 100,
             surprise=surprise and surprise / 10,
             density=density / 10,
+            drones=drones,
             scale=scale,
             ahead_bars=ahead / 10,
             seed=seed,
@@ -464,6 +478,7 @@ def test_any_state_is_shown_and_stays(panel: SteeringPanel, studio: Told) -> Non
         assert (panel.top_p.value() or None) == pytest.approx(state.top_p)
         assert (panel.surprise.value() or None) == pytest.approx(state.surprise)
         assert panel.density.value == pytest.approx(state.density)
+        assert panel.drones.isChecked() is drones
         assert panel.scale.text == scale
         assert panel.ahead.value() == pytest.approx(state.ahead_bars)
         assert panel.seed.line.text() == str(seed)
@@ -484,6 +499,7 @@ def test_fields_have_names_and_captions(panel: SteeringPanel) -> None:
         panel.top_p,
         panel.surprise,
         panel.density.spin,
+        panel.drones,
         panel.scale.key,
         panel.scale.scale,
         panel.ahead,

@@ -68,6 +68,7 @@ class SteeringPanel(QWidget):
         self.top_p.show_value(state.top_p or 0.0)
         self.surprise.show_value(state.surprise or 0.0)
         self.density.show_value(state.density)
+        self.drones.setChecked(state.drones)
         self.scale.show_text(state.scale)
         self.ahead.show_value(state.ahead_bars)
         self.seed.show_seed(state.seed)
@@ -140,6 +141,12 @@ class SteeringPanel(QWidget):
             step=0.5,
             decimals=1,
         )
+        self.drones = Button(
+            "Drones",
+            "Voices may hold a note or repeat a pitch for as long as they like; else they are urged on",
+            text="Let them be",
+            checkable=True,
+        )
         self.scale = ScaleBox()
         self.ahead = DoubleSpin(
             "Bars ahead",
@@ -159,6 +166,7 @@ class SteeringPanel(QWidget):
             ("Top p", self.top_p),
             ("Surprise", self.surprise),
             ("Density", self.density),
+            ("Drones", self.drones),
             ("Key", self.scale),
             ("Bars ahead", self.ahead),
             ("", self.reset),
@@ -174,6 +182,7 @@ class SteeringPanel(QWidget):
         self.top_p.valueChanged.connect(lambda value: self._change("Top p", "top_p", value or None))
         self.surprise.valueChanged.connect(lambda value: self._change("Surprise", "surprise", value or None))
         self.density.changed.connect(lambda value: self._change("Density", "density", value))
+        self.drones.clicked.connect(lambda down: self._change("Drones", "drones", down))
         self.scale.changed.connect(lambda text: self._change("Key", "scale", text))
         self.ahead.valueChanged.connect(lambda value: self._change("Bars ahead", "ahead_bars", value))
         self.reset.clicked.connect(self._reset)

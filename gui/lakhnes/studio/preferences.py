@@ -20,7 +20,7 @@ from lakhnes.studio.state import SongState
 MOST_RECENT = 10
 """Files that are remembered."""
 
-STEERING_FIELDS = ("temperature", "top_k", "top_p", "surprise", "density", "scale")
+STEERING_FIELDS = ("temperature", "top_k", "top_p", "surprise", "density", "drones", "scale")
 """Fields of `SongState` that a preset of the steering holds."""
 
 _THEMES = ("system", "light", "dark")

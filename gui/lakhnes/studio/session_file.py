@@ -259,6 +259,7 @@ _CHECKS: Mapping[str, Check] = {
     "top_p": _number(1e-9, 1, also=(None,)),
     "surprise": _number(1e-9, MAX_SURPRISE, also=(None,)),
     "density": _number(-5, 5),
+    "drones": _switch,
     "scale": _words,  # as somebody is typing it: the studio says what is wrong with it
     "ahead_bars": _number(*AHEAD_BARS),
     "endless": _switch,

@@ -65,6 +65,8 @@ class SongState:
     """Nats an event below which the music grows wilder; None for never."""
     density: float = 0.0
     """-5..5."""
+    drones: bool = False
+    """Whether voices may hold a note or repeat a pitch for as long as the model likes."""
     scale: str = ""
     """As `parse_scale` reads it; empty for none."""
     ahead_bars: float = 2.0
@@ -108,6 +110,7 @@ class SongState:
             scale=parse_scale(self.scale) if self.scale else None,
             ranges=ranges,
             density=self.density,
+            drones=self.drones,
         )
 
     def audible(self, voice: Voice) -> bool:
