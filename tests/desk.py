@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from lakhnes.gui.main_window import MainWindow
 from lakhnes.gui.theme import DARK
-from lakhnes.runtime import Model
+from lakhnes.runtime import EXPRESSIVE_MODEL, Model
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.preferences import PreferenceStore
 from lakhnes.studio.state import SongState
@@ -37,7 +37,11 @@ class Desk:
         self.answers: list[str] = []
         store = PreferenceStore(folder / "app.json")
         store.change(sound=False, ports=None)
-        studio = Studio(state or SongState(seed=SEED), load=lambda name: model.twin())
+
+        def load(name: str) -> Model:
+            return Model.load(name) if name == EXPRESSIVE_MODEL else model.twin()
+
+        studio = Studio(state or SongState(seed=SEED), load=load)
         self.window = MainWindow(
             studio,
             store,

@@ -18,7 +18,7 @@ from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui import main_window
 from lakhnes.gui.export_dialog import FORMS, ExportDialog
 from lakhnes.gui.roll import Selection
-from lakhnes.runtime import Voice, parse_scale
+from lakhnes.runtime import OptionError, Voice, parse_scale
 
 pytestmark = pytest.mark.gui
 
@@ -78,6 +78,51 @@ def test_nothing_is_composed_anew_where_all_is_locked_or_nothing_selected(at: De
     at.choose("regenerate")
     assert "locked" in at.window.messages.text.text()
     assert at.state.score is before
+
+
+def test_dynamics_are_composed_for_the_notes_that_are_selected(at: Desk) -> None:
+    at.composed(6)
+    at.settle()
+    before, end = at.state.score, at.state.grid.sample(4 * BAR)
+    at.choose("locked-P2")
+    at.window.roll.set_selection(Selection(0, 4 * BAR, frozenset(Voice)))
+    at.choose("dynamics")
+    at.until(lambda: at.studio.session.undo_label == "Dynamics")
+    after = at.state.score
+    for voice in Voice:
+        was, now = (
+            [(n.onset, n.length, n.pitch) for n in one.parts[voice].notes if n.onset < before.length]
+            for one in (before, after)
+        )
+        assert now[: len(was) - 1] == was[:-1]  # the last one may ring on by now
+    changes = {voice: [change.sample for change in after.parts[voice].changes] for voice in Voice}
+    assert len(changes[Voice.P1]) + len(changes[Voice.NO]) > 10
+    assert changes[Voice.P2] == []
+    assert max(at for part in changes.values() for at in part) <= end
+    at.settle()
+    assert at.state.score.parts[Voice.P1].changes == after.parts[Voice.P1].changes, "they are played too"
+    at.choose("undo")
+    assert not any(part.changes for part in at.state.score.parts)
+    assert at.errors() == []
+
+
+def test_dynamics_need_notes_that_are_not_locked(at: Desk) -> None:
+    at.composed(4)
+    at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.P1})))
+    at.choose("locked-P1")
+    at.choose("dynamics")
+    assert "is locked" in at.window.messages.text.text()
+    with pytest.raises(OptionError, match="There are no notes"):
+        at.window.arranging.dynamics((60 * BAR, 61 * BAR))
+    assert at.studio.jobs.running == ()
+
+
+def test_dynamics_of_a_song_that_is_changed_meanwhile_are_left_out(at: Desk) -> None:
+    at.composed(4)
+    at.choose("dynamics")
+    at.studio.new(5)
+    at.until(lambda: any("changed meanwhile" in message.text for message in at.said))
+    assert at.studio.session.undo_label == "New song"
 
 
 def test_the_key_holds_for_what_comes(at: Desk) -> None:

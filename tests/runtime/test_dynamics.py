@@ -9,6 +9,7 @@ from support import tune
 from lakhnes.runtime import Model, Note, OptionError, Part, Score, Voice
 from lakhnes.runtime.arrange import Settings
 from lakhnes.runtime.dynamics import compose_dynamics
+from lakhnes.runtime.events import VOCABULARY_PITCHES
 
 
 def performed(model: Model, score: Score, seed: int = 1) -> Score:
@@ -31,7 +32,15 @@ def rough() -> Score:
     return Score((Part((*parts[0].notes, brief)), parts[1], parts[2], parts[3]), tune().length + 44_100)
 
 
-@pytest.mark.parametrize("score", [tune(), rough()])
+def low() -> Score:
+    """The tune with pitches that no model knows."""
+    p1, p2, tr, no = tune().parts
+    p1 = Part(tuple(replace(note, pitch=note.pitch - 36) for note in p1.notes))
+    assert min(note.pitch for note in p1.notes) < VOCABULARY_PITCHES[Voice.P1][0]
+    return Score((p1, p2, tr, no), tune().length)
+
+
+@pytest.mark.parametrize("score", [tune(), rough(), low()])
 def test_every_note_stays_as_it_was(dynamic_model: Model, score: Score) -> None:
     made = performed(dynamic_model, score)
     for voice in Voice:

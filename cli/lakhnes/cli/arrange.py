@@ -160,10 +160,10 @@ def accompany(
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
-    score, remarks, grid = _read(source)
+    notes_stay = mode == "dynamics"  # the held and the repeated ones too
+    score, remarks, grid = _read(source, fit=not notes_stay)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     drawing = temperature, top_k, top_p, surprise
-    notes_stay = mode == "dynamics"  # the held and the repeated ones too
     steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones or notes_stay)
     usual = EXPRESSIVE_MODEL if notes_stay else None
     player = Model.load(usual if model is None else model, threads=THREADS)
@@ -192,14 +192,19 @@ def accompany(
     )
 
 
-def _read(source: Path) -> tuple[Score, list[str], BeatGrid | None]:
-    """A score that the model can hear, remarks on how it became one, and its own bars if it states them."""
+def _read(source: Path, *, fit: bool = True) -> tuple[Score, list[str], BeatGrid | None]:
+    """A score, remarks on how it became one, and its own bars if it states them.
+
+    Args:
+        source: any music.
+        fit: whether notes that no model knows are shifted by octaves.
+    """
     from lakhnes.runtime.arrange import fit_to_vocabulary
     from lakhnes.studio.music_files import read_music
 
     music = read_music(source)
     score, remarks = music.score()
-    fitted, moved = fit_to_vocabulary(score)
+    fitted, moved = fit_to_vocabulary(score) if fit else (score, 0)
     shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
     return fitted, [*music.remarks, *remarks, *shifted], music.grid
 

@@ -76,6 +76,7 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
             Command("new", "&New", ("Ctrl+N",), window.new),
             Command("continue", "&Continue", ("Ctrl+Return",), studio.more),
             Command("regenerate", "&Regenerate the selection", ("Ctrl+R",), window.regenerate),
+            Command("dynamics", "Compose &dynamics", ("Ctrl+Shift+D",), window.dynamics),
             _GAP,
             *(Command(f"take-{key}", text, (f"F{key + 1}",), take(key)) for key, text in enumerate(texts)),
         ],

@@ -41,6 +41,7 @@ from lakhnes.gui.theme import Theme, dress
 from lakhnes.gui.transport import TransportBar
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.runtime import LakhnesError, Voice
+from lakhnes.studio.arranging import Arranging
 from lakhnes.studio.filing import Filing
 from lakhnes.studio.preferences import PreferenceStore, PresetStore
 from lakhnes.studio.studio import Choice, Studio
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         roll: the piano roll.
         studio: what composes and plays.
         takes: what is composed anew.
+        arranging: what is composed around the song.
         filing: files in and out.
         ended: whether all that was being done has ended, once the window is closed.
     """
@@ -93,6 +95,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.studio = studio
         self.takes = Takes(studio)
+        self.arranging = Arranging(studio)
         self.filing = Filing(studio, store)
         self._store = store
         self._theme = theme
@@ -189,7 +192,13 @@ class MainWindow(QMainWindow):
 
     def new(self, seed: int | None = None) -> None:
         """A new song; around the voices that are locked, if any are."""
-        self._do(lambda: self.takes.new_around_locked(seed))
+        self._arrange(lambda: self.arranging.new_song(seed))
+
+    def dynamics(self) -> None:
+        """Composes dynamics and timbre for the notes of the selection; without one, for all."""
+        selection = self.roll.selection
+        voices = tuple(Voice) if selection is None else selection.voices
+        self._arrange(lambda: self.arranging.dynamics(self._span(selection), voices))
 
     def open(self, path: str | Path | None = None) -> None:
         """Opens music or a session; asks which if no path is given."""
@@ -246,6 +255,13 @@ class MainWindow(QMainWindow):
 
     def _drag_failed(self) -> None:
         self._dragging = False
+
+    def _arrange(self, what: Callable[[], None]) -> None:
+        def begin() -> None:
+            what()
+            self.takes.done()  # they are of the song before
+
+        self._do(begin)
 
     def _do(self, what: Callable[[], None]) -> None:
         try:

@@ -252,6 +252,15 @@ class Studio:
 
         self._fetch(name, there, quiet=False)
 
+    def with_model(self, name: str, then: Callable[[Model], None]) -> None:
+        """Hands over a model for jobs of the lane `compose`, loaded first if it must be.
+
+        Args:
+            name: of a model, or its folder.
+            then: takes it, where `poll` is called; not if it cannot be had, which is said.
+        """
+        self._fetch(name, lambda: then(self._models[name]), quiet=False)
+
     @property
     def model(self) -> Model | None:
         """The model for jobs of the lane `compose`; None before it is loaded."""

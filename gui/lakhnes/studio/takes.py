@@ -8,10 +8,9 @@ import numpy as np
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import Model, OptionError, Score, Voice
-from lakhnes.runtime.arrange import Settings, accompany_voices, regenerate
+from lakhnes.runtime.arrange import Settings, regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
-from lakhnes.studio.view import Message
 
 TAKES = 4
 """How many there are to choose from."""
@@ -68,41 +67,6 @@ class Takes:
         if not 0 <= start < end:
             raise OptionError("Nothing is composed there yet; select a part of the song.")
         self._begin(state.score, (start, end), free)
-
-    def new_around_locked(self, seed: int | None = None) -> None:
-        """A new song; voices that are locked stay, and the others are composed around them."""
-        state = self._studio.session.state
-        locked = [v for v in Voice if state.voices[v].locked and state.score.parts[v].notes]
-        free = [v for v in Voice if not state.voices[v].locked]
-        if not locked:
-            self._studio.new(seed)
-            return
-        if not free:
-            raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
-        model = self._model()
-        self.done()
-        edits = self._studio.session.edits
-        number = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        settings = state.steering.settings(model.codec, number, state.grid)
-        settings = Settings(settings.rng, settings.sampling, settings.constraints, state.grid)
-        whole = state.score.length
-
-        def work(job: Job) -> Score:
-            arrangement = accompany_voices(model, state.score, locked, settings)
-            for _ in arrangement:
-                job.tell(min(1.0, arrangement.composer.time_samples / whole))
-            return arrangement.score()
-
-        def done(score: Score) -> None:
-            if self._studio.session.edits != edits:
-                text = "The song was changed meanwhile, so its new voices were left out; ask for them again."
-                self._studio.say(Message(text))
-                return
-            self._studio.session.edit("New voices", score, (0, whole), free)
-            self._studio.session.amend(seed=number)
-
-        names = " and ".join(TRACK_NAMES[voice].lower() for voice in free)
-        self._job = self._studio.jobs.start(Job(f"Composing {names}"), work, done, lane="compose")
 
     def again(self) -> None:
         """Asks for as many again."""

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from operator import attrgetter
 
-from lakhnes.runtime.arrange import Arrangement, Settings
+from lakhnes.runtime.arrange import Arrangement, Settings, fit_to_vocabulary
 from lakhnes.runtime.composer import Composer
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import Kind
@@ -22,7 +22,8 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
 
     Args:
         model: what composes; its vocabulary has VELOCITY and TIMBRE.
-        score: notes; what it says of volumes and timbres is replaced.
+        score: notes; what it says of volumes and timbres is replaced. Pitches that the model does not know
+            stay, and are heard by octaves as near as it can.
         settings: chance, sampling and constraints.
 
     Raises:
@@ -37,7 +38,7 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
         raise OptionError("There is no note whose dynamics could be composed; give a score that has one.")
     p1, p2, tr, no = (Part(tuple(map(_at_full_volume, part.notes))) for part in score.parts)
     plain = Score((p1, p2, tr, no), score.length)
-    ear = heard(plain, model.codec.timing)
+    ear = heard(fit_to_vocabulary(plain)[0], model.codec.timing)
     song = Song(
         model.codec,
         settings.rng,

@@ -1,0 +1,139 @@
+"""What is composed around what is there, in the background: new voices around others, dynamics for notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lakhnes.bridge.gm import TRACK_NAMES
+from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
+from lakhnes.runtime.arrange import Arrangement, accompany_voices
+from lakhnes.runtime.dynamics import compose_dynamics
+from lakhnes.runtime.steering import Steering
+from lakhnes.studio.jobs import Job
+from lakhnes.studio.state import SongState
+from lakhnes.studio.studio import Studio
+from lakhnes.studio.view import Message
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the song something goes."""
+
+    label: str
+    """Of the step."""
+    whole: int
+    """Samples of the song that is composed around."""
+    span: tuple[int, int]
+    """First sample and the one after the last."""
+    voices: frozenset[Voice]
+    edits: int
+    """Of the session, when it was asked for."""
+
+
+class Arranging:
+    """Composes around the song, and puts what comes into it as one step."""
+
+    def __init__(self, studio: Studio) -> None:
+        """Begins with nothing to do."""
+        self._studio = studio
+
+    def new_song(self, seed: int | None = None) -> None:
+        """A new song; voices that are locked stay, and the others are composed around them.
+
+        Args:
+            seed: of the song; None for any.
+
+        Raises:
+            OptionError: if all voices with music are locked, or no model is loaded yet.
+        """
+        state = self._studio.session.state
+        locked = [v for v in Voice if state.voices[v].locked and state.score.parts[v].notes]
+        free = _unlocked(state, tuple(Voice))
+        if not locked:
+            self._studio.new(seed)
+            return
+        if not free:
+            raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
+        model = self._studio.model
+        if model is None:
+            raise OptionError("The model is being loaded; try again in a moment.")
+        number = _any_seed() if seed is None else seed
+        settings = replace(state.steering.settings(model.codec, number, state.grid), grid=state.grid)
+        names = " and ".join(TRACK_NAMES[voice].lower() for voice in sorted(free))
+        self._compose(
+            f"Composing {names}",
+            lambda: accompany_voices(model, state.score, locked, settings),
+            _Place(
+                "New voices", state.score.length, (0, state.score.length), free, self._studio.session.edits
+            ),
+            lambda: self._studio.session.amend(seed=number),
+        )
+
+    def dynamics(self, span: tuple[int, int] | None = None, voices: Collection[Voice] = tuple(Voice)) -> None:
+        """Composes how loud notes are, how that changes, and with what timbre; the notes stay.
+
+        The song's model does it if it knows dynamics, else the one in the package that does.
+
+        Args:
+            span: first tick and the one after the last; None for the whole song.
+            voices: what is selected; those that are locked stay as they are.
+
+        Raises:
+            OptionError: if all of them are locked, or there are no notes.
+        """
+        state = self._studio.session.state
+        free = _unlocked(state, voices)
+        if not free:
+            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+        start, end = (0, state.score.length) if span is None else map(state.grid.sample, span)
+        end = min(end, state.score.length)
+        if not any(start <= note.onset < end for voice in free for note in state.score.parts[voice].notes):
+            raise OptionError(
+                "There are no notes whose dynamics could be composed; select some that are there."
+            )
+        own = self._studio.model
+        knows = own is not None and own.codec.vocabulary.has_expression
+        name = state.model if knows else EXPRESSIVE_MODEL
+        place = _Place("Dynamics", state.score.length, (start, end), free, self._studio.session.edits)
+
+        def loaded(model: Model) -> None:
+            settings = Steering(state.steering.sampling, drones=True).settings(model.codec, _any_seed())
+            self._compose("Composing dynamics", lambda: compose_dynamics(model, state.score, settings), place)
+
+        self._studio.with_model(name, loaded)
+
+    def _compose(
+        self,
+        label: str,
+        arrange: Callable[[], Arrangement],
+        place: _Place,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        session = self._studio.session
+
+        def work(job: Job) -> Score:
+            arrangement = arrange()
+            for _ in arrangement:
+                job.tell(min(1.0, arrangement.composer.time_samples / place.whole))
+            return arrangement.score()
+
+        def done(score: Score) -> None:
+            if session.edits != place.edits:
+                text = "The song was changed meanwhile, so what was composed for it was left out; ask again."
+                self._studio.say(Message(text))
+                return
+            session.edit(place.label, score, place.span, place.voices)
+            then()
+
+        self._studio.jobs.start(Job(label), work, done, lane="compose")
+
+
+def _unlocked(state: SongState, voices: Collection[Voice]) -> frozenset[Voice]:
+    return frozenset(voice for voice in voices if not state.voices[voice].locked)
+
+
+def _any_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])
