@@ -1,5 +1,6 @@
 """Tempo and bars from the command line, as another library reads them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -58,6 +59,32 @@ def test_a_loop_goes_on_at_its_start(tmp_path: Path) -> None:
     assert log.loop == 0
     assert log.length == round(3 * 4 * 60 / 140 * 44_100)
     assert all(onset % 120 == 0 for onset in onsets(tmp_path / "s.mid"))
+
+
+def test_sections_come_back_bar_for_bar(tmp_path: Path) -> None:
+    options = ("--bpm", 140, "--bars", 2, "--form", "AABA'", "--seed", 5, "--count", 2)
+    done = lakhnes("generate", *options, "-o", "s.mid", "--json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for number, row in enumerate(json.loads(done.stdout)["songs"], 1):
+        assert row["seconds"] == pytest.approx(8 * 4 * 60 / 140, abs=0.01)
+        section = 2 * 4 * 480
+        read = symusic.Score(tmp_path / f"s-{number:03d}.mid")
+        notes = [(track.name, n.time, n.pitch) for track in read.tracks for n in track.notes]
+        assert all(time % 120 == 0 for _, time, _ in notes)
+        first, second = (
+            sorted((name, time % section, pitch) for name, time, pitch in notes if time // section == place)
+            for place in (0, 1)
+        )
+        assert first
+        assert first == second
+
+
+@pytest.mark.parametrize("options", [("--form", "AB"), ("--form", "AB", "--bpm", 90, "--seconds", 9)])
+def test_a_form_needs_bars(tmp_path: Path, options: tuple[object, ...]) -> None:
+    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    assert done.returncode == 2
+    assert "sections have --bars bars each" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_song_without_a_tempo_gets_its_own(folder: Path) -> None:

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from support import tune, without_expression
 
-from lakhnes.runtime import SAMPLE_RATE, Model, Muted, Note, OptionError, Part, Score, Voice, clean_frames
+from lakhnes.runtime import (
+    SAMPLE_RATE,
+    BeatGrid,
+    Model,
+    Muted,
+    Note,
+    OptionError,
+    Part,
+    Score,
+    Voice,
+    clean_frames,
+)
 from lakhnes.runtime.arrange import (
     Settings,
     accompany_rhythm,
@@ -117,6 +128,19 @@ def test_only_the_span_of_the_voices_changes(builtin_model: Model, score: Score,
             outside = [n for n in old.notes if not start <= n.onset < end]
             assert [n for n in new.notes if not start <= n.onset < end] == outside
             assert all(n.end <= end for n in new.notes if start <= n.onset < end)
+
+
+def test_what_is_composed_anew_begins_on_the_rows_of_the_music(builtin_model: Model) -> None:
+    grid = BeatGrid.steady(120)
+    row = grid.sample(1000 * grid.row_ticks) / 1000
+    old = {(voice, note) for voice in Voice for note in tune().parts[voice].notes}
+    made = []
+    for seed in range(3):
+        settings = replace(seeded(seed), grid=grid)
+        (take,) = regenerate(builtin_model, tune(), (0, tune().length), [Voice.P1, Voice.P2], [settings])
+        made += [n.onset for voice in Voice for n in take.parts[voice].notes if (voice, n) not in old]
+    assert len(made) > 20
+    assert all(abs(onset - row * round(onset / row)) <= 1 for onset in made)
 
 
 def test_users_constraints_hold_in_all_of_them(builtin_model: Model) -> None:

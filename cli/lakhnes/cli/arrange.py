@@ -152,10 +152,9 @@ def accompany(
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
     from lakhnes.cli.steering import parse_steering, parse_voices
-    from lakhnes.runtime import EXPRESSIVE_MODEL, Model, Voice
+    from lakhnes.runtime import EXPRESSIVE_MODEL, Model
     from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
     from lakhnes.runtime.dynamics import compose_dynamics
-    from lakhnes.runtime.quantise import snapped
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
@@ -175,12 +174,8 @@ def accompany(
     else:
         arrangement = accompany_voices(player, score, kept, settings)
     _run(arrangement, score.seconds, quiet=as_json)
-    made = arrangement.score()
-    # New notes beside kept ones come as near to the rows as the model's frames let them.
-    if grid is not None and not notes_stay:
-        made = snapped(made, grid, [voice for voice in Voice if voice not in kept])
     _finish(
-        made,
+        arrangement.score(),
         grid,
         output,
         _forms(midi, raw_timing, instrument),

@@ -39,7 +39,10 @@ from lakhnes.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lakhnes.runtime import Model, Song
+    from collections.abc import Sequence
+
+    from lakhnes.runtime import BeatGrid, Model, Song, Steering
+    from lakhnes.runtime.form import Composed
 
 MAX_SECONDS = 36_000
 """Longest song that may be asked for."""
@@ -94,6 +97,14 @@ def generate(
         bool,
         typer.Option("--loop", help="The last bar leads into the first. With --bars.", rich_help_panel=TIME),
     ] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help="Sections of --bars bars each, such as AABA: a letter that comes again brings its section "
+            "back; with ', as in AA'BA, under new pulses.",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Composes songs from nothing."""
@@ -101,6 +112,8 @@ def generate(
         raise typer.BadParameter("give one of --seconds, --tokens and --bars", param_hint="--bars")
     if loop and bars is None:
         raise typer.BadParameter("a loop has bars; give --bpm and --bars", param_hint="--loop")
+    if form is not None and (loop or bars is None):
+        raise typer.BadParameter("sections have --bars bars each, and no --loop", param_hint="--form")
     if bars is not None and bpm is None:
         raise typer.BadParameter("bars have a length only with --bpm", param_hint="--bars")
 
@@ -109,6 +122,7 @@ def generate(
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
     from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
+    from lakhnes.runtime.form import Composed, parse_form
     from lakhnes.runtime.grid import BeatGrid
     from lakhnes.studio.music_files import (
         Forms,
@@ -118,6 +132,7 @@ def generate(
         write_music,
     )
 
+    sections = () if form is None else parse_form(form)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     seeds = range(seed, seed + count)
     paths = output or [Path(f"lakhnes-{seed}.mid")]
@@ -147,28 +162,33 @@ def generate(
             constraints=settings.constraints,
         )
 
-    songs = {its_seed: song(its_seed) for its_seed in seeds}
     total = length or MODEL_ENDS_SECONDS * SAMPLE_RATE
     started = time.perf_counter()
-    if loop and grid is not None and length is not None:
-        songs = _compose_loops(player, songs, length, grid.sample(grid.bar_ticks), quiet=as_json)
+    made: dict[int, Composed]
+    if sections and grid is not None and bars is not None:
+        made = _compose_forms(player, sections, grid, bars, steering, seeds, quiet=as_json)
     else:
-        _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
+        songs = {its_seed: song(its_seed) for its_seed in seeds}
+        if loop and grid is not None and length is not None:
+            songs = _compose_loops(player, songs, length, grid.sample(grid.bar_ticks), quiet=as_json)
+        else:
+            _compose(player, list(songs.values()), total if tokens is None else None, tokens, quiet=as_json)
+        made = {its_seed: Composed(done.score(), done.n_tokens) for its_seed, done in songs.items()}
     took = time.perf_counter() - started
     pieces = {
-        path: Music(composed.score(), grid=grid, loops=loop)
-        for its_seed, composed in songs.items()
+        path: Music(composed.score, grid=grid, loops=loop)
+        for its_seed, composed in made.items()
         for path in files[its_seed]
     }
     write_music(pieces, forms)
     rows = [
-        {"seed": its_seed, "tokens": composed.n_tokens, **summary(composed.score(), files[its_seed])}
-        for its_seed, composed in songs.items()
+        {"seed": its_seed, "tokens": composed.n_tokens, **summary(composed.score, files[its_seed])}
+        for its_seed, composed in made.items()
     ]
     common = {
         "model": player.info.name,
         "precision": player.info.precision,
-        "tokens_per_second": sum(song.n_tokens for song in songs.values()) / took,
+        "tokens_per_second": sum(composed.n_tokens for composed in made.values()) / took,
     }
     if as_json:
         typer.echo(json.dumps({**common, **rows[0]} if count == 1 else {**common, "songs": rows}))
@@ -222,4 +242,32 @@ def _compose_loops(
             done[seed] = compose_loop(
                 model, song, length_samples=length, bar_samples=bar, rng=rng, progress=tell
             )
+    return done
+
+
+def _compose_forms(
+    model: Model,
+    form: Sequence[str],
+    grid: BeatGrid,
+    bars: int,
+    steering: Steering,
+    seeds: Sequence[int],
+    *,
+    quiet: bool,
+) -> dict[int, Composed]:
+    """Composes songs in sections of so many bars."""
+    from lakhnes.cli.progress import composing
+    from lakhnes.runtime.form import compose_form
+
+    done: dict[int, Composed] = {}
+    length = grid.sample(len(form) * bars * grid.bar_ticks)
+    with composing(quiet=quiet) as report:
+
+        def tell(part: float, n_tokens: int) -> None:
+            events = sum(composed.n_tokens for composed in done.values()) + n_tokens
+            whole = len(done) + part
+            report(whole / len(seeds), round(whole * length), events)
+
+        for seed in seeds:
+            done[seed] = compose_form(model, form, grid, bars, steering, seed, progress=tell)
     return done

@@ -20,6 +20,7 @@ from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice, octave_shift
 from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.model import Model
+from lakhnes.runtime.quantise import snapped
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.score import Part, Score, events_of_score
 from lakhnes.runtime.song import Song
@@ -131,7 +132,8 @@ def continue_score(
 
     def finish(whole: Score) -> Score:
         end = prompt.length + whole.length - ear.score.length
-        new = {v: _since(whole.parts[v], ear.score.length, ear.shift, prompt.length, end) for v in Voice}
+        span = prompt.length, end
+        new = {v: _since(whole.parts[v], ear.score.length, ear.shift, span, settings.grid) for v in Voice}
         return _joined(replace(prompt, length=end), new)
 
     return Arrangement(Composer(model, song, model.codec.tokens(events)), finish)
@@ -154,7 +156,8 @@ def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settin
     song = _song(model, settings, *_rows(model, settings, ear, 0), kept_music)
 
     def finish(whole: Score) -> Score:
-        return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, 0, score.length) for v in free})
+        span = 0, score.length
+        return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in free})
 
     return Arrangement(Composer(model, song), finish)
 
@@ -174,7 +177,8 @@ def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangem
     noise = _with(score, {voice: Part() for voice in MELODIC})
 
     def finish(whole: Score) -> Score:
-        return _joined(noise, {v: _since(whole.parts[v], 0, ear.shift, 0, score.length) for v in MELODIC})
+        span = 0, score.length
+        return _joined(noise, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in MELODIC})
 
     return Arrangement(Composer(model, song), finish)
 
@@ -235,7 +239,8 @@ def regenerate(
     takes, songs = list(takes), list[Song]()
 
     def song(settings: Settings) -> Song:
-        fresh = _song(model, settings, Kept(model.codec, stays, rings), length_samples=last)
+        rows = _rows(model, settings, ear, start)
+        fresh = _song(model, settings, *rows, Kept(model.codec, stays, rings), length_samples=last)
         fresh.hear(before)
         songs.append(fresh)
         return fresh
@@ -248,8 +253,8 @@ def regenerate(
     progress(0.0)
     prompt = model.codec.tokens(before)
     for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
-        whole = composed.score()
-        yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, start, end) for v in voices})
+        whole, grid = composed.score(), takes[songs.index(composed)].grid
+        yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, span, grid) for v in voices})
 
 
 def _around(score: Score, first: int, end: int, n_notes: int) -> Score:
@@ -325,11 +330,12 @@ def _moved(part: Part, shift: int, low: int, high: int) -> Part:
     return Part(tuple(notes), tuple(inside) if notes else ())
 
 
-def _since(part: Part, start: int, shift: int, low: int, high: int) -> Part:
-    """What a part plays from a heard time on, in the music's own time between two samples."""
+def _since(part: Part, start: int, shift: int, span: tuple[int, int], grid: BeatGrid | None) -> Part:
+    """What a part plays from a heard time on in a span of the music's own time, on its rows if it has any."""
     notes = tuple(note for note in part.notes if note.onset >= start)
     changes = tuple(change for change in part.changes if change.sample >= start)
-    return _moved(Part(notes, changes), shift, low, high)
+    new = _moved(Part(notes, changes), shift, *span)
+    return new if grid is None else _moved(snapped(new, grid), 0, *span)
 
 
 def _joined(kept: Score, new: Mapping[Voice, Part]) -> Score:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
 
 import numpy as np
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.events import SAMPLE_RATE, Kind
 from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.score import Change, Note, Part, Score
 from lakhnes.runtime.tempo import Beats
@@ -44,18 +44,14 @@ def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
     return _moved_score(score, moved)
 
 
-def snapped(score: Score, grid: BeatGrid, voices: Collection[Voice]) -> Score:
-    """A score with some of its voices on the rows of a grid, where they lie near them."""
+def snapped(part: Part, grid: BeatGrid) -> Part:
+    """A part on the rows of a grid, where it lies near them."""
 
     def moved(sample: int) -> int:
         row = grid.sample(round(grid.exact_tick(sample) / grid.row_ticks) * grid.row_ticks)
         return row if abs(row - sample) <= NEAR_SECONDS * SAMPLE_RATE else sample
 
-    parts = [
-        _moved_part(part, moved) if v in voices else part for v, part in zip(Voice, score.parts, strict=True)
-    ]
-    ends = [part.notes[-1].end for part in parts if part.notes]
-    return Score((parts[0], parts[1], parts[2], parts[3]), max([score.length, *ends]))
+    return _moved_part(part, moved)
 
 
 def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from operator import attrgetter
 
-from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice
+from lakhnes.runtime.events import Kind, Voice
+from lakhnes.runtime.score import Change, Note, Part, Score
 
 
 def extract(score: Score, span: tuple[int, int], voices: Collection[Voice] = tuple(Voice)) -> Score:
