@@ -221,7 +221,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup": 50,
         "steps": 2000,
         "ema": 0.99,
-        "bf16": False,
         "loop_tokens": 500_000,
     },
     "nes-6x384": {"steps": 20_000},
