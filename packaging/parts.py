@@ -26,6 +26,7 @@ LEFT_OUT = [
     *("tkinter", "wx", "pyo64", "pydoc_data", "doctest", "sqlite3", "lib2to3", "psutil"),
     *("_ssl", "_hashlib"),  # nothing here talks to a server
     *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk", "PIL.ImageQt"),
+    *("charset_normalizer", "numpy.f2py"),  # the latter reads Fortran with the former
     *("IPython", "hypothesis", "matplotlib", "pydantic", "pytest", "setuptools", "watchdog", "yaml"),
 ]
 """Modules that are imported somewhere and not needed."""
@@ -76,9 +77,14 @@ def library() -> list[tuple[str, str]]:
     return [(str(library_path()), "lakhnes/apu")]
 
 
-def slim(binaries: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Without the libraries that come along and are never loaded."""
-    return [entry for entry in binaries if not Path(entry[0]).name.startswith(_NEVER_LOADED)]
+def slim(files: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Without the libraries that come along and are never loaded, and the bills of materials of packages."""
+    names = [Path(entry[0]) for entry in files]
+    return [
+        entry
+        for entry, name in zip(files, names, strict=True)
+        if not name.name.startswith(_NEVER_LOADED) and "sboms" not in name.parts
+    ]
 
 
 def icon() -> str | None:

@@ -54,7 +54,7 @@ def test_what_is_composed_is_played_in_time(builtin_model: Model) -> None:
 def test_the_recording_is_what_was_played(builtin_model: Model) -> None:
     rig = Rig(builtin_model, bpm=100)
     rig.start()
-    rig.play(12.0)
+    rig.play(11.9)
     rig.clock.stop(rig.now)
     rig.play(0.1)
     score, grid = rig.recorder.music()

@@ -46,7 +46,7 @@ def test_onsets_lie_on_frames(builtin_model: Model) -> None:
     "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}]
 )
 def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
-    composer = composer_of(builtin_model, 5, **options)
+    composer = composer_of(builtin_model, 6, **options)
     events = list(composer)
     sounding = set()
     for event in events:

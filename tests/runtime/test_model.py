@@ -16,7 +16,7 @@ def some_tokens(model: Model, n: int) -> list[int]:
 
 def test_the_builtin_model_says_what_it_is(builtin_model: Model) -> None:
     info = builtin_model.info
-    assert (info.name, info.timing, info.mem_len) == (DEFAULT_MODEL, Timing.FRAMES, 512)
+    assert (info.name, info.timing, info.mem_len) == (DEFAULT_MODEL, Timing.FRAMES, 1024)
     assert len(info.vocabulary) == 631
     assert info.provenance
     assert info.parity["tokens"] > info.mem_len
@@ -28,7 +28,7 @@ def test_metadata_round_trip(builtin_model: Model) -> None:
 
 
 def test_a_prompt_gives_what_steps_give_also_where_the_memory_wraps(builtin_model: Model) -> None:
-    tokens = some_tokens(builtin_model, 700)
+    tokens = some_tokens(builtin_model, 1300)
     builtin_model.reset()
     steps = np.stack([builtin_model.step(token) for token in tokens])
     for chunk in (100, 512):
@@ -131,7 +131,7 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
     write(text.replace('"n_head": 6', '"n_head": 7'))
     with pytest.raises(ModelError, match="other tensors"):
         Model.load(tmp_path)
-    write(text.replace('"mem_len": 512', '"mem_len": 513'))
+    write(text.replace('"mem_len": 1024', '"mem_len": 1025'))
     with pytest.raises(ModelError, match="does not run"):
         Model.load(tmp_path)
     write(text, rename=True)

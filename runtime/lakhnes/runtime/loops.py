@@ -8,6 +8,7 @@ import numpy as np
 
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model import Logits, Model
+from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.vocabulary import END_TOKEN
 
@@ -48,34 +49,41 @@ def compose_loop(
         raise OptionError("A loop needs two bars at least; ask for more.")
     model.reset()
     logits = model.step(END_TOKEN)
-    first_bar: list[int] = []
     while song.time_samples < length_samples - bar_samples:
-        begins = song.time_samples < bar_samples
         token, _ = song.take(logits)
-        if begins:
-            first_bar.append(token)
         logits = model.step(token)
         progress(song)
     before = model.snapshot()
     best, best_likelihood = song, -np.inf
     for _ in range(takes):
-        model.restore(before)
         take = song.branch(np.random.default_rng(rng.integers(1 << 63)))
-        after = _finish(model, take, logits)
+        model.restore(before)
+        _finish(model, take, logits)
         progress(take)
-        rows = np.concatenate([after[None], model.prefill(first_bar[:-1])])
-        likelihood = float(_log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())
+        likelihood = _likelihood_again(model, take.score(), bar_samples)
         if likelihood > best_likelihood:
             best, best_likelihood = take, likelihood
     return best
 
 
-def _finish(model: Model, song: Song, logits: Logits) -> Logits:
-    """Composes a song to its end; returns the logits after it."""
+def _finish(model: Model, song: Song, logits: Logits) -> None:
+    """Composes a song to its end."""
     while not song.over:
         token, _ = song.take(logits)
         logits = model.step(token)
-    return logits
+
+
+def _likelihood_again(model: Model, score: Score, bar_samples: int) -> float:
+    """How likely the first bar of a score is after all of it, as it is heard: nats, 0 at most."""
+    tokens = model.codec.encode(score)
+    waits = model.codec.wait_samples[tokens]
+    first_bar = [
+        token for token, at in zip(tokens, np.cumsum(waits) - waits, strict=True) if at < bar_samples
+    ]
+    model.reset()
+    after = model.prefill([END_TOKEN, *tokens][-model.info.mem_len :])[-1:]
+    rows = np.concatenate([after, model.prefill(first_bar[:-1])])
+    return float(_log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())
 
 
 def _log_softmax(logits: Logits) -> Logits:
