@@ -229,14 +229,14 @@ def test_follows_the_transport_of_jack(rig: Rig, builtin_model: Model) -> None:
     time.sleep(0.3)
     tell("play")
     monitor.wait_for(heard(CONTINUE))
-    time.sleep(1.2)
+    time.sleep(1.25)  # between two rows
     tell("stop")
     monitor.wait_for(heard(STOP, 2))
     tell("locate 0")
     monitor.wait_for(lambda messages: bytes([SONG_POSITION, 0, 0]) in [message.data for message in messages])
     tell("play")
     monitor.wait_for(heard(START, 2))
-    time.sleep(1.2)
+    time.sleep(1.25)
     clock.kill()  # the clock falls silent without a Stop
     play.wait_for("status", lambda status: status["state"] == "lost")
     messages = after_all(monitor)
