@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
@@ -13,7 +12,6 @@ from lakhnes.runtime.arrange import Arrangement, accompany_voices
 from lakhnes.runtime.dynamics import compose_dynamics
 from lakhnes.runtime.steering import Steering
 from lakhnes.studio.jobs import Job
-from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
 
@@ -51,16 +49,14 @@ class Arranging:
         """
         state = self._studio.session.state
         locked = [v for v in Voice if state.voices[v].locked and state.score.parts[v].notes]
-        free = _unlocked(state, tuple(Voice))
+        free = frozenset(voice for voice in Voice if not state.voices[voice].locked)
         if not locked:
             self._studio.new(seed)
             return
         if not free:
             raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
-        model = self._studio.model
-        if model is None:
-            raise OptionError("The model is being loaded; try again in a moment.")
-        number = _any_seed() if seed is None else seed
+        model = self._studio.loaded_model()
+        number = secrets.randbelow(1 << 32) if seed is None else seed
         settings = replace(state.steering.settings(model.codec, number, state.grid), grid=state.grid)
         names = " and ".join(TRACK_NAMES[voice].lower() for voice in sorted(free))
         self._compose(
@@ -85,9 +81,7 @@ class Arranging:
             OptionError: if all of them are locked, or there are no notes.
         """
         state = self._studio.session.state
-        free = _unlocked(state, voices)
-        if not free:
-            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+        free = state.unlocked(voices)
         start, end = (0, state.score.length) if span is None else map(state.grid.sample, span)
         end = min(end, state.score.length)
         if not any(start <= note.onset < end for voice in free for note in state.score.parts[voice].notes):
@@ -100,7 +94,8 @@ class Arranging:
         place = _Place("Dynamics", state.score.length, (start, end), free, self._studio.session.edits)
 
         def loaded(model: Model) -> None:
-            settings = Steering(state.steering.sampling, drones=True).settings(model.codec, _any_seed())
+            steering = Steering(state.steering.sampling, drones=True)
+            settings = steering.settings(model.codec, secrets.randbelow(1 << 32))
             self._compose("Composing dynamics", lambda: compose_dynamics(model, state.score, settings), place)
 
         self._studio.with_model(name, loaded)
@@ -129,11 +124,3 @@ class Arranging:
             then()
 
         self._studio.jobs.start(Job(label), work, done, lane="compose")
-
-
-def _unlocked(state: SongState, voices: Collection[Voice]) -> frozenset[Voice]:
-    return frozenset(voice for voice in voices if not state.voices[voice].locked)
-
-
-def _any_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1)[0])

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS
-from lakhnes.runtime import DEFAULT_MODEL, BeatGrid, Sampling, Score, Steering, Voice, parse_scale
+from lakhnes.runtime import (
+    DEFAULT_MODEL,
+    BeatGrid,
+    OptionError,
+    Sampling,
+    Score,
+    Steering,
+    Voice,
+    parse_scale,
+)
 from lakhnes.runtime.events import VOCABULARY_PITCHES
 from lakhnes.runtime.sampling import USUAL_SAMPLING
 
@@ -118,6 +128,17 @@ class SongState:
         if any(state.solo for state in self.voices):
             return self.voices[voice].solo
         return not self.voices[voice].muted
+
+    def unlocked(self, voices: Collection[Voice]) -> frozenset[Voice]:
+        """Those of the voices that are selected which are not locked.
+
+        Raises:
+            OptionError: if all are.
+        """
+        free = frozenset(voice for voice in voices if not self.voices[voice].locked)
+        if not free:
+            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+        return free
 
     def with_voice(self, voice: Voice, **fields: Any) -> SongState:
         """The same with other settings of a voice."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime import LakhnesError, Model, Score, Steering, Voice
+from lakhnes.runtime import LakhnesError, Model, OptionError, Score, Steering, Voice
 from lakhnes.runtime.cutting import extract, with_tail
 from lakhnes.runtime.grid import PPQ
 from lakhnes.studio.jobs import Job, Jobs
@@ -265,6 +265,16 @@ class Studio:
     def model(self) -> Model | None:
         """The model for jobs of the lane `compose`; None before it is loaded."""
         return self._models.get(self._composing)
+
+    def loaded_model(self) -> Model:
+        """The same.
+
+        Raises:
+            OptionError: before it is loaded.
+        """
+        if self.model is None:
+            raise OptionError("The model is being loaded; try again in a moment.")
+        return self.model
 
     def undo(self) -> None:
         """Takes the last step back."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from lakhnes.bridge.gm import TRACK_NAMES
-from lakhnes.runtime import Model, OptionError, Score, Voice
+from lakhnes.runtime import OptionError, Score, Voice
 from lakhnes.runtime.arrange import Settings, regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
@@ -59,9 +59,7 @@ class Takes:
             OptionError: if all of them are locked, nothing is composed there, or no model is loaded yet.
         """
         state = self._studio.session.state
-        free = frozenset(voice for voice in voices if not state.voices[voice].locked)
-        if not free:
-            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+        free = state.unlocked(voices)
         start, end = (state.grid.sample(tick) for tick in span)
         end = min(end, state.score.length)
         if not 0 <= start < end:
@@ -109,7 +107,7 @@ class Takes:
             self.cancel()  # it is done, or broke down, or somebody ended it elsewhere
 
     def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
-        self._model()
+        self._studio.loaded_model()  # refuses now what it would refuse later
         self.done()
         self._before, self._span, self._voices = score, span, voices
         self._asked += 1
@@ -120,7 +118,7 @@ class Takes:
 
     def _compose(self) -> None:
         """Composes the takes that are asked for and not there."""
-        state, model = self._studio.session.state, self._model()
+        state, model = self._studio.session.state, self._studio.loaded_model()
         first, last = self.ready, self.count
         seed, number = state.seed, self._asked
         before, span, voices = self._before, self._span, self._voices
@@ -152,9 +150,3 @@ class Takes:
         self._scores.append(score)
         if self.chosen is None and self.ready == 1:
             self.choose(0)
-
-    def _model(self) -> Model:
-        model = self._studio.model
-        if model is None:
-            raise OptionError("The model is being loaded; try again in a moment.")
-        return model
