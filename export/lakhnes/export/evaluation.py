@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.events import Kind
 from lakhnes.runtime.model import PREFILL_CHUNK, Model
+from lakhnes.runtime.sampling import log_softmax
 from lakhnes.runtime.vocabulary import END_TOKEN, Vocabulary
 
 N_STREAMS = 10
@@ -168,7 +169,4 @@ def evaluate_exported(
 
 def total_loss(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     """Nats of all targets together: logits float32 [..., V], targets int64 [...]."""
-    shifted = logits - logits.max(-1, keepdims=True)
-    wanted = np.take_along_axis(shifted, targets[..., None], -1)[..., 0]
-    nats = np.log(np.exp(shifted).sum(-1, dtype=np.float64)) - wanted
-    return float(nats.sum())
+    return -float(np.take_along_axis(log_softmax(logits), targets[..., None], -1).sum())

@@ -16,6 +16,7 @@ from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model import Logits, Model
 from lakhnes.runtime.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
+from lakhnes.runtime.sampling import log_softmax
 from lakhnes.runtime.timing import Codec, Timing
 
 PRECISIONS = ("fp32", "int8")
@@ -141,20 +142,13 @@ def measure_parity(model: TransformerXL, exported: Model, n_tokens: int | None =
         rows.append(exported.step(tokens[-1]))
     ours = np.stack(rows).astype(np.float64)
     theirs = reference_logits(model, tokens, mem_len).astype(np.float64)
-    log_p, log_q = _log_softmax(theirs), _log_softmax(ours)
+    log_p, log_q = log_softmax(theirs), log_softmax(ours)
     return {
         "tokens": n,
         "max_difference": float(np.abs(ours - theirs).max()),
         "mean_kl": float((np.exp(log_p) * (log_p - log_q)).sum(-1).mean()),
         "same_argmax": float((ours.argmax(-1) == theirs.argmax(-1)).mean()),
     }
-
-
-def _log_softmax(
-    logits: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    shifted = logits - logits.max(-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
 def _judge(info: ModelInfo) -> None:

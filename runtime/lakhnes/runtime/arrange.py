@@ -21,7 +21,7 @@ from lakhnes.runtime.grid import BeatGrid
 from lakhnes.runtime.kept import Kept, Template
 from lakhnes.runtime.model import Model
 from lakhnes.runtime.quantise import snapped
-from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
+from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling, log_softmax
 from lakhnes.runtime.score import Part, Score, events_of_score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.time_constraints import Grid
@@ -102,10 +102,8 @@ def prompt_perplexity(model: Model, prompt: Score) -> float:
     """
     tokens = model.codec.encode(_with_notes(prompt))[-PERPLEXITY_TOKENS:]
     model.reset()
-    logits = model.prefill([END_TOKEN, *tokens[:-1]]).astype(np.float64)
-    logits -= logits.max(-1, keepdims=True)
-    nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(tokens)), tokens]
-    return float(np.exp(nats.mean()))
+    likelihoods = log_softmax(model.prefill([END_TOKEN, *tokens[:-1]]))[np.arange(len(tokens)), tokens]
+    return float(np.exp(-likelihoods.mean()))
 
 
 def continue_score(

@@ -8,6 +8,7 @@ import numpy as np
 
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model import Logits, Model
+from lakhnes.runtime.sampling import log_softmax
 from lakhnes.runtime.score import Score
 from lakhnes.runtime.song import Song
 from lakhnes.runtime.vocabulary import END_TOKEN
@@ -83,10 +84,4 @@ def _likelihood_again(model: Model, score: Score, bar_samples: int) -> float:
     model.reset()
     after = model.prefill([END_TOKEN, *tokens][-model.info.mem_len :])[-1:]
     rows = np.concatenate([after, model.prefill(first_bar[:-1])])
-    return float(_log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())
-
-
-def _log_softmax(logits: Logits) -> Logits:
-    """Over the last axis."""
-    shifted = logits - logits.max(-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
+    return float(log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())

@@ -55,6 +55,12 @@ USUAL_SAMPLING = Sampling(1.0, None, 0.98)
 """How the built-in model sounds best, by the musical statistics of `lakhnes evaluate`."""
 
 
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Logarithms of the probabilities: logits [..., V] to float64 [..., V]."""
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
+
+
 def candidates(
     logits: NDArray[np.float32], sampling: Sampling
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
