@@ -20,7 +20,7 @@ from lakhnes.runtime import Composer, Event, Kind, Model, Song, Steering, Voice
 from lakhnes.runtime.grid import PPQ, BeatGrid
 
 RATE = 48_000
-SEED = 28
+SEED = 26
 CHANNELS = {voice: gm.CHANNELS[voice] for voice in Voice}
 """Counted from 0."""
 

@@ -83,7 +83,7 @@ def test_statistics_and_memorisation(folder: Path) -> None:
     assert len(found["composed"]["runs"]) == 3
 
     told = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, folder=folder).stdout
-    assert "3 composed, seeds 5 to 7, up to 6 s, temperature 1, top-p 0.98" in told
+    assert "3 composed, seeds 5 to 7, up to 6 s, temperature 1, top-p 0.99" in told
     assert "self-similarity" in told
     assert "longest runs of intervals and durations also found in 2 training songs" in told
 

@@ -46,7 +46,7 @@ def test_onsets_lie_on_frames(builtin_model: Model) -> None:
     "options", [{"length_samples": 3 * SAMPLE_RATE}, {"max_tokens": 150}, {"max_samples": 99_999}]
 )
 def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, options: dict[str, int]) -> None:
-    composer = composer_of(builtin_model, 6, **options)
+    composer = composer_of(builtin_model, 7, **options)
     events = list(composer)
     sounding = set()
     for event in events:
@@ -76,7 +76,7 @@ def test_a_number_of_tokens_is_kept(builtin_model: Model) -> None:
 
 
 def test_without_a_length_the_model_ends_the_song(builtin_model: Model) -> None:
-    ends_itself = compose(builtin_model, 6, max_samples=60 * SAMPLE_RATE)
+    ends_itself = compose(builtin_model, 7, max_samples=60 * SAMPLE_RATE)
     assert ends_itself.score().seconds < 60
 
 

@@ -381,7 +381,7 @@ def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
     assert (np.delete(urged(codec, repeated([60] * 24)), same) == 0).all()
     assert not urged(codec, repeated([60, 62, 64] * 12)).any()
     silence = [Event(Kind.NOTE_OFF, Voice.P1), Event(Kind.WAIT, None, 13 * 44_100)]
-    assert not urged(codec, [*repeated([60] * 24), *silence]).any()
+    assert urged(codec, [*repeated([60] * 24), *silence])[same] > 0  # forgotten
     drum, wait = Event(Kind.NOTE_ON, Voice.NO, 3), Event(Kind.WAIT, None, 4410)
     assert not urged(codec, [drum, wait] * 30).any()
 
@@ -390,11 +390,23 @@ def test_a_note_that_is_held_is_urged_to_end() -> None:
     codec = Codec(tx1(), Timing.FRAMES)
     events = codec.vocabulary.events
     mine = [e.voice is Voice.P1 and e.kind in (Kind.NOTE_ON, Kind.NOTE_OFF) for e in events]
-    gains = [urged(codec, repeated([60], round(seconds * 44_100))) for seconds in (1.4, 2.5, 5.5, 60)]
+    gains = [urged(codec, repeated([60], round(seconds * 44_100))) for seconds in (1.4, 2.5, 5.5, 7.9)]
     assert not gains[0].any()
     for gain, nats in zip(gains[1:], (1, 4, 6), strict=True):
         np.testing.assert_allclose(gain, np.where(mine, nats, 0), atol=1e-3)
     assert not urged(codec, [*repeated([60], 100_000), Event(Kind.NOTE_OFF, Voice.P1)]).any()
+
+
+def test_a_voice_that_rests_is_urged_to_begin() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    events = codec.vocabulary.events
+    start = [e.kind is Kind.NOTE_ON for e in events]
+    mine = [e.voice is Voice.P1 for e in events]
+    for seconds, nats in ((7.9, 0), (10, 0.6), (16, 2.4), (60, 3)):  # of a song, or since the last note
+        wait = Event(Kind.WAIT, None, round(seconds * 44_100))
+        np.testing.assert_allclose(urged(codec, [wait]), np.where(start, nats, 0), atol=1e-3)
+        played = urged(codec, [*repeated([60], 9 * 44_100), Event(Kind.NOTE_OFF, Voice.P1), wait])
+        np.testing.assert_allclose(played[mine], np.where(start, nats, 0)[mine], atol=1e-3)
 
 
 def test_drones_may_be_asked_for() -> None:

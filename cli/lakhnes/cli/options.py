@@ -79,7 +79,7 @@ RawTiming = Annotated[
     ),
 ]
 
-TEMPERATURE, TOP_K, TOP_P = 1.0, 0, 0.98
+TEMPERATURE, TOP_K, TOP_P = 1.0, 0, 0.99
 """`USUAL_SAMPLING`, without loading what it is in; a test holds them together."""
 
 _DRAWING = "Drawing events"
@@ -144,7 +144,7 @@ Drones = Annotated[
     bool,
     typer.Option(
         "--drones",
-        help="Let voices hold a note or repeat a pitch as long as they like; else they are urged on.",
+        help="Let voices hold a note, repeat a pitch or rest as long as they like; else they are urged on.",
         rich_help_panel=_STEERING,
     ),
 ]

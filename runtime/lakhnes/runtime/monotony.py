@@ -30,11 +30,19 @@ _HELD_NATS = 1.0
 
 _MOST_NATS = 6.0
 
+_USUAL_REST_SECONDS = 8.0
+"""So long a voice may be silent. Longer rests fill 2 to 3 % of the time of voices that NES-MDB's songs have."""
+
+_RESTED_NATS = 0.3
+"""What the voice's notes gain for each second more, up to `_MOST_RESTED_NATS`."""
+
+_MOST_RESTED_NATS = 3.0
+
 
 class Monotony(Constraint):
-    """A voice that holds a note, or a melodic one that repeats a pitch, grows likelier to do something else.
+    """A voice that holds a note, repeats a pitch or is silent grows likelier to do something else.
 
-    The longer it lasts, the likelier; what is usual in music is left alone.
+    The longer it lasts, the likelier; what is usual in music is left alone. The noise may repeat itself.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -50,18 +58,26 @@ class Monotony(Constraint):
             voice: np.array([event.voice is voice and event.kind in turning for event in events])
             for voice in Voice
         }
+        self._starts = {
+            voice: np.array([event.voice is voice and event.kind is Kind.NOTE_ON for event in events])
+            for voice in Voice
+        }
         self._size = len(events)
         self._time = 0
-        self._since = dict.fromkeys(Voice, -1)  # when the note began that sounds; -1 for none
+        self._sounding: set[Voice] = set()
+        self._since = dict.fromkeys(Voice, 0)  # when the note began that sounds, or the last one ended
         self._notes = {voice: deque[tuple[int, Event]](maxlen=_NOTES) for voice in MELODIC}
 
     def penalty(self) -> Row | None:
-        """Nats for the ends of notes that last long, and against pitches that come all the time."""
+        """Nats for what ends long notes and long rests, and against pitches that come all the time."""
         row = np.zeros(self._size, np.float32)
         for voice, since in self._since.items():
-            more = (self._time - since) / SAMPLE_RATE - _USUAL_SECONDS
-            if since >= 0 and more > 0:
-                row[self._turns[voice]] += min(_MOST_NATS, _HELD_NATS * more)
+            seconds = (self._time - since) / SAMPLE_RATE
+            if voice in self._sounding and seconds > _USUAL_SECONDS:
+                row[self._turns[voice]] += min(_MOST_NATS, _HELD_NATS * (seconds - _USUAL_SECONDS))
+            elif voice not in self._sounding and seconds > _USUAL_REST_SECONDS:
+                gain = _RESTED_NATS * (seconds - _USUAL_REST_SECONDS)
+                row[self._starts[voice]] += min(_MOST_RESTED_NATS, gain)
         for recent in self._notes.values():
             while recent and self._time - recent[0][0] > REMEMBERED_SECONDS * SAMPLE_RATE:
                 recent.popleft()
@@ -79,7 +95,9 @@ class Monotony(Constraint):
             self._time += event.value
         elif event.voice is not None and event in self._begins:
             self._since[event.voice] = self._time
+            self._sounding.add(event.voice)
             if event.voice in self._notes:
                 self._notes[event.voice].append((self._time, event))
         elif event.voice is not None and event.kind is Kind.NOTE_OFF:
-            self._since[event.voice] = -1
+            self._since[event.voice] = self._time
+            self._sounding.discard(event.voice)

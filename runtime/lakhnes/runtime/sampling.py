@@ -51,7 +51,7 @@ class Sampling:
             )
 
 
-USUAL_SAMPLING = Sampling(1.0, None, 0.98)
+USUAL_SAMPLING = Sampling(1.0, None, 0.99)
 """How the built-in model sounds best, by the musical statistics of `lakhnes evaluate`."""
 
 

@@ -52,7 +52,8 @@ class Song:
             length_samples: length of the song, exactly; the model cannot end it before.
             min_samples: the model cannot end the song before.
             max_samples: the song is cut here if the model has not ended it.
-            max_tokens: at most so many tokens.
+            max_tokens: at most so many tokens; a note that the last one begins has no length and is not in
+                the score.
             constraints: what may not come, besides what is never right.
             surprise: `surprise` of the song that this one continues.
             opens: whether it begins with a note rather than with a rest, if it can.
