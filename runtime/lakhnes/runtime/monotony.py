@@ -31,7 +31,7 @@ _HELD_NATS = 1.0
 _MOST_NATS = 6.0
 
 _USUAL_REST_SECONDS = 8.0
-"""So long a voice may be silent. Longer rests fill 2 to 3 % of the time of voices that NES-MDB's songs have."""
+"""So long a voice may be silent. Longer rests fill 2 to 3 % of the time of the voices in NES-MDB's songs."""
 
 _RESTED_NATS = 0.3
 """What the voice's notes gain for each second more, up to `_MOST_RESTED_NATS`."""
