@@ -169,7 +169,7 @@ def test_models_of_the_user_are_found_and_broken_ones_named(tmp_path: Path) -> N
     environment = {**os.environ, "XDG_DATA_HOME": str(home), "HOME": str(home)}
     listed = json.loads(lakhnes("models", "--json", cwd=tmp_path, env=environment).stdout)
     rows = {row["name"]: row for row in listed}
-    assert set(rows) == {"mine", "broken", "expressive", "nes-6x384"}
+    assert set(rows) == {"mine", "broken", "expressive", "lakhnes", "nes-6x384"}
     assert "no ONNX model" in rows["broken"]["error"]
     done = lakhnes("generate", "--model", "mine", "--tokens", 9, "-o", "a.mid", cwd=tmp_path, env=environment)
     assert done.returncode == 0

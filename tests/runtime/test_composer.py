@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling, Song
+from lakhnes.runtime import SAMPLE_RATE, Composer, Event, Kind, Model, OptionError, Sampling, Song, Voice
 from lakhnes.runtime.constraints import FORBIDDEN, Constraint, Row
 from lakhnes.runtime.grammar import Grammar
 from lakhnes.runtime.score import events_of_score, rank
@@ -140,3 +140,17 @@ def test_the_grammar_allows_canonical_streams_and_nothing_else(
         ended = (Kind.VELOCITY,) if event.kind is Kind.NOTE_OFF else (event.kind,)
         said = {old for old in said if old.voice is not event.voice or old.kind not in ended}
         said |= {event} if event.kind in (Kind.VELOCITY, Kind.TIMBRE) else set()
+
+
+def test_a_voice_that_flickers_is_held_back() -> None:
+    """As a model did that was trained on samples: a note every third sample, without end."""
+    codec = Codec(tx1(), Timing.SAMPLES)
+    pitches = [codec.token(Event(Kind.NOTE_ON, Voice.P1, pitch)) for pitch in (60, 67)]
+    logits = np.full(len(codec.vocabulary), -50, np.float32)
+    logits[[*pitches, codec.token(Event(Kind.WAIT, None, 3))]] = 0
+    song = Song(codec, np.random.default_rng(0), length_samples=SAMPLE_RATE // 2)
+    while not song.over:
+        song.take(logits)
+    onsets = np.array([note.onset for note in song.score().parts[Voice.P1].notes])
+    assert len(onsets) == 3 * 20
+    assert (onsets[20:] - onsets[:-20] >= 10 * FRAME_SAMPLES).all()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.constraints import FORBIDDEN, Constraint
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.events import END, Event, Kind, Voice
-from lakhnes.runtime.grammar import Grammar, NoEnd, Opening
+from lakhnes.runtime.grammar import Flicker, Grammar, NoEnd, Opening
 from lakhnes.runtime.sampling import USUAL_SAMPLING, Restlessness, Sampling, draw
 from lakhnes.runtime.score import Score, ScoreBuilder
 from lakhnes.runtime.timing import Codec
@@ -77,7 +77,8 @@ class Song:
         asked = length_samples is not None or max_tokens is not None
         no_end = NoEnd(codec.vocabulary, None if asked else min_samples)
         opening = [Opening(codec.vocabulary)] if opens else []
-        self._constraints: list[Constraint] = [Grammar(codec), no_end, *opening, *constraints]
+        never = [Grammar(codec), Flicker(codec.vocabulary), no_end]
+        self._constraints: list[Constraint] = [*never, *opening, *constraints]
         self._builder = ScoreBuilder()
 
     @property
