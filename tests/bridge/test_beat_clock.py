@@ -2,7 +2,7 @@ import math
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -193,6 +193,7 @@ def test_a_loop_that_is_none_is_refused(start, end):
     bpm=st.floats(*TEMPI_BPM),
     waits=st.lists(st.floats(0.0, 30.0) | st.none(), max_size=20),
 )
+@example(begin=0.0, length=11.0, before=0.0, bpm=90.0, waits=[None, None, 22.0, None])
 def test_however_often_a_loop_is_looked_at_it_is_where_it_should_be(begin, length, before, bpm, waits):
     """A wait of None sleeps until the loop's end is reached, as the sending thread does."""
     end = begin + length

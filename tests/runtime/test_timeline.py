@@ -279,6 +279,15 @@ class Document(RuleBasedStateMachine):
         assert whole == (0, self.document) or not self.made.spans
 
 
+def test_a_change_comes_with_the_first_note_that_lasts() -> None:
+    """The first note begins where its span ends, and a gap follows: it is none."""
+    document = Document()
+    for place, said in ((0, [2, 0]), (5, []), (0, [0, 0])):
+        document.compose(place, said, Voice.P1)
+        document.what_was_read_is_what_is_there()
+    assert document.document.parts[0].changes
+
+
 TestDocument = Document.TestCase
 TestDocument.settings = settings(max_examples=30, stateful_step_count=12, deadline=None)
 

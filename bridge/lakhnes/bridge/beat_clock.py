@@ -244,11 +244,12 @@ class InternalClock:
         over = self._position - end
         if over < -_ROUNDING_BEATS:
             return
-        rounds, rest = divmod(max(over, 0.0), end - start)
-        self._position = start + rest if start + rest < end else start
-        if over < 0:  # reached but for the rounding; what is missing is not lost
-            self._since -= over * 60 / self._bpm
-        self._jumps += 1 + int(rounds)
+        rounds = math.floor((over + _ROUNDING_BEATS) / (end - start))
+        rest = over - rounds * (end - start)
+        self._position = start + max(rest, 0.0)
+        if rest < 0:  # reached but for the rounding; what is missing is not lost
+            self._since -= rest * 60 / self._bpm
+        self._jumps += 1 + rounds
         self._wrapped = True
 
     def _jump(self) -> None:

@@ -303,11 +303,14 @@ class Timeline:
         return any(span.turns(voice, tick) for span in self._from(tick - 1)[:2])
 
     def _onset(self, voice: Voice, tick: int) -> int | None:
-        """The onset of the last note of a voice before a tick."""
+        """The onset of the last note of a voice before a tick; one that a gap ends at once is none."""
+        following: int | None = None
         for span in reversed(self.spans):
-            onset = span.onset(voice, tick)
+            goes_on = following == span.end
+            onset = span.onset(voice, tick if goes_on else min(tick, span.end))
             if onset is not None:
                 return onset
+            following = span.start
         return None
 
     def _changed_first(self, voices: set[Voice], tick: int) -> int | None:
