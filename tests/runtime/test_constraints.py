@@ -381,7 +381,10 @@ def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
     assert (np.delete(urged(codec, repeated([60] * 24)), same) == 0).all()
     assert not urged(codec, repeated([60, 62, 64] * 12)).any()
     silence = [Event(Kind.NOTE_OFF, Voice.P1), Event(Kind.WAIT, None, 13 * 44_100)]
-    assert urged(codec, [*repeated([60] * 24), *silence])[same] > 0  # forgotten
+    rests = urged(codec, [*repeated([60] * 24), *silence])  # pitches are forgotten; what is urged is to begin
+    ons = [event.kind is Kind.NOTE_ON for event in codec.vocabulary.events]
+    lead = [event.voice is Voice.P1 for event in codec.vocabulary.events]
+    np.testing.assert_allclose(rests, np.where(ons, np.where(lead, 1.5, 2.22), 0), atol=1e-3)
     drum, wait = Event(Kind.NOTE_ON, Voice.NO, 3), Event(Kind.WAIT, None, 4410)
     assert not urged(codec, [drum, wait] * 30).any()
 
@@ -394,6 +397,7 @@ def test_a_note_that_is_held_is_urged_to_end() -> None:
     assert not gains[0].any()
     for gain, nats in zip(gains[1:], (1, 4, 6), strict=True):
         np.testing.assert_allclose(gain, np.where(mine, nats, 0), atol=1e-3)
+    assert (urged(codec, repeated([60], 60 * 44_100))[mine] == 6).all()
     assert not urged(codec, [*repeated([60], 100_000), Event(Kind.NOTE_OFF, Voice.P1)]).any()
 
 

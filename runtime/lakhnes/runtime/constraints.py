@@ -72,6 +72,11 @@ def forbid(vocabulary: Vocabulary, events: Iterable[Event]) -> Row:
     return row
 
 
+def begins(vocabulary: Vocabulary, voice: Voice) -> NDArray[np.bool_]:
+    """Which tokens begin a note of a voice, bool [V]."""
+    return np.array([event.kind is Kind.NOTE_ON and event.voice is voice for event in vocabulary.events])
+
+
 class Muted(Fixed):
     """Voices that play no notes."""
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.constraints import FORBIDDEN, SURELY, Constraint, Row, forbid
+from lakhnes.runtime.constraints import FORBIDDEN, SURELY, Constraint, Row, begins, forbid
 from lakhnes.runtime.events import Event, Kind, Voice
 from lakhnes.runtime.score import rank
 from lakhnes.runtime.timing import FRAME_SAMPLES, Codec, Timing
@@ -65,12 +65,8 @@ class Flicker(Constraint):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Begins at the start of a song."""
-        events = vocabulary.events
         self._rows: dict[Voice, Row] = {
-            voice: np.where([e.kind is Kind.NOTE_ON and e.voice is voice for e in events], -SURELY, 0).astype(
-                np.float32
-            )
-            for voice in Voice
+            voice: np.where(begins(vocabulary, voice), -SURELY, np.float32(0)) for voice in Voice
         }
         self._onsets = {voice: deque[int](maxlen=_FLICKER_NOTES) for voice in Voice}
         self._time = 0

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from lakhnes.runtime.constraints import MELODIC, Constraint, Row
+from lakhnes.runtime.constraints import MELODIC, Constraint, Row, begins
 from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.timing import Codec
 
@@ -58,10 +58,7 @@ class Monotony(Constraint):
             voice: np.array([event.voice is voice and event.kind in turning for event in events])
             for voice in Voice
         }
-        self._starts = {
-            voice: np.array([event.voice is voice and event.kind is Kind.NOTE_ON for event in events])
-            for voice in Voice
-        }
+        self._starts = {voice: begins(codec.vocabulary, voice) for voice in Voice}
         self._size = len(events)
         self._time = 0
         self._sounding: set[Voice] = set()
