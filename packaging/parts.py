@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from pkgutil import iter_modules
@@ -58,12 +58,11 @@ def bundled(*extras: str) -> list[str]:
     return sorted(found)
 
 
-def data(extras: Iterable[str], without: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Files that go in beside the modules: models but those left out, licences, and versions of parts."""
+def data(extras: Iterable[str], models: str = "*") -> list[tuple[str, str]]:
+    """Files that go in beside the modules: models whose name fits, licences, and versions of parts."""
     from PyInstaller.utils.hooks import collect_data_files, copy_metadata
 
-    excludes = [f"models/{name}/**" for name in without]
-    files = collect_data_files("lakhnes.runtime", includes=["models/**"], excludes=excludes)
+    files = collect_data_files("lakhnes.runtime", includes=[f"models/{models}/*"])
     files += collect_data_files("lakhnes.cli", includes=["commit.txt"])
     for name in bundled(*extras):
         files += copy_metadata(name)
