@@ -22,9 +22,10 @@ def plain(content, position, keys, values, distances, mask):  # type: ignore[no-
     return torch.einsum("bhtj,bjhd->bthd", scores.softmax(-1), values)
 
 
-@pytest.fixture(autouse=True)
-def _every_size_by_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[256, 3], ids=["one block", "two blocks"])
+def _every_size_by_stream(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr("lakhnes.export.relative_attention._WORTH_A_TURN", 0)
+    monkeypatch.setattr("lakhnes.export.relative_attention._BLOCK", request.param)
 
 
 @pytest.mark.parametrize(("n_memory", "window"), [(0, None), (3, None), (7, 6), (5, 2)])

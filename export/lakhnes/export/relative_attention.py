@@ -9,6 +9,7 @@ Source: Dai et al. 2019, "Transformer-XL", appendix B.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from torch import Tensor
 
 _WORTH_A_TURN = 1 << 16
 """Scores of a stream that are worth to be made by themselves; of fewer, several streams are in the cache."""
+
+_BLOCK = 256
+"""Queries that are taken at once: their scores stay in the cache, and few keys are made that none may see."""
 
 
 def attend(
@@ -75,8 +79,20 @@ def _shifted(scores: Tensor, columns: int) -> Tensor:
     )
 
 
+def _blocks(mask: Tensor) -> Iterator[tuple[slice, int]]:
+    """Blocks of queries of a mask [T, K], each with how many keys there are until its last query's own."""
+    n_query, n_key = mask.shape
+    for start in range(0, n_query, _BLOCK):
+        stop = min(start + _BLOCK, n_query)
+        yield slice(start, stop), n_key - n_query + stop
+
+
 class _ByStream(torch.autograd.Function):
-    """`attend` one stream after the other."""
+    """`attend` one stream after the other, and of each stream block after block.
+
+    A block of queries is a segment of its own that ends with its last query: it has the keys until there, and
+    as many distances.
+    """
 
     @staticmethod
     def forward(
@@ -88,49 +104,57 @@ class _ByStream(torch.autograd.Function):
         distances: Tensor,
         mask: Tensor,
     ) -> Tensor:
-        n_stream, n_query, n_head, _ = content.shape
-        n_key = keys.shape[1]
-        some = mask.any(0).nonzero()
-        first = int(some[0]) if len(some) else n_key - n_query  # no query is kept from what lies before
+        n_stream, n_key = keys.shape[:2]
         by_distance = distances.permute(1, 2, 0)  # [H, D, K]
-        kept = any(ctx.needs_input_grad)
-        made = content.new_empty((n_stream if kept else 1, n_head, n_query, n_key))
+        kept: list[Tensor] | None = [] if any(ctx.needs_input_grad) else None
         result = torch.empty_like(content)
-        for stream in range(n_stream):
-            scores = made[stream if kept else 0]  # [H, T, K]
-            far = position[stream].transpose(0, 1) @ by_distance
-            torch.baddbmm(
-                _shifted(far, n_key),
-                content[stream].transpose(0, 1),
-                keys[stream].permute(1, 2, 0),
-                out=scores,
-            )
-            scores[..., first:].masked_fill_(mask[:, first:], float("-inf"))
-            torch.softmax(scores, -1, out=scores)
-            result[stream] = (scores @ values[stream].transpose(0, 1)).transpose(0, 1)
-        ctx.save_for_backward(content, position, keys, values, distances, made)
+        for rows, n in _blocks(mask):
+            hidden = mask[rows, :n]  # [t, n]
+            some = hidden.any(0).nonzero()
+            first = int(some[0]) if len(some) else n  # no query is kept from what lies before
+            for stream in range(n_stream):
+                far = position[stream, rows].transpose(0, 1) @ by_distance[..., n_key - n :]
+                scores = torch.baddbmm(
+                    _shifted(far, n),
+                    content[stream, rows].transpose(0, 1),
+                    keys[stream, :n].permute(1, 2, 0),
+                )  # [H, t, n]
+                scores[..., first:].masked_fill_(hidden[:, first:], float("-inf"))
+                torch.softmax(scores, -1, out=scores)
+                result[stream, rows] = (scores @ values[stream, :n].transpose(0, 1)).transpose(0, 1)
+                if kept is not None:
+                    kept.append(scores)
+        if kept is not None:
+            ctx.save_for_backward(content, position, keys, values, distances, mask, *kept)
         return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        content, position, keys, values, distances, made = ctx.saved_tensors
-        n_query, n_key = content.shape[1], keys.shape[1]
-        d_content, d_position = torch.empty_like(content), torch.empty_like(position)
-        d_keys, d_values = torch.empty_like(keys), torch.empty_like(values)
-        d_distances = torch.zeros_like(distances.transpose(0, 1), dtype=torch.float32)  # [H, K, D]
+        content, position, keys, values, distances, mask, *kept = ctx.saved_tensors
+        n_stream, n_key = keys.shape[:2]
         by_distance = distances.transpose(0, 1)  # [H, K, D]
-        d_far = torch.zeros_like(made[0])
-        for stream, probabilities in enumerate(made):  # [H, T, K]
-            d_out = gradient[stream].transpose(0, 1)  # [H, T, D]
-            d_values[stream] = (probabilities.transpose(1, 2) @ d_out).transpose(0, 1)
-            d_scores = d_out @ values[stream].permute(1, 2, 0)
-            d_scores = torch._softmax_backward_data(d_scores, probabilities, -1, probabilities.dtype)
-            d_content[stream] = (d_scores @ keys[stream].transpose(0, 1)).transpose(0, 1)
-            d_keys[stream] = (d_scores.transpose(1, 2) @ content[stream].transpose(0, 1)).transpose(0, 1)
-            # The last key is seen by the last query alone; without its column no two rows overlap.
-            _shifted(d_far, n_key - 1).copy_(d_scores[..., :-1])
-            d_far[:, n_query - 1, n_key - 1] = d_scores[:, -1, -1]
-            d_position[stream] = (d_far @ by_distance).transpose(0, 1)
-            d_distances += d_far.transpose(1, 2) @ position[stream].transpose(0, 1)
+        d_content, d_position = torch.empty_like(content), torch.empty_like(position)
+        sums = torch.promote_types(keys.dtype, torch.float32)  # over blocks, and over streams
+        d_keys = torch.zeros_like(keys.transpose(1, 2), dtype=sums)  # [B, H, K, D]
+        d_values = torch.zeros_like(d_keys)
+        d_distances = torch.zeros_like(by_distance, dtype=sums)
+        made = iter(kept)
+        for rows, n in _blocks(mask):
+            d_far = keys.new_zeros(len(by_distance), len(mask[rows]), n)  # [H, t, n]
+            for stream in range(n_stream):
+                probabilities = next(made)  # [H, t, n]
+                d_out = gradient[stream, rows].transpose(0, 1)  # [H, t, D]
+                d_values[stream, :, :n] += probabilities.transpose(1, 2) @ d_out
+                d_scores = d_out @ values[stream, :n].permute(1, 2, 0)
+                d_scores = torch._softmax_backward_data(d_scores, probabilities, -1, probabilities.dtype)
+                queries = content[stream, rows].transpose(0, 1)
+                d_content[stream, rows] = (d_scores @ keys[stream, :n].transpose(0, 1)).transpose(0, 1)
+                d_keys[stream, :, :n] += d_scores.transpose(1, 2) @ queries
+                # The last key is seen by the last query alone; without its column no two rows overlap.
+                _shifted(d_far, n - 1).copy_(d_scores[..., :-1])
+                d_far[:, -1, -1] = d_scores[:, -1, -1]
+                d_position[stream, rows] = (d_far @ by_distance[:, n_key - n :]).transpose(0, 1)
+                d_distances[:, n_key - n :] += d_far.transpose(1, 2) @ position[stream, rows].transpose(0, 1)
+        d_keys, d_values = (x.transpose(1, 2).to(keys.dtype) for x in (d_keys, d_values))
         d_distances = d_distances.transpose(0, 1).to(distances.dtype)
         return d_content, d_position, d_keys, d_values, d_distances, None
