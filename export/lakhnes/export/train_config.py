@@ -223,7 +223,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ema": 0.99,
         "loop_tokens": 500_000,
     },
-    "nes-6x384": {"steps": 20_000},
+    "nes-6x384": {
+        "streams": 8,
+        "segment": 512,
+        "mem_len": 640,
+        "optimizer": "muon",
+        "warmup": 100,
+        "steps": 10_000,
+        "weight_decay": 0.05,
+        "ema": 0.995,
+    },
     "paper": {
         "n_layer": 12,
         "n_head": 8,
