@@ -36,6 +36,7 @@ LEFT_OUT += [f"_codecs_{region}" for region in ("cn", "hk", "iso2022", "jp", "kr
 QT_LEFT_OUT = [f"PySide6.Qt{part}" for part in ("Network", "Qml", "Quick", "OpenGL", "Sql", "Test", "Xml")]
 
 _NEVER_LOADED = ("_pyo64", "libavif", "libwebp", "liblcms2", "libssl", "libcrypto", "libtcl", "libtk")
+_NEVER_READ = {"sboms", "translations"}
 
 
 def bundled(*extras: str) -> list[str]:
@@ -77,12 +78,12 @@ def library() -> list[tuple[str, str]]:
 
 
 def slim(files: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Without the libraries that come along and are never loaded, and the bills of materials of packages."""
+    """Without what comes along and is never loaded: libraries, bills of materials, other languages."""
     names = [Path(entry[0]) for entry in files]
     return [
         entry
         for entry, name in zip(files, names, strict=True)
-        if not name.name.startswith(_NEVER_LOADED) and "sboms" not in name.parts
+        if not name.name.startswith(_NEVER_LOADED) and not _NEVER_READ & {*name.parts}
     ]
 
 
