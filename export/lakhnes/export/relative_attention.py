@@ -53,10 +53,11 @@ def attend(
     content, position, keys, values = (
         x.transpose(1, 2) for x in (content, position, keys, values)
     )  # [B, H, ..]
-    scores = content @ keys.transpose(2, 3)  # [B, H, T, K]
-    scores = scores + relative_shift(position @ distances.permute(1, 2, 0))
-    probabilities = F.dropout(scores.masked_fill(mask, float("-inf")).softmax(-1), dropout)
-    return (probabilities.to(values.dtype) @ values).transpose(1, 2)
+    with torch.autocast(content.device.type, enabled=False):  # which would make twice as wide what is largest
+        scores = content @ keys.transpose(2, 3)  # [B, H, T, K]
+        scores = scores + relative_shift(position @ distances.permute(1, 2, 0))
+        probabilities = F.dropout(scores.masked_fill(mask, float("-inf")).softmax(-1), dropout)
+        return (probabilities @ values).transpose(1, 2)
 
 
 def relative_shift(scores: Tensor) -> Tensor:

@@ -166,10 +166,14 @@ class Run:
         self.losses.append((loss, norm))
 
     def _forward(self, segment: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits [B, T, V] and the next memory; compiled once the memory is full and keeps its size."""
+        """Logits [B, T, V] and the next memory; compiled once the memory is full and keeps its size.
+
+        Layers are compiled by themselves: they are alike, so that it is done once for all of them.
+        """
         mem_len = self.config.mem_len
         if self._to_compile and memory is not None and memory.shape[2] == mem_len:
-            self.model.compile()
+            for layer in self.model.layers:
+                layer.compile()
             self._to_compile = False
         logits, kept = self._parallel(segment, memory, mem_len=mem_len)
         return logits, kept
