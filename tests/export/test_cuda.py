@@ -52,7 +52,9 @@ def test_it_computes_what_the_cpu_does(autocast: bool) -> None:
             device = model.embedding.weight.device
             with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 logits, memories[index] = model(segment.to(device), memories[index], mem_len=24)
-            losses.append(torch.nn.functional.cross_entropy(logits.float()[:, :-1].mT, segment[:, 1:].to(device)))
+            losses.append(
+                torch.nn.functional.cross_entropy(logits.float()[:, :-1].mT, segment[:, 1:].to(device))
+            )
             losses[-1].backward()
         tolerance = 2e-2 if autocast else 1e-3  # bfloat16; TF32
         assert losses[1].item() == pytest.approx(losses[0].item(), rel=tolerance)
@@ -62,9 +64,7 @@ def test_it_computes_what_the_cpu_does(autocast: bool) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_compiled_layers_learn_what_plain_ones_do(
-    data: PreparedData, tmp_path: Path, optimizer: str
-) -> None:
+def test_compiled_layers_learn_what_plain_ones_do(data: PreparedData, tmp_path: Path, optimizer: str) -> None:
     plain = run(data, tmp_path / "plain", compile="off", optimizer=optimizer)
     compiled = run(data, tmp_path / "compiled", compile="on", optimizer=optimizer)
     assert compiled == pytest.approx(plain, rel=1e-3)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model, load_checkpoint  # noqa: E402
 from lakhnes.export.exporter import reference_logits  # noqa: E402
-from lakhnes.export.onnx_graph import BLOCK, quantise_blocks  # noqa: E402
+from lakhnes.export.onnx_graph import PRECISIONS, Steps, quantise_blocks  # noqa: E402
 from lakhnes.runtime import CheckpointError, Model, OptionError, Timing, tx1, tx2  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -64,16 +64,16 @@ def test_same_length_means_one_slot_less(tmp_path: Path) -> None:
             np.testing.assert_allclose(exported.step(token), logits[0, 0], atol=1e-4)
 
 
-def test_eight_bits_stay_close_and_are_smaller(tmp_path: Path) -> None:
+def test_fewer_bits_stay_close_and_are_smaller(tmp_path: Path) -> None:
     source = checkpoint(d_model=256, d_embed=256, d_inner=256, d_head=64, n_layer=1)
     for parameter in source.model.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.05)
-    full = export_model(source, tmp_path / "full", mem_len=32)
-    small = export_model(source, tmp_path / "small", mem_len=32, precision="int8")
-    assert (full.precision, small.precision) == ("fp32", "int8")
-    assert small.parity["mean_kl"] < 1e-3
-    sizes = [(tmp_path / name / "model.onnx").stat().st_size for name in ("full", "small")]
-    assert sizes[1] < 0.6 * sizes[0]  # the embedding stays in full precision
+    infos = {name: export_model(source, tmp_path / name, mem_len=32, precision=name) for name in PRECISIONS}
+    assert [info.precision for info in infos.values()] == ["fp32", "int8", "int4"]
+    assert infos["int8"].parity["mean_kl"] < 1e-3
+    assert infos["int8"].parity["mean_kl"] < infos["int4"].parity["mean_kl"] < 5e-2
+    sizes = [(tmp_path / name / "model.onnx").stat().st_size for name in PRECISIONS]
+    assert sizes[2] < sizes[1] < 0.6 * sizes[0]  # the embedding stays in full precision
 
 
 def test_metadata_tell_where_the_model_comes_from(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_the_supplied_checkpoint_end_to_end(shared: Path, tmp_path: Path) -> Non
 
 
 def test_options_out_of_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="Precision 'int4'"):
-        export_model(checkpoint(), tmp_path, precision="int4")
+    with pytest.raises(OptionError, match="Precision 'int2'"):
+        export_model(checkpoint(), tmp_path, precision="int2")
     with pytest.raises(OptionError, match="memory of 0"):
         export_model(checkpoint(), tmp_path, mem_len=0)
     (tmp_path / "file").touch()
@@ -119,10 +119,28 @@ def test_broken_weights_are_noticed_and_nothing_is_written(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
-def test_blocks_keep_weights_within_half_a_step() -> None:
+@pytest.mark.parametrize("how", [steps for steps in PRECISIONS.values() if steps])
+def test_blocks_are_the_nearest_integers(how: Steps) -> None:
     weight = np.random.default_rng(1).normal(size=(300, 5)).astype(np.float32)
     weight[:, 2] = 0
-    steps, scales = quantise_blocks(weight)
-    assert (steps.shape, scales.shape) == ((300, 5), (3, 5))
-    scale = np.repeat(scales, BLOCK, 0)[:300]
-    assert (np.abs(steps * scale - weight) <= scale / 2 + 1e-7).all()
+    steps, scales = quantise_blocks(weight, how)
+    n_blocks = -(-300 // how.block)
+    assert (steps.shape, scales.shape, steps.dtype) == ((300, 5), (n_blocks, 5), how.dtype)
+    scale = np.repeat(scales, how.block, 0)[:300]
+    value, limit = steps.astype(np.float32), 1 << (how.bits - 1)
+    nearest = np.clip(np.rint(weight / scale), -limit, limit - 1)
+    np.testing.assert_array_equal(value, nearest)
+    largest = np.abs(weight).max()
+    error = np.abs(value * scale - weight)
+    assert error.max() < 0.35 * largest  # where the largest of a block is cut off
+    assert np.sqrt((error**2).mean()) < 0.6 * largest / limit / np.sqrt(3)  # of half a step either way
+
+
+@pytest.mark.parametrize("how", [steps for steps in PRECISIONS.values() if steps])
+def test_what_was_rounded_stays_as_it_is(how: Steps) -> None:
+    weight = np.random.default_rng(2).normal(size=(256, 7)).astype(np.float32)
+    steps, scales = quantise_blocks(weight, how)
+    rounded = steps.astype(np.float32) * np.repeat(scales, how.block, 0)
+    steps, scales = quantise_blocks(rounded, how)
+    again = steps.astype(np.float32) * np.repeat(scales, how.block, 0)
+    np.testing.assert_allclose(again, rounded, atol=1e-6)

@@ -379,7 +379,6 @@ def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
     assert losses[:2] == [0, 0]
     assert losses[2:] == pytest.approx([-0.3, -1.5, -2.7, -2.7])
     assert (np.delete(urged(codec, repeated([60] * 24)), same) == 0).all()
-    assert not urged(codec, repeated([60, 62, 64] * 12)).any()
     silence = [Event(Kind.NOTE_OFF, Voice.P1), Event(Kind.WAIT, None, 13 * 44_100)]
     rests = urged(codec, [*repeated([60] * 24), *silence])  # pitches are forgotten; what is urged is to begin
     ons = [event.kind is Kind.NOTE_ON for event in codec.vocabulary.events]
@@ -387,6 +386,20 @@ def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
     np.testing.assert_allclose(rests, np.where(ons, np.where(lead, 1.5, 2.22), 0), atol=1e-3)
     drum, wait = Event(Kind.NOTE_ON, Voice.NO, 3), Event(Kind.WAIT, None, 4410)
     assert not urged(codec, [drum, wait] * 30).any()
+
+
+def test_two_or_three_pitches_that_are_all_there_is_are_less_likely() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+
+    def loss(pitches: list[int]) -> dict[int, float]:
+        row = urged(codec, repeated(pitches))
+        return {codec.vocabulary.events[token].value: row[token] for token in np.flatnonzero(row)}
+
+    assert loss([60, 62] * 10) == {}
+    assert loss([60, 62] * 12) == pytest.approx({60: -1.2, 62: -1.2})
+    assert loss([60, 62, 64] * 8) == pytest.approx({60: -0.6, 62: -0.6, 64: -0.6})
+    assert loss([60, 62, 64, 65] * 6) == {}
+    assert loss([60] * 17 + [62] * 7) == pytest.approx({60: -0.6 - 1.2, 62: -1.2})
 
 
 def test_a_note_that_is_held_is_urged_to_end() -> None:

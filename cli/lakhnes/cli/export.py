@@ -21,7 +21,8 @@ def export(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
     precision: Annotated[
-        Literal["fp32", "int8"], typer.Option(help="Full precision, or 8-bit weights: smaller and faster.")
+        Literal["fp32", "int8", "int4"],
+        typer.Option(help="Full precision, or weights of 8 or 4 bits: smaller and faster."),
     ] = "fp32",
     mem_len: Annotated[int, typer.Option(help="How many earlier events an event sees.", min=1)] = 512,
     timing: Annotated[

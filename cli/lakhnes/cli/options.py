@@ -144,7 +144,7 @@ Drones = Annotated[
     bool,
     typer.Option(
         "--drones",
-        help="Let voices hold a note, repeat a pitch or rest as long as they like; else they are urged on.",
+        help="Let voices hold a note, repeat pitches or rest as long as they like; else they are urged on.",
         rich_help_panel=_STEERING,
     ),
 ]

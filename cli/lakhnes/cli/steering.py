@@ -27,7 +27,7 @@ def parse_steering(
         ranges: such as `P1:60-84`.
         density: -5 to 5.
         max_note: in seconds.
-        drones: whether voices may hold a note, repeat a pitch or rest for as long as they like.
+        drones: whether voices may hold a note, repeat pitches or rest for as long as they like.
 
     Raises:
         OptionError: if an option says nothing that can be done.

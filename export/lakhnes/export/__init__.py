@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lakhnes.export.checkpoints import open_checkpoint
-    from lakhnes.export.exporter import PRECISIONS, export_model, measure_parity
+    from lakhnes.export.exporter import export_model, measure_parity
     from lakhnes.export.lakhnes_checkpoint import Checkpoint, load_checkpoint
+    from lakhnes.export.onnx_graph import PRECISIONS
     from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PRECISIONS": "exporter",
+    "PRECISIONS": "onnx_graph",
     "Checkpoint": "lakhnes_checkpoint",
     "TransformerXL": "transformer_xl",
     "TransformerXLConfig": "transformer_xl",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
-from lakhnes.export.onnx_graph import build_graph
+from lakhnes.export.onnx_graph import PRECISIONS, build_graph
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
 from lakhnes.runtime.files import write_whole
@@ -18,8 +18,6 @@ from lakhnes.runtime.model import Logits, Model
 from lakhnes.runtime.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
 from lakhnes.runtime.sampling import log_softmax
 from lakhnes.runtime.timing import Codec, Timing
-
-PRECISIONS = ("fp32", "int8")
 
 FP32_TOLERANCE = 1e-4
 """Largest difference of logits that a full-precision export may have from PyTorch."""
@@ -43,7 +41,7 @@ def export_model(
     Args:
         checkpoint: what to export.
         folder: the model folder to make; a model in it is replaced.
-        precision: `fp32`, or `int8` for 8-bit weights.
+        precision: `fp32`, or `int8` or `int4` for weights of 8 or 4 bits.
         mem_len: slots of the memory. A checkpoint trained with `same_length` gets one less, which is the
             same: there a query counts itself among its keys.
         timing: how the checkpoint's training data counted time; None for what it says itself, or samples.

@@ -20,6 +20,7 @@ class Machine:
         rank: number of this process, 0 for the one that writes and speaks.
         world: number of processes.
         device: where the model is.
+        name: of that kind of device.
     """
 
     def __init__(self, *, threads: int = 0) -> None:
@@ -34,6 +35,7 @@ class Machine:
         self.device = (
             torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if self.cuda else torch.device("cpu")
         )
+        self.name = torch.cuda.get_device_name(self.device) if self.cuda else "cpu"
         if self.cuda:
             torch.cuda.set_device(self.device)
             torch.set_float32_matmul_precision("high")  # TF32

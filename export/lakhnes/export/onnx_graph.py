@@ -1,14 +1,15 @@
 """A Transformer-XL as an ONNX graph with explicit memory tensors.
 
 The graph fulfils the contract in `lakhnes.runtime.model`. What PyTorch computes for every token anew is
-constant here: the keys of relative distances, R = r_net(sinusoid) [H, M+1, D] for each layer, from which the
-scores of a query's distances are looked up, so that no relative shift is needed and the memory may be a ring.
-The embedding's scale and projections, and 1/sqrt(D), are folded into weights.
+computed once here, by onnxruntime when it loads the graph: the keys of relative distances, R =
+r_net(sinusoid) [H, M+1, D] for each layer, from which the scores of a query's distances are looked up, so
+that no relative shift is needed and the memory may be a ring. The embedding's scale and projections, and
+1/sqrt(D), are folded into weights.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,14 +17,36 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lakhnes.export.transformer_xl import Layer, TransformerXL, TransformerXLConfig, sinusoids
+from lakhnes.export.transformer_xl import Layer, TransformerXL, TransformerXLConfig, frequencies
 
 Array = NDArray[Any]
 
 OPSET = 21
 IR_VERSION = 10
-BLOCK = 128
-"""Weights of one scale in 8-bit precision."""
+
+
+class Steps(NamedTuple):
+    """How weights are rounded."""
+
+    dtype: Any
+    """Of the steps."""
+    bits: int
+    block: int
+    """Weights of one scale."""
+
+
+PRECISIONS: dict[str, Steps | None] = {
+    "fp32": None,
+    "int8": Steps(np.int8, 8, 128),
+    "int4": Steps(helper.tensor_dtype_to_np_dtype(TensorProto.INT4), 4, 32),
+}
+"""What weights may be stored as; in full precision they are not rounded."""
+
+DISTANCES = "distances"
+"""Name of the constant that has the distances of R."""
+
+_SHRUNK = np.linspace(0.7, 1, 13, dtype=np.float32)
+"""Parts of the scale that reaches the largest weight of a block; one of them loses least."""
 
 _CONTRIB = "com.microsoft"
 """Domain of onnxruntime's own operators."""
@@ -33,7 +56,7 @@ class Builder:
     """Collects nodes and constants; every method returns the name of what it made."""
 
     def __init__(self, precision: str) -> None:
-        self.precision = precision
+        self.steps = PRECISIONS[precision]
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._count = 0
@@ -64,13 +87,13 @@ class Builder:
 
     def linear(self, x: str, weight: Array, bias: Array | None = None, *, name: str) -> str:
         """X [.., K] times weight float32 [N, K], transposed, plus bias [N]; in this graph's precision."""
-        if self.precision == "fp32":
+        if self.steps is None:
             turned = self.constant(weight.T, f"{name}.weight")
         else:
-            steps, scales = quantise_blocks(weight.T)
+            steps, scales = quantise_blocks(weight.T, self.steps)
             weights = [self.constant(steps, f"{name}.weight"), self.constant(scales, f"{name}.scale")]
-            # onnxruntime makes one operator on 8-bit weights of this, the product and the sum.
-            turned = self.node("DequantizeLinear", *weights, axis=0, block_size=BLOCK)
+            # onnxruntime makes one operator on small weights of this, the product and the sum.
+            turned = self.node("DequantizeLinear", *weights, axis=0, block_size=self.steps.block)
         y = self.node("MatMul", x, turned)
         return y if bias is None else self.node("Add", y, self.constant(bias, f"{name}.bias"))
 
@@ -87,20 +110,41 @@ class Builder:
         return self.node("FusedMatMul", x, y, domain=_CONTRIB, transB=1)
 
 
-def quantise_blocks(weight: Array) -> tuple[Array, Array]:
-    """Columns of weights as 8-bit blocks, symmetric around 0.
+def quantise_blocks(weight: Array, how: Steps) -> tuple[Array, Array]:
+    """Columns of weights as blocks of small integers, so that the sum of squared errors is least.
+
+    The largest weight of a block, with whichever sign, is the lowest integer or near it.
 
     Args:
         weight: float32 [K, N].
+        how: the integers and the blocks.
 
     Returns:
-        int8 [K, N] and the scale of each block of 128 rows, float32 [blocks, N]: their product is the weight.
+        Integers [K, N] and the scale of each block of rows, float32 [blocks, N], which may be negative: their
+        product is the weight.
     """
-    starts = np.arange(0, len(weight), BLOCK)
-    scales = np.maximum.reduceat(np.abs(weight), starts, 0) / np.float32(127)
-    scale = np.repeat(scales, BLOCK, 0)[: len(weight)]
-    steps = np.divide(weight, scale, out=np.zeros_like(weight), where=scale > 0)
-    return np.rint(steps).astype(np.int8), scales
+    low, n_rows = -(1 << (how.bits - 1)), len(weight)
+    n_blocks = -(-n_rows // how.block)
+    padded = np.zeros((n_blocks * how.block, weight.shape[1]), np.float32)
+    padded[:n_rows] = weight
+    blocks = padded.reshape(n_blocks, how.block, -1)
+    most, least = blocks.max(1), blocks.min(1)
+    widest = np.where(most > -least, most, least) / np.float32(low)  # [blocks, N]
+    widest[widest == 0] = 1
+    best = np.full(widest.shape, np.inf, np.float32)
+    scales = widest.copy()
+    for part in _SHRUNK:
+        tried = widest * part
+        error = ((_rounded(blocks, tried, low) * tried[:, None] - blocks) ** 2).sum(1)
+        better = error < best
+        best[better], scales[better] = error[better], tried[better]
+    steps = _rounded(blocks, scales, low).reshape(len(padded), -1)[:n_rows]
+    return steps.astype(np.int8).astype(how.dtype), scales
+
+
+def _rounded(blocks: Array, scales: Array, low: int) -> Array:
+    """The nearest integers of blocks float32 [blocks, rows, N], each with its scale [blocks, N]."""
+    return np.clip(np.rint(blocks / scales[:, None]), low, -low - 1)
 
 
 def build_graph(
@@ -111,7 +155,7 @@ def build_graph(
     Args:
         model: with its trained weights.
         mem_len: slots of the memory, M.
-        precision: `fp32`, or `int8` for 8-bit weights in blocks of 128 and half-precision R.
+        precision: one of `PRECISIONS`.
         metadata: properties of the file.
     """
     c = model.config
@@ -122,6 +166,7 @@ def build_graph(
     distance = b.node("Expand", "distance", everywhere)  # [B, H, T, S+T]
     slots = b.node("Shape", "k0", start=2, end=3)
     sizes = b.node("Concat", slots, b.node("Shape", "token", start=1, end=2), axis=0)  # S, T
+    waves = _waves(b, c, mem_len)
     new: list[str] = []
 
     def before(x: str, norm: torch.nn.LayerNorm) -> str:
@@ -134,7 +179,7 @@ def build_graph(
 
     for index, layer in enumerate(model.layers):
         assert isinstance(layer, Layer)
-        relative = _relative_keys(b, layer, c, mem_len)
+        relative = _relative_keys(b, layer, index, c, waves)
         norm = layer.attention.norm
         change, *rows = _attention(b, model, index, before(x, norm), relative, distance, sizes)
         x = after(x, change, norm)
@@ -215,14 +260,27 @@ def _attention(
     return b.linear(joined, _array(attention.out.weight), name=f"{name}.out"), key, value
 
 
-def _relative_keys(b: Builder, layer: Layer, c: TransformerXLConfig, mem_len: int) -> str:
-    """R, float32 [H, M+1, D]: the key of each distance 0..M."""
-    with torch.no_grad():
-        rows = layer.attention.relative(sinusoids(torch.arange(mem_len + 1), c))  # [M+1, H·D]
-    keys = _array(rows.view(mem_len + 1, c.n_head, c.d_head).transpose(0, 1))
-    if b.precision == "fp32":
-        return b.constant(keys)
-    return b.node("Cast", b.constant(keys.astype(np.float16)), to=TensorProto.FLOAT)  # folded when loaded
+def _waves(b: Builder, c: TransformerXLConfig, mem_len: int) -> str:
+    """Sinusoids of the distances 0..M, float32 [M+1, d_model]."""
+    distances = np.arange(mem_len + 1, dtype=np.float32)
+    if c.clamp_len > 0:
+        distances = np.minimum(distances, np.float32(c.clamp_len))
+    columns = b.constant(frequencies(c).numpy()[None])  # [1, d_model/2]
+    angles = b.node("Mul", b.constant(distances[:, None], DISTANCES), columns)
+    return b.node("Concat", b.node("Sin", angles), b.node("Cos", angles), axis=1)
+
+
+def _relative_keys(b: Builder, layer: Layer, index: int, c: TransformerXLConfig, waves: str) -> str:
+    """R, float32 [H, M+1, D]: the key of each distance 0..M. Nothing in it depends on an input."""
+    name, weight = f"layers.{index}.attention.relative", _array(layer.attention.relative.weight).T
+    if b.steps is None:
+        turned = b.constant(weight, f"{name}.weight")
+    else:  # not DequantizeLinear, which onnxruntime would keep for every step
+        steps, scales = quantise_blocks(weight, Steps(np.int8, 8, len(weight)))
+        wide = b.node("Cast", b.constant(steps, f"{name}.weight"), to=TensorProto.FLOAT)
+        turned = b.node("Mul", wide, b.constant(scales, f"{name}.scale"))
+    rows = b.node("Reshape", b.node("MatMul", waves, turned), b.ints(0, c.n_head, c.d_head))
+    return b.node("Transpose", rows, perm=[1, 0, 2])
 
 
 def _feed_forward(b: Builder, layer: Layer, index: int, x: str) -> str:

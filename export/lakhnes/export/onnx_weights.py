@@ -1,7 +1,7 @@
 """Weights read back from an exported model, so that training can go on from what was shipped.
 
-What `onnx_graph` folded is unfolded: scales of queries and embedding, biases, and the keys of distances, of
-which the layer that made them is the least-squares solution. 8-bit weights come back as what they stand for.
+What `onnx_graph` folded is unfolded: scales of queries and embedding, and biases. Weights of few bits come
+back as what they stand for.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig, sinusoids
+from lakhnes.export.onnx_graph import DISTANCES, PRECISIONS
+from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
 
 Array = NDArray[Any]
 
-_CUTOFF = {"float32": 1e-7, "float16": 1e-4}
-"""Singular values of the sinusoids below this part of the largest are noise in keys of that precision."""
-
 
 def read_weights(path: Path) -> tuple[TransformerXL, ModelInfo]:
     """The PyTorch model of an exported one.
 
-    A tied embedding is the one in full precision, also where the output layer has 8 bits.
+    A tied embedding is the one in full precision, also where the output layer has few bits.
 
     Args:
         path: the ONNX file.
@@ -67,19 +65,20 @@ class _Graph:
         self._makers = {name: node for node in graph.node for name in node.output}
 
     def array(self, name: str) -> Array | None:
-        """A constant, also one that a node casts or dequantises; None for what is none."""
+        """A constant, also one that a node casts, scales or dequantises; None for what is none."""
         if name in self._constants:
             return np.asarray(numpy_helper.to_array(self._constants[name]))
         maker = self._makers.get(name)
-        if maker is None or maker.op_type not in ("Cast", "DequantizeLinear"):
+        if maker is None or maker.op_type not in ("Cast", "Mul", "DequantizeLinear"):
             return None
-        values = self.array(maker.input[0])
-        if values is None or maker.op_type == "Cast":
+        values, *scales = (self.array(given) for given in maker.input)
+        if values is None or not scales:
             return values
-        scale = self.array(maker.input[1])
-        assert scale is not None
-        block = next(a.i for a in maker.attribute if a.name == "block_size")
-        return np.asarray(values.astype(np.float32) * np.repeat(scale, block, 0)[: len(values)])
+        scale = _known(scales[0])
+        if maker.op_type == "DequantizeLinear":
+            block = next(a.i for a in maker.attribute if a.name == "block_size")
+            scale = np.repeat(scale, block, 0)[: len(values)]
+        return np.asarray(values.astype(np.float32) * scale)
 
     def made_by(self, name: str) -> str:
         """Kind of node that makes a value."""
@@ -96,12 +95,11 @@ def _weights(graph: _Graph, info: ModelInfo) -> tuple[dict[str, Array], Transfor
     linear = iter([(node, weight.T) for node, weight in products if weight is not None])
     biases = iter([b for n in graph.of("Add") if (b := graph.array(n.input[1])) is not None])
     norms = iter(graph.of("LayerNormalization"))
-    keys = iter([r for n in graph.of("FusedMatMul") if (r := graph.array(n.input[1])) is not None])
-    pre_lnorm = graph.made_by(products[0][0].input[0]) == "LayerNormalization"
+    pre_lnorm = graph.made_by(products[1][0].input[0]) == "LayerNormalization"
     weights: dict[str, Array] = {}
-    clamps = []
     for index in range(info.n_layer):
         attention, feed = f"layers.{index}.attention", f"layers.{index}.feed_forward"
+        weights[f"{attention}.relative.weight"] = next(linear)[1]
         qkv = next(linear)[1].copy()
         qkv[:width] *= info.d_head**0.5
         weights[f"{attention}.qkv.weight"] = qkv
@@ -109,9 +107,6 @@ def _weights(graph: _Graph, info: ModelInfo) -> tuple[dict[str, Array], Transfor
         between = next(biases).reshape(heads, info.d_head)
         weights["content_bias"] = content * info.d_head**0.5
         weights["position_bias"] = (content + between) * info.d_head**0.5
-        relative, clamp = _relative(next(keys), info)
-        weights[f"{attention}.relative.weight"] = relative
-        clamps.append(clamp)
         weights[f"{attention}.out.weight"] = next(linear)[1]
         weights[f"{feed}.wide.weight"], weights[f"{feed}.wide.bias"] = next(linear)[1], next(biases)
         weights[f"{feed}.narrow.weight"], weights[f"{feed}.narrow.bias"] = next(linear)[1], next(biases)
@@ -121,8 +116,10 @@ def _weights(graph: _Graph, info: ModelInfo) -> tuple[dict[str, Array], Transfor
                 weights[f"{block}.norm.{kind}"] = _known(graph.array(name))
     output = next(linear)[1]
     embedding = _known(graph.array("embedding")) / np.float32(info.d_model**0.5)
-    step = np.abs(output).max() / 127 if info.precision == "int8" else 1e-6
-    tied = bool(np.abs(output - embedding).max() <= step)
+    steps = PRECISIONS[info.precision]
+    apart = np.abs(output).max() / (1 << (steps.bits - 1)) if steps else 1e-6
+    tied = bool(np.abs(output - embedding).max() <= apart)
+    farthest = int(_known(graph.array(DISTANCES)).max())
     weights |= {
         "embedding.weight": embedding,
         "output.weight": embedding if tied else output,
@@ -137,30 +134,10 @@ def _weights(graph: _Graph, info: ModelInfo) -> tuple[dict[str, Array], Transfor
         d_inner=info.d_inner,
         d_embed=info.d_model,
         pre_lnorm=pre_lnorm,
-        clamp_len=clamps[0],
+        clamp_len=farthest if farthest < info.mem_len else -1,
         tie_embedding=tied,
     )
     return weights, config
-
-
-def _relative(keys: Array, info: ModelInfo) -> tuple[Array, int]:
-    """The weight that makes the keys of distances, and the model's clamp_len.
-
-    Args:
-        keys: float [H, M+1, D], of the distances 0..M.
-        info: of the model.
-
-    Returns:
-        Weight float64 [H·D, d_model]. For distances beyond M it is the smallest that there is, a guess.
-    """
-    rows = keys.transpose(1, 0, 2).reshape(keys.shape[1], -1).astype(np.float64)  # [M+1, H·D]
-    other = np.flatnonzero((rows != rows[-1]).any(1))
-    clamp = int(other[-1]) + 1 if len(other) else 0
-    clamp = clamp if 0 < clamp < len(rows) - 1 else -1
-    config = TransformerXLConfig(1, 1, 1, info.d_model, 1, 1, 1, clamp_len=clamp)
-    waves = sinusoids(torch.arange(len(rows)), config).double().numpy()  # [M+1, d_model]
-    weight, *_ = np.linalg.lstsq(waves, rows, rcond=_CUTOFF[str(keys.dtype)])
-    return weight.T, clamp
 
 
 def _known(array: Array | None) -> Array:

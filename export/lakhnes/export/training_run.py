@@ -303,7 +303,7 @@ class Run:
         c = self.config
         return (
             f"Trained{start} by lakhnes train on {names}: {self.step} steps, {self.tokens / 1e6:.2f} M "
-            f"tokens, {self.seconds / 3600:.2f} h on {self.machine.device.type}; {c.streams} x {c.segment} "
+            f"tokens, {self.seconds / 3600:.2f} h on {self.machine.name}; {c.streams} x {c.segment} "
             f"tokens a step, memory {c.mem_len}, lr {c.lr:g}, dropout {c.dropout:g}, seed {c.seed}."
         )
 

@@ -273,6 +273,10 @@ def sinusoids(distance: Tensor, config: TransformerXLConfig) -> Tensor:
     far = distance.float()
     if config.clamp_len > 0:
         far = far.clamp(max=config.clamp_len)
-    frequencies = 10000 ** -(torch.arange(0.0, config.d_model, 2.0, device=far.device) / config.d_model)
-    angles = far[:, None] * frequencies
+    angles = far[:, None] * frequencies(config).to(far.device)
     return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+def frequencies(config: TransformerXLConfig) -> Tensor:
+    """Angles a step of distance float32 [d_model/2]."""
+    return 10000 ** -(torch.arange(0.0, config.d_model, 2.0) / config.d_model)

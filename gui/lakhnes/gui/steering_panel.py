@@ -143,7 +143,7 @@ class SteeringPanel(QWidget):
         )
         self.drones = Button(
             "Drones",
-            "Voices may hold a note, repeat a pitch or rest for as long as they like; else they are urged on",
+            "Voices may hold a note, repeat pitches or rest for as long as they like; else they are urged on",
             text="Let them be",
             checkable=True,
         )

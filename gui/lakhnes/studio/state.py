@@ -76,7 +76,7 @@ class SongState:
     density: float = 0.0
     """-5..5."""
     drones: bool = False
-    """Whether voices may hold a note, repeat a pitch or rest for as long as the model likes."""
+    """Whether voices may hold a note, repeat pitches or rest for as long as the model likes."""
     scale: str = ""
     """As `parse_scale` reads it; empty for none."""
     ahead_bars: float = 2.0

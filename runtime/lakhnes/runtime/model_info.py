@@ -33,7 +33,7 @@ class ModelInfo:
     mem_len: int
     """Slots of the memory: how many earlier tokens a token sees."""
     precision: str
-    """`fp32` or `int8` weights; activations and memory are float32."""
+    """`fp32`, `int8` or `int4` weights; activations and memory are float32."""
     timing: Timing
     """How its tokens count time."""
     vocabulary: Vocabulary

@@ -34,7 +34,7 @@ class Steering:
     max_note_seconds: float | None = None
     """Longest note; None for any."""
     drones: bool = False
-    """Whether voices may hold a note, repeat a pitch or rest for as long as the model likes."""
+    """Whether voices may hold a note, repeat pitches or rest for as long as the model likes."""
 
     def constraints(
         self, codec: Codec, grid: BeatGrid | None = None, played: frozenset[Voice] = frozenset()
