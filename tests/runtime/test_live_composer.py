@@ -206,7 +206,7 @@ def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
     start, score = live.timeline.take_changes() or (0, Score())
     assert start == 2 * BAR - 480, "with the note that may ring on"
     assert score.parts[0].notes[0] == Note(0, 22_050, 60, 8), "over where the song ended"
-    assert score.n_notes > 10
+    assert score.n_notes > 1
     assert live.timeline.grid.sample(live.timeline.end) == score.length + 7 * 22_050
     twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=4)
     twin.adopt(song_of(2))
@@ -228,8 +228,9 @@ def test_a_limit_ends_composing(tiny_model: Model) -> None:
     assert live.compose(0, 20 * BAR)
 
 
-def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+@pytest.mark.parametrize("seed", [2, 3])  # after the second one's two bars a note is about to begin
+def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(builtin_model: Model, seed: int) -> None:
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=seed)
     live.rests = True
     fill(live, 0, 2 * BAR)
     end = live.timeline.end

@@ -156,6 +156,7 @@ class LiveComposer:
     def _rest(self, tick: int) -> Span:
         """A span that is silent from the end of all that is composed up to a place."""
         end = self.timeline.end
+        self.forget(end)  # notes that were about to begin
         self._last = self.timeline.last(end)
         if self._last is not None:
             for voice in sorted(self.timeline.sounding(end)):

@@ -194,10 +194,10 @@ class Timeline:
     def forget(self, tick: int) -> None:
         """Forgets everything from a tick on; notes that sound there sound on."""
         with self._lock:
-            if tick < self.end:
+            if tick <= self.end:
                 self._change(tick)
             self.spans = [span for span in self.spans if span.start < tick]
-            if self.spans and self.spans[-1].end > tick:
+            if self.spans and self.spans[-1].end >= tick:
                 last = self.spans[-1]
                 self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
 
