@@ -62,7 +62,7 @@ def test_the_events_are_the_score_and_close_every_note(builtin_model: Model, opt
     def lasting(stream: list[Event]) -> list[Event]:
         """Without a note that the last token began, which has no length."""
         last = max(place for place, event in enumerate(stream) if event.kind is Kind.WAIT)
-        before = {voice: Kind.NOTE_OFF for voice in Voice}
+        before = dict.fromkeys(Voice, Kind.NOTE_OFF)
         before |= {e.voice: e.kind for e in stream[:last] if e.kind is not Kind.WAIT}
         silent = {voice for voice, kind in before.items() if kind is Kind.NOTE_OFF}
         closing = [e for e in stream[last + 1 :] if e.kind is Kind.NOTE_OFF and e.voice not in silent]

@@ -273,10 +273,10 @@ def sinusoids(distance: Tensor, config: TransformerXLConfig) -> Tensor:
     far = distance.float()
     if config.clamp_len > 0:
         far = far.clamp(max=config.clamp_len)
-    angles = far[:, None] * frequencies(config).to(far.device)
+    angles = far[:, None] * frequencies(config, far.device)
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-def frequencies(config: TransformerXLConfig) -> Tensor:
-    """Angles a step of distance float32 [d_model/2]."""
-    return 10000 ** -(torch.arange(0.0, config.d_model, 2.0) / config.d_model)
+def frequencies(config: TransformerXLConfig, device: torch.device | None = None) -> Tensor:
+    """Radians a step of distance, float32 [d_model/2]."""
+    return 10000 ** -(torch.arange(0.0, config.d_model, 2.0, device=device) / config.d_model)

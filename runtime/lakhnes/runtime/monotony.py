@@ -18,8 +18,8 @@ _NOTES = 24
 """Last notes of a voice that are looked at."""
 
 _USUAL_REPEATS = (15, 20, 22)
-"""So many of them may be of one pitch, of two, of three. In NES-MDB's songs more are one in 2, 5 and 7 % of all
-places in a pulse, and 8, 17 and 22 % in the triangle."""
+"""So many of them may be of one pitch, of two, of three. In NES-MDB's songs there are more in 2, 5 and 7 % of
+all places in a pulse, and 8, 17 and 22 % in the triangle."""
 
 _REPEAT_NATS = 0.3
 """What such pitches lose for each note more."""
