@@ -107,3 +107,13 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for name in ("text.onnx", "empty.onnx"):
         with pytest.raises(CheckpointError, match=name):
             read_weights(tmp_path / name)
+
+
+def test_a_graph_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
+    export_model(checkpoint(), tmp_path, mem_len=48)
+    graph = onnx.load(tmp_path / "model.onnx")
+    last = max(place for place, node in enumerate(graph.graph.node) if node.op_type == "MatMul")
+    del graph.graph.node[last]
+    onnx.save(graph, tmp_path / "part.onnx")
+    with pytest.raises(CheckpointError, match=r"part\.onnx is no model whose weights can be read back"):
+        read_weights(tmp_path / "part.onnx")

@@ -43,11 +43,11 @@ def read_weights(path: Path) -> tuple[TransformerXL, ModelInfo]:
         model.load_state_dict(
             {name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()}
         )
-    except (KeyError, IndexError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"[:80]
+    except (LookupError, ValueError, RuntimeError, TypeError, AttributeError, StopIteration) as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")[:80]
         raise CheckpointError(
             f"{path} is no model whose weights can be read back ({reason}); "
-            "give one that `lakhnes export` made."
+            "give one that `lakhnes export` of this version made."
         ) from None
     except Exception as error:  # protobuf's own
         raise CheckpointError(
