@@ -132,6 +132,8 @@ def test_blocks_are_the_nearest_integers(how: Steps) -> None:
     np.testing.assert_array_equal(value, nearest)
     largest = np.abs(weight).max()
     error = np.abs(value * scale - weight)
+    within = (-limit < value) & (value < limit - 1)
+    assert (error <= np.abs(scale) / 2 + 1e-7)[within].all()
     assert error.max() < 0.35 * largest  # where the largest of a block is cut off
     assert np.sqrt((error**2).mean()) < 0.6 * largest / limit / np.sqrt(3)  # of half a step either way
 

@@ -196,7 +196,7 @@ def song_of(bars: int, *, end: int | None = None) -> Score:
 
 
 def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=4)
+    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
     live.adopt(song_of(2))
     before = live.timeline.moments(0, 2 * BAR)
     assert live.timeline.end == 2 * BAR
@@ -206,9 +206,9 @@ def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
     start, score = live.timeline.take_changes() or (0, Score())
     assert start == 2 * BAR - 480, "with the note that may ring on"
     assert score.parts[0].notes[0] == Note(0, 22_050, 60, 8), "over where the song ended"
-    assert score.n_notes > 1
+    assert score.n_notes > 10
     assert live.timeline.grid.sample(live.timeline.end) == score.length + 7 * 22_050
-    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=4)
+    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
     twin.adopt(song_of(2))
     fill(twin, 2 * BAR, 6 * BAR)
     assert twin.timeline.score() == live.timeline.score(), "chance and song make the music"
