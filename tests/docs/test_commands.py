@@ -32,7 +32,7 @@ FENCE = re.compile(r"^(<!-- not run: (.+) -->\n)?^```(\w+)[^\n]*\n(.*?)^```$", r
 PLAIN, LIVE, TRAINING = "plain", "live", "training"
 NEEDS = {"play": LIVE, "app": LIVE, "ports": LIVE, "doctor": LIVE}
 """What needs a JACK server, because it opens ports or looks for them."""
-TRAINED = ("prepare", "train", "export", "evaluate")
+TRAINED = ("prepare", "train", "export", "calibrate", "evaluate")
 
 MOST = {"--seconds": 6, "--count": 3, "--bars": 4}
 """Of what is composed: a command that asks for more is run with so much."""

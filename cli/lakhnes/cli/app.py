@@ -16,6 +16,7 @@ import typer
 
 from lakhnes.cli import (
     arrange,
+    calibrate,
     convert,
     desktop,
     doctor,
@@ -52,6 +53,7 @@ app.command()(doctor.doctor)
 app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(export.export)
+app.command()(calibrate.calibrate)
 app.command()(evaluate.evaluate)
 
 

@@ -79,6 +79,13 @@ def evaluate(
     mem_len: Annotated[
         int, typer.Option(help="Memory of a checkpoint; an exported model has its own.", min=1, max=65_536)
     ] = 896,
+    recall: Annotated[
+        bool,
+        typer.Option(
+            "--recall/--no-recall",
+            help="With what a calibrated model remembers of a song, or its network alone.",
+        ),
+    ] = True,
     threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
     statistics: Annotated[
         bool,
@@ -127,7 +134,7 @@ def evaluate(
     plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p, surprise or None))
     prepared = open_data(data)
     usual = Timing.SAMPLES if prepared is None else prepared.timing
-    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads)
+    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, recall)
     with _counting("reading songs", quiet=as_json) as report:
         found = read_split(data, split, judged.codec, progress=report)
     if memorisation:
@@ -174,7 +181,9 @@ def _counting(doing: str, *, quiet: bool) -> Iterator[Progress]:
         yield lambda done, total: report(done / total)
 
 
-def _open(model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int) -> Judged:
+def _open(
+    model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int, recall: bool
+) -> Judged:
     """Finds what a model's name or path means."""
     from lakhnes.runtime import OptionError, list_models
     from lakhnes.runtime.model_info import MODEL_FILE
@@ -184,19 +193,19 @@ def _open(model: str, asked: Timing | None, usual: Timing, mem_len: int, threads
     if is_checkpoint and model not in list_models():
         judged, its_own = _open_checkpoint(path, asked or usual, mem_len, threads)
     else:
-        judged, its_own = _open_exported(model, threads)
+        judged, its_own = _open_exported(model, threads, recall)
     if its_own is not None and asked not in (None, its_own):
         raise OptionError(f"{model} was trained with timing {its_own.value}; leave out --timing.")
     return judged
 
 
-def _open_exported(model: str, threads: int) -> tuple[Judged, Timing]:
+def _open_exported(model: str, threads: int, recall: bool) -> tuple[Judged, Timing]:
     from lakhnes.export.evaluation import evaluate_exported
     from lakhnes.runtime import Model
 
-    player = Model.load(model, threads=threads)
+    player = Model.load(model, threads=threads, recall=recall)
     info = player.info
-    how = f"{info.precision}, memory {info.mem_len}"
+    how = f"{info.precision}, memory {info.mem_len}{', recall' if recall and info.recall else ''}"
 
     def score(streams: Streams, progress: Progress) -> Evaluation:
         return evaluate_exported(player, streams.data, streams.targets, progress=progress)

@@ -202,7 +202,9 @@ def _exported(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path} is not there; give a model's folder or its {MODEL_FILE}.")
     model, info = read_weights(path)
-    return Checkpoint(model, info.vocabulary, info.name, _digest(path), info.timing, info.provenance)
+    return Checkpoint(
+        model, info.vocabulary, info.name, _digest(path), info.timing, info.provenance, info.recall
+    )
 
 
 def _digest(path: Path) -> str:

@@ -88,7 +88,7 @@ def export_model(
         exported = Model.from_bytes(data)
     except ModelError as error:
         raise CheckpointError(f"{info.source} cannot be exported. {error}") from None
-    info = replace(info, parity=measure_parity(model, exported))
+    info = replace(info, parity=measure_parity(model, exported), recall=checkpoint.recall)
     _judge(info)
     progress("writing it")
     try:

@@ -21,6 +21,7 @@ import torch
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
+from lakhnes.runtime.recall import Recall
 from lakhnes.runtime.timing import Timing
 from lakhnes.runtime.vocabulary import NAMED, Vocabulary
 
@@ -53,6 +54,8 @@ class Checkpoint:
     """How its training data counted time; None where the file does not say."""
     provenance: str = ""
     """How it was trained, in a sentence."""
+    recall: Recall | None = None
+    """What songs are remembered with beside it, where it comes from a calibrated model."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from lakhnes.runtime.catalog import find_model
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.recall import Recollection, Views
 from lakhnes.runtime.timing import Codec
 
 MASKED = np.float32(-1e30)
@@ -60,6 +61,8 @@ class Snapshot:
     """Slot that the next token goes to."""
     used: int
     """Slots before it that hold something."""
+    recollection: Recollection | None
+    """What the stream remembers beside the network's memory."""
 
 
 class Batch:
@@ -69,9 +72,13 @@ class Batch:
     are its. So a stream may begin anew at any time while the others go on.
     """
 
-    def __init__(self, session: ort.InferenceSession, info: ModelInfo, size: int) -> None:
+    def __init__(
+        self, session: ort.InferenceSession, info: ModelInfo, size: int, empty: Recollection | None
+    ) -> None:
         """Use `Model.batch`."""
         self._session = session
+        self._empty = empty
+        self._recollections = [empty] * size
         self._n_token = len(info.vocabulary)
         self._mem_len = info.mem_len
         self._memory = np.zeros((info.n_layer, 2, size, info.n_head, 0, info.d_head), np.float32)
@@ -86,10 +93,12 @@ class Batch:
     def reset(self, stream: int | None = None) -> None:
         """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
         if stream is None:
+            self._recollections = [self._copied(self._empty) for _ in self._recollections]
             self._mask[:] = MASKED
             self._resize(min(FIRST_SLOTS, self._mem_len))
             self._used = 0
         else:
+            self._recollections[stream] = self._copied(self._empty)
             self._mask[stream] = MASKED
 
     def _resize(self, slots: int) -> None:
@@ -125,8 +134,7 @@ class Batch:
         mask[:, 0, 0, :slots] = self._mask
         ids = np.asarray(tokens, np.int64).reshape(-1, 1)
         self._check(ids)
-        logits: Logits = self._run(ids, self._distance, mask)[:, 0]
-        return logits
+        return self._mixed(ids, self._run(ids, self._distance, mask))[:, 0]
 
     def prefill(self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
         """Reads many tokens of each stream, with the same result as so many steps.
@@ -149,12 +157,19 @@ class Batch:
             distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, S+T]
             near = np.where((distance >= 0) & (distance <= self._mem_len), np.float32(0), MASKED)
             unused = np.pad(self._mask, ((0, 0), (0, n)))[:, None, None]  # [B, 1, 1, S+T]
-            rows.append(self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused)))
+            logits = self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused))
+            rows.append(self._mixed(part, logits))
         return np.concatenate(rows, 1)
 
     def snapshot(self, stream: int = 0) -> Snapshot:
         """A copy of one stream's memory."""
-        return Snapshot(self._memory[:, :, stream].copy(), self._mask[stream].copy(), self._place, self._used)
+        return Snapshot(
+            self._memory[:, :, stream].copy(),
+            self._mask[stream].copy(),
+            self._place,
+            self._used,
+            self._copied(self._recollections[stream]),
+        )
 
     def spread(self, snapshot: Snapshot) -> None:
         """Lets every stream go on from one snapshot.
@@ -183,6 +198,7 @@ class Batch:
         self._memory[:, :, stream, :, slots] = np.moveaxis(np.roll(snapshot.memory, -snapshot.place, 3), 3, 0)
         self._mask[stream] = MASKED
         self._mask[stream, slots] = np.roll(snapshot.mask, -snapshot.place)
+        self._recollections[stream] = self._copied(snapshot.recollection)
 
     def _belongs(self, snapshot: Snapshot) -> None:
         layers, two, heads, slots, width = snapshot.memory.shape
@@ -199,6 +215,19 @@ class Batch:
         far = self._run(np.zeros((n, 1), np.int64), np.full((1, self._slots + 1), self._mem_len), everything)
         self.reset()
         return np.concatenate([chunk, step[:1], far[0]])
+
+    def _mixed(self, tokens: NDArray[np.int64], logits: Logits) -> Logits:
+        """What comes after each token [B, T], of the graph's logits [B, T, V] and what streams remember."""
+        for stream, remembered in enumerate(self._recollections):
+            if remembered is not None:
+                for place, token in enumerate(tokens[stream]):
+                    remembered.hear(int(token))
+                    logits[stream, place] = remembered.mix(logits[stream, place])
+        return logits
+
+    @staticmethod
+    def _copied(recollection: Recollection | None) -> Recollection | None:
+        return recollection and recollection.copy()
 
     def _check(self, tokens: NDArray[np.int64]) -> None:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._n_token:
@@ -243,27 +272,32 @@ class Model:
         codec: scores to its tokens and back.
     """
 
-    def __init__(self, session: ort.InferenceSession, info: ModelInfo) -> None:
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo, recall: float = 1.0) -> None:
         """Use `Model.load`."""
         self.info = info
         self.codec = Codec(info.vocabulary, info.timing)
         self._session = session
+        self._recall = recall
+        remembers = info.recall if recall else None
+        self._empty = Recollection(remembers, Views(self.codec), recall) if remembers else None
         self._stream = self.batch(1)
 
     @classmethod
-    def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1) -> Model:
+    def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1, recall: float = 1.0) -> Model:
         """Loads a model.
 
         Args:
             name_or_dir: a model's name, its folder, or its ONNX file; None for the default.
             threads: threads of one step. One leaves a machine free for other work; two take a fifth off a
                 step's time, and keep two cores busy. The result is the same.
+            recall: how much of a song is remembered beside the network, where the model was calibrated for
+                that: 1 as it fits songs best, 0 for the network alone.
 
         Raises:
             ModelError: if it is not there, or not a model that this runtime can use.
         """
         path = find_model(name_or_dir)
-        return cls._open(path, path, threads)
+        return cls._open(path, path, threads, recall)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, threads: int = 1) -> Model:
@@ -275,14 +309,14 @@ class Model:
         return cls._open(data, "The model", threads)
 
     @classmethod
-    def _open(cls, graph: Path | bytes, source: Path | str, threads: int) -> Model:
+    def _open(cls, graph: Path | bytes, source: Path | str, threads: int, recall: float = 1.0) -> Model:
         session = open_session(graph, source, threads)
         info = read_info(session, source)
         _check_contract(session, info, source)
-        model = cls(session, info)
+        model = cls(session, info, recall)
         step = model._probe(source)
         if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
-            widened = cls(open_session(graph, source, threads, widen=True), info)
+            widened = cls(open_session(graph, source, threads, widen=True), info, recall)
             if widened._probe(source) < step:
                 return widened
         return model
@@ -313,11 +347,11 @@ class Model:
 
     def twin(self) -> Model:
         """Another model with these weights and a memory of its own; both may run at once, in two threads."""
-        return Model(self._session, self.info)
+        return Model(self._session, self.info, self._recall)
 
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
-        return Batch(self._session, self.info, size)
+        return Batch(self._session, self.info, size, self._empty)
 
     def reset(self) -> None:
         """Forgets everything."""

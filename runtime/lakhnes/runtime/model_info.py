@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from lakhnes.runtime.recall import Recall
 from lakhnes.runtime.timing import Timing
 from lakhnes.runtime.vocabulary import NAMED, Vocabulary
 
@@ -46,14 +47,19 @@ class ModelInfo:
     """How it was trained, in a sentence."""
     parity: dict[str, float] = field(default_factory=dict)
     """Differences from PyTorch that the export measured."""
+    recall: Recall | None = None
+    """What songs are remembered with beside the network; see `lakhnes calibrate`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; a vocabulary that has a name goes by it."""
         vocabulary = self.vocabulary.name
         if vocabulary not in NAMED:
             vocabulary = self.vocabulary.to_text()
-        plain = {name: value for name, value in asdict(self).items() if name != "vocabulary"}
-        return {"format_version": FORMAT_VERSION, "vocabulary": vocabulary, **plain}
+        plain = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("vocabulary", "recall")
+        }
+        recall = self.recall.to_dict() if self.recall else None
+        return {"format_version": FORMAT_VERSION, "vocabulary": vocabulary, **plain, "recall": recall}
 
     def to_json(self) -> str:
         """The text that goes into the file."""
@@ -80,10 +86,12 @@ class ModelInfo:
             named = plain["vocabulary"]
             vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
             parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
-            fields = {
+            recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
+            given = {
                 name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")
             }
-            return cls(vocabulary=vocabulary, timing=Timing(plain["timing"]), parity=parity, **fields)
+            timing = Timing(plain["timing"])
+            return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"its metadata are broken ({error!r:.60}): export it again") from None
 

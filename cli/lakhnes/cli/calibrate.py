@@ -1,0 +1,74 @@
+"""`lakhnes calibrate`: a model learns how far to trust what it remembers of a song."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakhnes.cli.options import THREADS, JsonFlag
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(help="A model's folder, its .onnx file, or a model's name.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Prepared data, or a folder with valid/ in it: songs that the model was not trained on.",
+            readable=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Model folder to make; without it the model's own is changed."),
+    ] = None,
+    tokens: Annotated[
+        int, typer.Option(help="So many events of the songs at most, the last quarter to test it.", min=1)
+    ] = 160_000,
+    threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fits what a model remembers songs with, beside its network, to songs that are new to it."""
+    from lakhnes.runtime import MissingExtraError, Model, OptionError, list_models
+    from lakhnes.runtime.catalog import find_model
+    from lakhnes.runtime.model_info import MODEL_FILE
+
+    try:
+        import torch
+
+        from lakhnes.export.calibration import calibrate as fit
+        from lakhnes.export.calibration import write_calibrated
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnx"):
+            raise
+        raise MissingExtraError("train", "lakhnes calibrate") from None
+    from lakhnes.export.evaluation import fill_streams
+    from lakhnes.export.evaluation_songs import read_split
+
+    if output is None and model in list_models():
+        raise OptionError(f"{model} is a model of the package; give a folder for the new one with -o.")
+    torch.set_num_threads(threads)
+    path = find_model(model)
+    player = Model.load(path, threads=threads, recall=0)
+    found = read_split(data, "valid", player.codec)
+    songs = [song.tolist() for song in found.tokens]
+    streams = fill_streams(songs, player.info.vocabulary, single_steps=True)
+    from rich.console import Console
+
+    with Console(stderr=True, quiet=as_json).status("reading") as status:
+        result = fit(player, streams, tokens, lambda stage, part: status.update(f"{stage} {part:.0%}"))
+    target = output / MODEL_FILE if output else path
+    better = result.loss < result.network_loss
+    if better:
+        write_calibrated(path, target, result.recall)
+    if as_json:
+        facts = {name: value for name, value in result._asdict().items() if name != "recall"}
+        typer.echo(json.dumps({"file": str(target) if better else None, **facts}))
+        return
+    typer.echo(
+        f"tested  on {result.tested:,} events after the {result.fitted:,} that it was fitted to: "
+        f"{result.network_loss:.4f} nats each by the network alone, {result.loss:.4f} with what it remembers"
+    )
+    typer.echo(f"wrote   {target}" if better else f"left    {path} as it is; more songs may help")

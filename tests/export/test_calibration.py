@@ -1,0 +1,138 @@
+"""Calibration: what is fitted, that the runtime does the same with it, and the command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_training import song
+
+torch = pytest.importorskip("torch")
+
+from lakhnes.export import export_model, open_checkpoint  # noqa: E402
+from lakhnes.export.calibration import Fit, Heard, blocks_of, calibrate, write_calibrated  # noqa: E402
+from lakhnes.export.evaluation import fill_streams  # noqa: E402
+from lakhnes.export.prepared import write_prepared  # noqa: E402
+from lakhnes.runtime import Codec, Model, Timing, tx1  # noqa: E402
+from lakhnes.runtime.recall import Recall, Recollection, Views  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+CODEC = Codec(tx1(), Timing.FRAMES)
+SONGS = [song(CODEC, seed, n_notes=200) for seed in range(12)]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small network that knows nothing."""
+    from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig
+
+    torch.manual_seed(0)
+    sizes = {"n_layer": 1, "n_head": 2, "d_model": 16, "d_head": 8, "d_inner": 16, "d_embed": 16}
+    network = TransformerXL(TransformerXLConfig(n_token=631, **sizes)).eval()
+    folder = tmp_path_factory.mktemp("bare")
+    export_model(Checkpoint(network, tx1(), "x", "0" * 64), folder, mem_len=8, timing=Timing.FRAMES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(bare: Path) -> Recall:
+    streams = fill_streams(SONGS, tx1(), single_steps=True)
+    result = calibrate(Model.load(bare), streams, 4000)
+    assert (result.fitted, result.tested) == (3000, 1000)
+    assert result.loss < 0.8 * result.network_loss  # the tunes come again and again
+    return result.recall
+
+
+def test_the_runtime_does_what_was_fitted(bare: Path, fitted: Recall) -> None:
+    streams = fill_streams(SONGS[:2], tx1(), single_steps=True)
+    tokens, targets = streams.data[0, :700], streams.targets[0, :700]
+    logits = Model.load(bare).prefill(tokens)
+    views = Views(CODEC)
+    memory = Recollection(fitted, views)
+    losses = []
+    for token, target, row in zip(tokens, targets, logits, strict=True):
+        memory.hear(token)
+        losses.append(-memory.mix(row)[target])
+    fit = Fit(fitted)
+    with torch.no_grad():
+        fit.scores.copy_(torch.from_numpy(fitted.scores))
+        fit.recency.fill_(fitted.recency)
+        fit.hidden.weight.copy_(torch.from_numpy(fitted.hidden[:, :-1]))
+        fit.hidden.bias.copy_(torch.from_numpy(fitted.hidden[:, -1]))
+        fit.gate.weight.copy_(torch.from_numpy(fitted.gate[None, :-1]))
+        fit.gate.bias.fill_(fitted.gate[-1])
+        (block,) = blocks_of(Heard(tokens, targets, logits), fitted, views)
+        np.testing.assert_allclose(fit(block).numpy(), losses, atol=2e-3)
+
+
+def test_a_calibrated_model_mixes_and_its_network_stays(bare: Path, fitted: Recall, tmp_path: Path) -> None:
+    write_calibrated(bare / "model.onnx", tmp_path / "model.onnx", fitted)
+    with_it, without = Model.load(tmp_path), Model.load(tmp_path, recall=0)
+    logits = Model.load(bare).prefill(SONGS[0])
+    np.testing.assert_array_equal(without.prefill(SONGS[0]), logits)
+    memory = Recollection(Recall.from_dict(fitted.to_dict()), Views(CODEC))
+    mixed = []
+    for token, row in zip(SONGS[0], logits, strict=True):
+        memory.hear(token)
+        mixed.append(memory.mix(row))
+    np.testing.assert_allclose(with_it.prefill(SONGS[0]), mixed, atol=1e-4)
+
+
+def test_exporting_it_again_keeps_what_it_remembers_with(bare: Path, fitted: Recall, tmp_path: Path) -> None:
+    write_calibrated(bare / "model.onnx", tmp_path / "a" / "model.onnx", fitted)
+    info = export_model(open_checkpoint(tmp_path / "a"), tmp_path / "b", mem_len=8)
+    assert info.parity["max_difference"] < 1e-4
+    recall = Model.load(tmp_path / "b").info.recall
+    assert recall is not None
+    assert recall.to_dict() == Recall.from_dict(fitted.to_dict()).to_dict()
+
+
+def lakhnes(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command(bare: Path, tmp_path: Path) -> None:
+    data, made = tmp_path / "data", tmp_path / "made"
+    write_prepared(data, CODEC, {"valid": {f"{i}.mid": tokens for i, tokens in enumerate(SONGS)}})
+    done = lakhnes("calibrate", bare, "--data", data, "-o", made, "--tokens", 3000, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["file"] == str(made / "model.onnx")
+    assert (facts["fitted"], facts["tested"]) == (2250, 750)
+    assert facts["loss"] < facts["network_loss"]
+    losses = {
+        option: json.loads(lakhnes("evaluate", made, "--data", data, "--json", option).stdout)
+        for option in ("--recall", "--no-recall")
+    }
+    assert losses["--recall"]["loss"] < losses["--no-recall"]["loss"]
+    assert "recall" in losses["--recall"]["how"]
+    told = lakhnes("calibrate", made, "--data", data, "--tokens", 3000).stdout
+    assert f"wrote   {made / 'model.onnx'}" in told
+
+
+def test_a_model_that_it_makes_no_better_stays_as_it_is(bare: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0).integers(1, 631, 108)
+    write_prepared(tmp_path / "data", CODEC, {"valid": {"a": SONGS[0][:8] * 37 + random.tolist()}})
+    done = lakhnes("calibrate", bare, "--data", tmp_path / "data", "-o", tmp_path / "made")
+    assert done.returncode == 0
+    assert "as it is" in done.stdout
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nes-6x384", "--data", "nowhere"), "give a folder for the new one with -o"),
+        (("nobody", "--data", "nowhere"), "no model 'nobody'"),
+        (("nes-6x384", "--data", "nowhere", "-o", "x"), "nowhere is no folder"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: tuple[str, ...], reason: str) -> None:
+    done = lakhnes("calibrate", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
