@@ -92,7 +92,7 @@ def test_what_comes_out_are_probabilities(
     memory.hear(0)
     for row, token in zip(logits, tokens, strict=False):
         memory.mix(row)
-        memory.hear(token)
+        memory.hear(token, learn=True)
     mixed = memory.mix(logits[-1])
     assert mixed.dtype == np.float32
     assert np.exp(mixed.astype(float)).sum() == pytest.approx(1, abs=1e-4)
@@ -129,12 +129,21 @@ def test_the_bias_learns_what_comes_after_a_kind_of_event() -> None:
     logits = np.zeros(631, np.float32)
     for token in [80, 380] * 12:
         memory.mix(logits)
-        memory.hear(token)
+        memory.hear(token, learn=True)
     after_note = np.exp(memory.mix(logits))
     memory.hear(80)
     after_wait = np.exp(memory.mix(logits))
     assert after_note[80] > 2 / 631 > after_wait[80]
     assert after_wait[380] > 2 / 631 > after_note[380]
+
+
+def test_what_is_composed_teaches_the_bias_nothing() -> None:
+    memory = heard(trusting(-60.0, rate=0.1), [0])
+    logits = np.random.default_rng(0).normal(0, 2, 631).astype(np.float32)
+    for token in [80, 380] * 12:
+        memory.mix(logits)
+        memory.hear(token)
+    assert memory.mix(logits) == pytest.approx(log_softmax(logits), abs=1e-4)
 
 
 def test_copies_go_their_own_ways() -> None:
@@ -145,7 +154,7 @@ def test_copies_go_their_own_ways() -> None:
         rows = []
         for row, token in zip(logits, tokens, strict=False):
             rows.append(memory.mix(row).tolist())
-            memory.hear(token)
+            memory.hear(token, learn=True)
         return rows
 
     first = heard(recall, [380, 80, 440, 80, 380])

@@ -162,7 +162,9 @@ def evaluate_exported(
         batch.reset()
         for start in range(0, len(tokens), PREFILL_CHUNK):
             part = tokens[start : start + PREFILL_CHUNK]
-            total += total_loss(batch.prefill(part[None])[0], wanted[start : start + PREFILL_CHUNK])
+            total += total_loss(
+                batch.prefill(part[None], learn=True)[0], wanted[start : start + PREFILL_CHUNK]
+            )
             progress(stream * len(tokens) + start + len(part), data.size)
     return Evaluation(total / data.size, data.size)
 

@@ -4,7 +4,7 @@ A network sees no further than its memory, and copies what it sees imperfectly. 
 looked for among all that came before, in four views that leave out more or less; the longer a passage there
 ends like the song does now, the more what followed it is expected again. A small gate says how far to
 trust that, by how well it has done so far. Two corrections of the network come before: a temperature for one
-that is surer than it should be, and a bias that learns, while the song goes on, which events it likes.
+that is surer than it should be, and a bias that learns from music that is given which events it likes.
 
 All numbers are fitted on songs that the network was not trained on, by `lakhnes calibrate`.
 
@@ -13,7 +13,7 @@ Sources:
 - Grave et al. 2017, "Improving neural language models with a continuous cache"; Merity et al. 2017, "Pointer
   sentinel mixture models": expecting again what followed, and the gate.
 - Guo et al. 2017, "On calibration of modern neural networks": the temperature.
-- Krause et al. 2018, "Dynamic evaluation of neural sequence models": learning while the song goes on.
+- Krause et al. 2018, "Dynamic evaluation of neural sequence models": learning from the music that is heard.
 """
 
 from __future__ import annotations
@@ -184,15 +184,22 @@ class Recollection:
         twin._bias = self._bias.copy()  # the other arrays are replaced, never changed
         return twin
 
-    def hear(self, token: int) -> None:
-        """Takes the next token of the stream."""
+    def hear(self, token: int, *, learn: bool = False) -> None:
+        """Takes the next token of the stream.
+
+        Args:
+            token: its id.
+            learn: whether the bias learns from it. Right for music that is given; a model that learned from
+                what it composes itself would drift.
+        """
         if self._expected is not None:
             network, recalled = self._expected
             self.success += (1 - MEMORY) * (float(gain(network[token], recalled[token])) - self.success)
-            bias = self._bias[self._kind]
-            bias *= DECAY
-            bias -= self._strength * self._recall.rate * network
-            bias[token] += self._strength * self._recall.rate
+            if learn:
+                rate, bias = self._strength * self._recall.rate, self._bias[self._kind]
+                bias *= DECAY
+                bias -= rate * network
+                bias[token] += rate
             self._expected = None
         new = self._views.tokens[:, token : token + 1]
         same = (self._seen == new).view(np.uint8)  # uint8 [VIEWS, n]
