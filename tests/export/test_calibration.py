@@ -54,7 +54,7 @@ def test_the_runtime_does_what_was_fitted(bare: Path, fitted: Recall) -> None:
     memory = Recollection(fitted, views)
     losses = []
     for token, target, row in zip(tokens, targets, logits, strict=True):
-        memory.hear(token, learn=True)
+        memory.hear(token, given=True)
         losses.append(-memory.mix(row)[target])
     fit = Fit(fitted)
     with torch.no_grad():

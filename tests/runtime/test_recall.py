@@ -30,10 +30,10 @@ def trusting(log_odds: float, *, rate: float = 0.0, temperature: float = 1.0) ->
     return replace(NEVER, scores=worth, recency=1.0, gate=gate, rate=rate, temperature=temperature)
 
 
-def heard(recall: Recall, tokens: list[int]) -> Recollection:
+def heard(recall: Recall, tokens: list[int], *, given: bool = False) -> Recollection:
     memory = Recollection(recall, ALL)
     for token in tokens:
-        memory.hear(token)
+        memory.hear(token, given=given)
     return memory
 
 
@@ -92,17 +92,20 @@ def test_what_comes_out_are_probabilities(
     memory.hear(0)
     for row, token in zip(logits, tokens, strict=False):
         memory.mix(row)
-        memory.hear(token, learn=True)
+        memory.hear(token, given=True)
     mixed = memory.mix(logits[-1])
     assert mixed.dtype == np.float32
     assert np.exp(mixed.astype(float)).sum() == pytest.approx(1, abs=1e-4)
     assert -3 <= memory.success <= 3
 
 
-def test_without_trust_it_is_the_network_at_its_temperature() -> None:
-    memory = heard(trusting(-60.0, temperature=1.25), [372, 5, 373, 5, 372])
+@pytest.mark.parametrize(("given", "temperature"), [(True, 1.25), (False, 1.0)])
+def test_without_trust_it_is_the_network_corrected_where_music_is_given(
+    given: bool, temperature: float
+) -> None:
+    memory = heard(trusting(-60.0, temperature=1.25), [372, 5, 373, 5, 372], given=given)
     logits = np.random.default_rng(0).normal(0, 3, 631).astype(np.float32)
-    assert memory.mix(logits) == pytest.approx(log_softmax(logits / 1.25), abs=1e-4)
+    assert memory.mix(logits) == pytest.approx(log_softmax(logits / temperature), abs=1e-4)
 
 
 def test_what_followed_a_passage_is_expected_again() -> None:
@@ -129,7 +132,7 @@ def test_the_bias_learns_what_comes_after_a_kind_of_event() -> None:
     logits = np.zeros(631, np.float32)
     for token in [80, 380] * 12:
         memory.mix(logits)
-        memory.hear(token, learn=True)
+        memory.hear(token, given=True)
     after_note = np.exp(memory.mix(logits))
     memory.hear(80)
     after_wait = np.exp(memory.mix(logits))
@@ -154,7 +157,7 @@ def test_copies_go_their_own_ways() -> None:
         rows = []
         for row, token in zip(logits, tokens, strict=False):
             rows.append(memory.mix(row).tolist())
-            memory.hear(token, learn=True)
+            memory.hear(token, given=True)
         return rows
 
     first = heard(recall, [380, 80, 440, 80, 380])

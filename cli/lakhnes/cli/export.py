@@ -58,7 +58,8 @@ def export(
             progress=status.update,
         )
     if as_json:
-        typer.echo(json.dumps({"folder": str(output), **info.to_dict()}))
+        calibrated = info.recall is not None
+        typer.echo(json.dumps({"folder": str(output), **info.to_dict(), "recall": calibrated}))
         return
     typer.echo(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
     typer.echo(

@@ -23,7 +23,9 @@ def models(as_json: JsonFlag = False) -> None:
         except LakhnesError as error:
             rows.append({**row, "error": str(error)})
             continue
-        rows.append({**row, "megabytes": round(path.stat().st_size / 1e6, 1), **info.to_dict(), "name": name})
+        size = round(path.stat().st_size / 1e6, 1)
+        calibrated = info.recall is not None
+        rows.append({**row, "megabytes": size, **info.to_dict(), "recall": calibrated, "name": name})
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -35,7 +37,7 @@ def models(as_json: JsonFlag = False) -> None:
         typer.echo(
             f"  {row['n_layer']} layers of {row['d_model']}, {row['n_parameters'] / 1e6:.1f} M parameters, "
             f"{row['precision']}, {row['megabytes']} MB, memory of {row['mem_len']} events, "
-            f"timing {row['timing']}"
+            f"timing {row['timing']}{', calibrated' if row['recall'] else ''}"
         )
         typer.echo(f"  {row['provenance'] or 'made from ' + row['source']}")
         typer.echo(f"  {row['path']}")

@@ -171,7 +171,7 @@ def _losses(heard: list[Heard], recall: Recall, views: Views) -> NDArray[np.floa
     for row, one in zip(losses, heard, strict=True):
         memory = Recollection(recall, views)
         for place, (token, target, logits) in enumerate(zip(*one, strict=True)):
-            memory.hear(token, learn=True)
+            memory.hear(token, given=True)
             row[place] = -memory.mix(logits)[target]
     return losses
 
@@ -202,7 +202,7 @@ def blocks_of(one: Heard, recall: Recall, views: Views) -> Iterator[Block]:
         part = slice(start, start + _BLOCK)
         networks, lengths, distances, following, counts = [], [], [], [], []
         for token, logits in zip(one.tokens[part], one.logits[part], strict=True):
-            memory.hear(token, learn=True)
+            memory.hear(token, given=True)
             memory.mix(logits)
             networks.append(memory.network(logits).astype(np.float32))
             found = memory.matches()

@@ -163,7 +163,7 @@ def evaluate_exported(
         for start in range(0, len(tokens), PREFILL_CHUNK):
             part = tokens[start : start + PREFILL_CHUNK]
             total += total_loss(
-                batch.prefill(part[None], learn=True)[0], wanted[start : start + PREFILL_CHUNK]
+                batch.prefill(part[None], given=True)[0], wanted[start : start + PREFILL_CHUNK]
             )
             progress(stream * len(tokens) + start + len(part), data.size)
     return Evaluation(total / data.size, data.size)

@@ -56,7 +56,7 @@ class Composer:
 
     def _compose(self) -> Iterator[Event]:
         self._model.reset()
-        logits = self._model.prefill(self._prompt, learn=True)[-1]
+        logits = self._model.prefill(self._prompt, given=True)[-1]
         while True:
             token, events = self.song.take(logits)
             yield from events
@@ -91,7 +91,7 @@ def compose_together(
     heard = [END_TOKEN, *prompt][-model.info.mem_len :]
     waiting = iter(songs)
     model.reset()
-    model.prefill(heard[:-1], learn=True)
+    model.prefill(heard[:-1], given=True)
     beginning = model.snapshot()
     rows: list[Song | None] = list(islice(waiting, width))
     batch = model.batch(max(1, len(rows)))

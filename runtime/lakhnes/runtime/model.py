@@ -137,14 +137,14 @@ class Batch:
         return self._mixed(ids, self._run(ids, self._distance, mask))[:, 0]
 
     def prefill(
-        self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, learn: bool = False
+        self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
     ) -> Logits:
         """Reads many tokens of each stream, with the same result as so many steps.
 
         Args:
             tokens: their ids [B, n].
             chunk: how many go through the graph at once.
-            learn: see `Model.prefill`.
+            given: see `Model.prefill`.
 
         Returns:
             float32 [B, n, V]: row i for the token after token i.
@@ -161,7 +161,7 @@ class Batch:
             near = np.where((distance >= 0) & (distance <= self._mem_len), np.float32(0), MASKED)
             unused = np.pad(self._mask, ((0, 0), (0, n)))[:, None, None]  # [B, 1, 1, S+T]
             logits = self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused))
-            rows.append(self._mixed(part, logits, learn))
+            rows.append(self._mixed(part, logits, given))
         return np.concatenate(rows, 1)
 
     def snapshot(self, stream: int = 0) -> Snapshot:
@@ -219,12 +219,12 @@ class Batch:
         self.reset()
         return np.concatenate([chunk, step[:1], far[0]])
 
-    def _mixed(self, tokens: NDArray[np.int64], logits: Logits, learn: bool = False) -> Logits:
+    def _mixed(self, tokens: NDArray[np.int64], logits: Logits, given: bool = False) -> Logits:
         """What comes after each token [B, T], of the graph's logits [B, T, V] and what streams remember."""
         for stream, remembered in enumerate(self._recollections):
             if remembered is not None:
                 for place, token in enumerate(tokens[stream]):
-                    remembered.hear(int(token), learn=learn)
+                    remembered.hear(int(token), given=given)
                     logits[stream, place] = remembered.mix(logits[stream, place])
         return logits
 
@@ -373,7 +373,7 @@ class Model:
         return logits
 
     def prefill(
-        self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, learn: bool = False
+        self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
     ) -> Logits:
         """Reads many tokens, with the result of so many steps.
 
@@ -384,14 +384,14 @@ class Model:
         Args:
             tokens: their ids [n].
             chunk: how many go through the graph at once.
-            learn: whether the bias of a calibrated model learns from them: right for music that is given,
-                not for what the model composed.
+            given: whether they are of music that is given, rather than composed by the model itself; a
+                calibrated model foresees that with corrections of its own.
 
         Returns:
             float32 [n, V]: row i for the token after token i.
         """
         ids = np.asarray(tokens, np.int64).reshape(1, -1)
-        logits: Logits = self._stream.prefill(ids, chunk=chunk, learn=learn)[0]
+        logits: Logits = self._stream.prefill(ids, chunk=chunk, given=given)[0]
         return logits
 
     def snapshot(self) -> Snapshot:

@@ -2,9 +2,9 @@
 
 A network sees no further than its memory, and copies what it sees imperfectly. Here the last events are
 looked for among all that came before, in four views that leave out more or less; the longer a passage there
-ends like the song does now, the more what followed it is expected again. A small gate says how far to
-trust that, by how well it has done so far. Two corrections of the network come before: a temperature for one
-that is surer than it should be, and a bias that learns from music that is given which events it likes.
+ends like the song does now, the more what followed it is expected again. A small gate says how far to trust
+that, by how well it has done so far. Where music is given, two corrections of the network come before: a
+temperature for one that is surer than it should be, and a bias that learns which events this music likes.
 
 All numbers are fitted on songs that the network was not trained on, by `lakhnes calibrate`.
 
@@ -175,6 +175,7 @@ class Recollection:
         self._seen = np.zeros((VIEWS, 0), np.int16)
         self._lengths = np.zeros((VIEWS, 0), np.uint8)
         self._bias = np.zeros((views.kinds, views.tokens.shape[1]), np.float32)
+        self._given = False
         self._expected: tuple[Floats, Floats] | None = None
         self.success = 0.0
 
@@ -184,23 +185,24 @@ class Recollection:
         twin._bias = self._bias.copy()  # the other arrays are replaced, never changed
         return twin
 
-    def hear(self, token: int, *, learn: bool = False) -> None:
+    def hear(self, token: int, *, given: bool = False) -> None:
         """Takes the next token of the stream.
 
         Args:
             token: its id.
-            learn: whether the bias learns from it. Right for music that is given; a model that learned from
-                what it composes itself would drift.
+            given: whether it is of music that is given, not of what the model composes: for that alone the
+                network is corrected. A song that only hears itself would drift.
         """
         if self._expected is not None:
             network, recalled = self._expected
             self.success += (1 - MEMORY) * (float(gain(network[token], recalled[token])) - self.success)
-            if learn:
+            if given:
                 rate, bias = self._strength * self._recall.rate, self._bias[self._kind]
                 bias *= DECAY
                 bias -= rate * network
                 bias[token] += rate
             self._expected = None
+        self._given = given
         new = self._views.tokens[:, token : token + 1]
         same = (self._seen == new).view(np.uint8)  # uint8 [VIEWS, n]
         same[:, 1:] *= np.minimum(self._lengths, LONGEST - 1) + 1
@@ -215,7 +217,8 @@ class Recollection:
 
     def network(self, logits: NDArray[np.float32]) -> Floats:
         """Probabilities [V] of the network alone, corrected: of its logits [V]."""
-        scores = logits / self._recall.temperature + self._bias[self._kind]
+        temperature = self._recall.temperature if self._given else 1.0
+        scores = logits / temperature + self._bias[self._kind]
         return np.asarray(_softmax(scores.astype(np.float64)))
 
     def mix(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
