@@ -55,6 +55,9 @@ _SHORT_SAMPLES = 150
 _LEAST = 1e-4
 """Probabilities below this look alike to the gate."""
 
+_TINY = 1e-30
+"""Stands for no probability where a logarithm is taken."""
+
 Floats = NDArray[np.float64]
 
 
@@ -225,9 +228,13 @@ class Recollection:
         """What comes next, of the network's logits [V]: logarithms of probabilities, float32 [V]."""
         network = self.network(logits)
         found = self.matches()
-        if not found.next.size:
-            self._expected = network, np.zeros_like(network)
-            return np.log(network).astype(np.float32)
+        recalled, trust = self._recalled(found, network) if found.next.size else (np.zeros_like(network), 0.0)
+        self._expected = network, recalled
+        mixed = network + self._strength * trust * (recalled - network)
+        return np.log(np.maximum(mixed, _TINY)).astype(np.float32)
+
+    def _recalled(self, found: Matches, network: Floats) -> tuple[Floats, float]:
+        """What matches expect, probabilities [V], and how far to trust that, 0..1."""
         r = self._recall
         scores = -r.recency * np.log(found.distance)
         for view, lengths in zip(r.scores, found.lengths, strict=True):
@@ -244,7 +251,7 @@ class Recollection:
                 (np.log(total) + max(most, -5.0)) / 4,
                 log_feature(recalled @ network),
                 *np.log1p(found.lengths.max(1)),
-                -(network @ np.log(network + 1e-30)),
+                -(network @ np.log(network + _TINY)),
                 np.log(network.max()),
                 *(self._views.waits[self._seen[0, -1]] == np.arange(3)),
                 2 * self.success,
@@ -252,10 +259,7 @@ class Recollection:
             ]
         )
         units = np.tanh(r.hidden @ seen)
-        trust = 1 / (1 + np.exp(-(r.gate[:-1] @ units + r.gate[-1])))
-        self._expected = network, recalled
-        mixed = network + self._strength * trust * (recalled - network)
-        return np.asarray(np.log(mixed), np.float32)
+        return recalled, float(1 / (1 + np.exp(-(r.gate[:-1] @ units + r.gate[-1]))))
 
     @property
     def _kind(self) -> int:
