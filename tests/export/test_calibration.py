@@ -15,7 +15,7 @@ from lakhnes.export import export_model, open_checkpoint  # noqa: E402
 from lakhnes.export.calibration import Fit, Heard, blocks_of, calibrate, write_calibrated  # noqa: E402
 from lakhnes.export.evaluation import fill_streams  # noqa: E402
 from lakhnes.export.prepared import write_prepared  # noqa: E402
-from lakhnes.runtime import Codec, Model, Timing, tx1  # noqa: E402
+from lakhnes.runtime import Codec, DataError, Model, Timing, tx1  # noqa: E402
 from lakhnes.runtime.recall import Recall, Recollection, Views  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -121,6 +121,12 @@ def test_a_model_that_it_makes_no_better_stays_as_it_is(bare: Path, tmp_path: Pa
     assert done.returncode == 0
     assert "as it is" in done.stdout
     assert not (tmp_path / "made").exists()
+
+
+def test_too_few_songs_are_refused(bare: Path) -> None:
+    streams = fill_streams([SONGS[0][:40]], tx1(), single_steps=True)
+    with pytest.raises(DataError, match=r"too little .* 41 events of 1 songs; give 100"):
+        calibrate(Model.load(bare), streams, 4000)
 
 
 @pytest.mark.parametrize(

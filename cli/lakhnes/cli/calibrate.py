@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import THREADS, JsonFlag
 
 
@@ -25,25 +26,21 @@ def calibrate(
         typer.Option("-o", "--output", help="Model folder to make; without it the model's own is changed."),
     ] = None,
     tokens: Annotated[
-        int, typer.Option(help="So many events of the songs at most, the last quarter to test it.", min=1)
+        int, typer.Option(help="So many events of the songs at most, the last quarter to test it.", min=100)
     ] = 160_000,
     threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
     as_json: JsonFlag = False,
 ) -> None:
     """Fits what a model remembers songs with, beside its network, to songs that are new to it."""
-    from lakhnes.runtime import MissingExtraError, Model, OptionError, list_models
+    from lakhnes.runtime import Model, OptionError, list_models
     from lakhnes.runtime.catalog import find_model
     from lakhnes.runtime.model_info import MODEL_FILE
 
-    try:
+    with training_side("lakhnes calibrate"):
         import torch
 
         from lakhnes.export.calibration import calibrate as fit
         from lakhnes.export.calibration import write_calibrated
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx"):
-            raise
-        raise MissingExtraError("train", "lakhnes calibrate") from None
     from lakhnes.export.evaluation import fill_streams
     from lakhnes.export.evaluation_songs import read_split
 

@@ -18,6 +18,7 @@ from lakhnes.cli.evaluation_report import (
     print_perplexity,
     print_statistics,
 )
+from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import (
     TEMPERATURE,
     THREADS,
@@ -215,17 +216,13 @@ def _open_exported(model: str, threads: int, recall: bool) -> tuple[Judged, Timi
 
 def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> tuple[Judged, Timing | None]:
     """Opens a checkpoint; its timing is None where it does not say."""
-    from lakhnes.runtime import Codec, MissingExtraError
+    from lakhnes.runtime import Codec
 
-    try:
+    with training_side("lakhnes evaluate of a checkpoint"):
         import torch
 
         from lakhnes.export.checkpoint_evaluation import composing_model, evaluate_checkpoint
         from lakhnes.export.checkpoints import open_checkpoint
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx"):
-            raise
-        raise MissingExtraError("train", "lakhnes evaluate of a checkpoint") from None
     torch.set_num_threads(threads)
     checkpoint = open_checkpoint(path)
     timing = checkpoint.timing or usual

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import JsonFlag
 
 
@@ -35,14 +36,10 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Makes a model folder of a checkpoint, and checks it against PyTorch."""
-    from lakhnes.runtime import MissingExtraError, Timing
+    from lakhnes.runtime import Timing
 
-    try:
+    with training_side("lakhnes export"):
         from lakhnes.export import export_model, open_checkpoint
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx"):
-            raise
-        raise MissingExtraError("train", "lakhnes export") from None
 
     from rich.console import Console
 

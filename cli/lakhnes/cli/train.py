@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import JsonFlag
 
 if TYPE_CHECKING:
@@ -62,14 +63,8 @@ def train(
     The run's folder gets last.pt and best.pt, log.csv and curves.png. `lakhnes export RUN -o MODEL` makes a
     model of it to compose with.
     """
-    from lakhnes.runtime import MissingExtraError
-
-    try:
+    with training_side("lakhnes train"):
         from lakhnes.export.training import train as run_training
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx"):
-            raise
-        raise MissingExtraError("train", "lakhnes train") from None
     from lakhnes.export.checkpoints import BEST, LAST, open_checkpoint, write_parts
     from lakhnes.export.prepared import open_prepared
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lakhnes.export.evaluation import Streams
+from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model import PREFILL_CHUNK, Model
 from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
@@ -38,6 +39,8 @@ from lakhnes.runtime.recall import (
 TEMPERATURES = tuple(np.linspace(0.9, 1.3, 21).round(2).tolist())
 RATES = (0.0, 0.03, 0.1, 0.2)
 """What is tried."""
+
+_LEAST_TOKENS = 100
 
 _BLOCK = 1024
 """Tokens of a stream that a step of the fit takes."""
@@ -80,8 +83,16 @@ def calibrate(
         streams: of songs that it was not trained on.
         tokens: so many at most, the last quarter of each stream for the test; 160,000 take some minutes.
         progress: told each stage, and how much of it is done, 0..1.
+
+    Raises:
+        DataError: if there are too few.
     """
-    length = min(streams.data.shape[1], max(4, tokens // len(streams.data)))
+    length = min(streams.data.shape[1], tokens // len(streams.data))
+    if length * len(streams.data) < _LEAST_TOKENS:
+        raise DataError(
+            f"There is too little to calibrate on: {length * len(streams.data)} events of {streams.songs} "
+            f"songs; give {_LEAST_TOKENS} or more."
+        )
     heard = list(_heard(model, streams.data[:, :length], streams.targets[:, :length], progress))
     n_fitted = 3 * length // 4
     fitted = [one.part(slice(n_fitted)) for one in heard]
