@@ -80,13 +80,12 @@ def evaluate(
     mem_len: Annotated[
         int, typer.Option(help="Memory of a checkpoint; an exported model has its own.", min=1, max=65_536)
     ] = 896,
-    recall: Annotated[
+    no_recall: Annotated[
         bool,
         typer.Option(
-            "--recall/--no-recall",
-            help="With what a calibrated model remembers of a song, or its network alone.",
+            "--no-recall", help="A calibrated model's network alone, without what it remembers of a song."
         ),
-    ] = True,
+    ] = False,
     threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
     statistics: Annotated[
         bool,
@@ -135,7 +134,7 @@ def evaluate(
     plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p, surprise or None))
     prepared = open_data(data)
     usual = Timing.SAMPLES if prepared is None else prepared.timing
-    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, recall)
+    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, not no_recall)
     with _counting("reading songs", quiet=as_json) as report:
         found = read_split(data, split, judged.codec, progress=report)
     if memorisation:
