@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from lakhnes.export.evaluation import Streams
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.model import PREFILL_CHUNK, Model
+from lakhnes.runtime.model import Model
 from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
 from lakhnes.runtime.recall import (
     FEATURES,
@@ -109,7 +109,7 @@ def calibrate(
     recall = fit.recall()
     progress("testing", 0.0)
     loss = _losses(heard, recall, views)[:, n_fitted:]
-    alone = sum(_loss_at([one.part(slice(n_fitted, None))], 1.0) for one in heard) / loss.size
+    alone = _loss_at([one.part(slice(n_fitted, None)) for one in heard], 1.0) / loss.size
     return Calibration(recall, n_fitted * len(heard), loss.size, alone, float(loss.mean()))
 
 
@@ -158,12 +158,9 @@ def _heard(
 ) -> Iterator[Heard]:
     batch = model.batch(1)
     for number, (tokens, wanted) in enumerate(zip(data, targets, strict=True)):
+        progress("asking the network", number / len(data))
         batch.reset()
-        rows = []
-        for start in range(0, len(tokens), PREFILL_CHUNK):
-            progress("asking the network", (number + start / len(tokens)) / len(data))
-            rows.append(batch.prefill(tokens[None, start : start + PREFILL_CHUNK])[0])
-        yield Heard(tokens, wanted, np.concatenate(rows))
+        yield Heard(tokens, wanted, batch.prefill(tokens[None])[0])
 
 
 def _loss_at(heard: list[Heard], temperature: float) -> float:
