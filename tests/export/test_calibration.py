@@ -73,6 +73,8 @@ def test_a_calibrated_model_mixes_and_its_network_stays(bare: Path, fitted: Reca
     with_it, without = Model.load(tmp_path), Model.load(tmp_path, recall=0)
     logits = Model.load(bare).prefill(SONGS[0])
     np.testing.assert_array_equal(without.prefill(SONGS[0]), logits)
+    np.testing.assert_array_equal(with_it.without_recall().prefill(SONGS[0]), logits)
+    assert without.without_recall() is without
     memory = Recollection(Recall.from_dict(fitted.to_dict()), Views(CODEC))
     mixed = []
     for token, row in zip(SONGS[0], logits, strict=True):

@@ -157,7 +157,7 @@ def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settin
         span = 0, score.length
         return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in free})
 
-    return Arrangement(Composer(model, song), finish)
+    return Arrangement(Composer(model.without_recall(), song), finish)
 
 
 def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangement:
@@ -178,7 +178,7 @@ def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangem
         span = 0, score.length
         return _joined(noise, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in MELODIC})
 
-    return Arrangement(Composer(model, song), finish)
+    return Arrangement(Composer(model.without_recall(), song), finish)
 
 
 def regenerate(
@@ -250,7 +250,9 @@ def regenerate(
 
     progress(0.0)
     prompt = model.codec.tokens(before)
-    for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
+    for composed in compose_together(
+        model.without_recall(), map(song, takes), width=width, prompt=prompt, progress=told
+    ):
         whole, grid = composed.score(), takes[songs.index(composed)].grid
         yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, span, grid) for v in voices})
 

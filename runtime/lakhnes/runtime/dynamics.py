@@ -54,7 +54,7 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
         )
         return Score((p1, p2, tr, no), plain.length)
 
-    return Arrangement(Composer(model, song), finish)
+    return Arrangement(Composer(model.without_recall(), song), finish)
 
 
 def _at_full_volume(note: Note) -> Note:

@@ -132,4 +132,4 @@ def _going_on(
         length_samples=end,
         constraints=constraints,
     )
-    return Arrangement(Composer(model, song), lambda whole: whole)
+    return Arrangement(Composer(model.without_recall(), song), lambda whole: whole)

@@ -352,6 +352,13 @@ class Model:
         """Another model with these weights and a memory of its own; both may run at once, in two threads."""
         return Model(self._session, self.info, self._recall)
 
+    def without_recall(self) -> Model:
+        """The network alone, or this model itself where it remembers nothing anyway.
+
+        For music around kept events: what followed before may not come there, and time would stand still.
+        """
+        return Model(self._session, self.info, 0.0) if self._empty else self
+
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
         return Batch(self._session, self.info, size, self._empty)
