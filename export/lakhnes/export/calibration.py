@@ -230,7 +230,7 @@ def blocks_of(one: Heard, recall: Recall, views: Views) -> Iterator[Block]:
 
 
 class Fit(nn.Module):
-    """The part of `Recollection.mix` that has weights, for whole blocks."""
+    """`Recollection.mix` with weights that learn, for whole blocks."""
 
     def __init__(self, plain: Recall) -> None:
         super().__init__()
@@ -287,7 +287,7 @@ class Fit(nn.Module):
         network_right: Tensor,
         recalled_right: Tensor,
     ) -> Tensor:
-        """float32 [n, FEATURES], as `Recollection.mix` makes them."""
+        """float32 [n, FEATURES], as `Recollection._recalled` makes them."""
         network, n = block.network, len(total)
         highest, likeliest = recalled.max(1)
         longest = total.new_zeros(n, VIEWS).scatter_reduce(
