@@ -29,6 +29,7 @@ from lakhnes.runtime import (
     Timing,
     Voice,
     clean_frames,
+    monotony,
     parse_scale,
     tx1,
     tx2,
@@ -358,10 +359,10 @@ def test_options_out_of_range_are_refused() -> None:
 
 
 def urged(codec: Codec, events: Iterable[Event]) -> np.ndarray:
-    monotony = Monotony(codec)
+    urging = Monotony(codec)
     for event in events:
-        monotony.observe(event)
-    row = monotony.penalty()
+        urging.observe(event)
+    row = urging.penalty()
     return np.zeros(len(codec.vocabulary)) if row is None else row
 
 
@@ -388,18 +389,51 @@ def test_a_pitch_that_comes_all_the_time_is_less_likely() -> None:
     assert not urged(codec, [drum, wait] * 30).any()
 
 
-def test_two_or_three_pitches_that_are_all_there_is_are_less_likely() -> None:
+def losses(pitches: Iterable[int], samples: int = 4410) -> dict[int, float]:
     codec = Codec(tx1(), Timing.FRAMES)
+    row = urged(codec, repeated(pitches, samples))
+    return {codec.vocabulary.events[token].value: row[token] for token in np.flatnonzero(row < 0)}
 
-    def loss(pitches: list[int]) -> dict[int, float]:
-        row = urged(codec, repeated(pitches))
-        return {codec.vocabulary.events[token].value: row[token] for token in np.flatnonzero(row)}
 
-    assert loss([60, 62] * 10) == {}
-    assert loss([60, 62] * 12) == pytest.approx({60: -1.2, 62: -1.2})
-    assert loss([60, 62, 64] * 8) == pytest.approx({60: -0.6, 62: -0.6, 64: -0.6})
-    assert loss([60, 62, 64, 65] * 6) == {}
-    assert loss([60] * 17 + [62] * 7) == pytest.approx({60: -0.6 - 1.2, 62: -1.2})
+def test_two_or_three_pitches_that_are_all_there_is_are_less_likely() -> None:
+    thue_morse = [60 + 2 * (place.bit_count() % 2) for place in range(24)]  # no figure comes thrice in a row
+    assert losses(thue_morse[:20]) == {}
+    assert losses(thue_morse) == pytest.approx({60: -1.2, 62: -1.2})
+    three = [60 + 2 * (place % 3) for place in range(12)]
+    assert losses([*three, *three[::-1]]) == pytest.approx({60: -0.6, 62: -0.6, 64: -0.6})
+    assert losses([60, 62, 64, 65] * 5) == {}
+    assert losses([60] * 17 + [62] * 7) == pytest.approx({60: -0.6 - 1.2, 62: -1.2})
+
+
+def circling(pitches: list[int]) -> dict[int, float]:
+    """What a pitch loses for going on with a figure of the last notes, by definition."""
+    found: dict[int, float] = {}
+    for period in range(2, min(16, len(pitches)) + 1):
+        differs = [now != then for now, then in zip(pitches[period:], pitches, strict=False)]
+        times = [*differs[::-1], True].index(True) / period
+        if times > 4 and len(set(pitches[-period:])) > 1:
+            pitch = pitches[-period]
+            found[pitch] = min(found.get(pitch, 0.0), -min(6.0, 0.5 * (times - 4)))
+    return found
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(60, 63), max_size=18), st.integers(1, 20), st.sampled_from([735, 7350, 29_400]))
+def test_a_figure_that_comes_again_and_again_is_less_likely(
+    figure: list[int], times: int, samples: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monotony, "_USUAL_REPEATS", (24, 24, 24))  # of its last 24 notes; so never too often
+        line = [60, 64, 65, *figure * times, *figure[:1]]
+        heard = line[-(12 * 44_100 // samples) :]  # what was 12 s ago is forgotten
+        assert losses(line, samples) == pytest.approx(circling(heard))
+
+
+def test_how_much_less_likely_a_figure_is() -> None:
+    trill = [losses([60, 62] * n).get(60, 0.0) for n in (4, 5, 6, 10, 40)]
+    assert trill == pytest.approx([0, 0, -0.5, -2.5, -6])
+    assert losses([60, 64, 67, 72] * 6) == pytest.approx({60: -0.5})
+    assert losses([60, 64, 67, 72] * 6 + [65]) == {}
 
 
 def test_a_note_that_is_held_is_urged_to_end() -> None:

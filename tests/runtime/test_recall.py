@@ -110,10 +110,11 @@ def test_without_trust_it_is_the_network_corrected_where_music_is_given(
 
 def test_what_followed_a_passage_is_expected_again() -> None:
     passage = [380, 80, 440, 200, 372, 80, 600, 300]
-    memory = heard(trusting(0.0), [*passage, 441, 80, 442, 80, *passage])
-    mixed = memory.mix(np.zeros(631, np.float32))
-    assert mixed.argmax() == 441
-    assert np.exp(mixed[441]) == pytest.approx(0.5, abs=0.01)
+    song = [*passage, 441, 80, 442, 80, *passage]
+    for of_others, trusted in ((True, 0.5), (False, 0.25)):  # in what the model composed itself, by half
+        mixed = heard(trusting(0.0), song, given=of_others).mix(np.zeros(631, np.float32))
+        assert mixed.argmax() == 441
+        assert np.exp(mixed[441]) == pytest.approx(trusted, abs=0.01)
 
 
 def test_success_follows_what_recalling_foresaw() -> None:

@@ -49,6 +49,10 @@ DECAY = 0.997
 MEMORY = 0.95
 """What stays of how well recalling did, an event later."""
 
+_OWN_TRUST = 0.5
+"""How far matches are trusted in what the model composes itself, against music that is given. Trusted as far,
+its songs return more than music does, for they hear themselves."""
+
 _SHORT_SAMPLES = 150
 """Shorter waits lie inside a frame: a sound driver's own time between two of its writes."""
 
@@ -230,7 +234,8 @@ class Recollection:
         found = self.matches()
         recalled, trust = self._recalled(found, network) if found.next.size else (np.zeros_like(network), 0.0)
         self._expected = network, recalled
-        mixed = network + self._strength * trust * (recalled - network)
+        trust *= self._strength * (1.0 if self._given else _OWN_TRUST)
+        mixed = network + trust * (recalled - network)
         return np.log(np.maximum(mixed, _TINY)).astype(np.float32)
 
     def _recalled(self, found: Matches, network: Floats) -> tuple[Floats, float]:
