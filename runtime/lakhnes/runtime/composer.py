@@ -56,7 +56,8 @@ class Composer:
 
     def _compose(self) -> Iterator[Event]:
         self._model.reset()
-        logits = self._model.prefill(self._prompt, given=True)[-1]
+        self._model.prefill(self._prompt[:-1], given=True)
+        logits = self._model.step(self._prompt[-1])
         while True:
             token, events = self.song.take(logits)
             yield from events

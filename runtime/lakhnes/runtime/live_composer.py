@@ -171,9 +171,12 @@ class LiveComposer:
         prompt: list[int] = []
         if self._last is not None:
             codec = self._model.codec
-            sounding = self._last.sounding(codec, len(self._last.tokens))
+            turns = self._last.last_turns(codec, len(self._last.tokens))
+            last = sorted(codec.event(self._last.tokens[place]) for place in turns)
             prompt = self._last.heard(self._model.info.mem_len)
-            prompt += [codec.token(Event(Kind.NOTE_OFF, voice)) for voice in sorted(sounding)]
+            prompt += [
+                codec.token(Event(Kind.NOTE_OFF, event.voice)) for event in last if event.kind is Kind.NOTE_ON
+            ]
         return self.timeline.begin(tick, prompt)
 
     def _extend(self, span: Span, target: int, limit: int | None) -> None:
@@ -216,14 +219,9 @@ class LiveComposer:
         )
         past = self._grid.tick(self._grid.sample(span.end) - REMEMBERED_SECONDS * SAMPLE_RATE)
         first = max(0, min(len(span.ticks) - self._model.info.mem_len, bisect_left(span.ticks, past)))
-        start = span.ticks[first] if span.ticks else span.end
-        before = span.sounding(codec, first)
-        if start:
-            song.hear([Event(Kind.WAIT, None, self._grid.sample(start))])
-        song.hear(Event(Kind.NOTE_ON, voice, pitch) for voice, pitch in sorted(before.items()))
-        now = start
-        for tick, token in zip(span.ticks[first:], span.tokens[first:], strict=True):
-            event = codec.event(token)
+        now = 0
+        for place in (*span.last_turns(codec, first), *range(first, len(span.ticks))):
+            tick, event = span.ticks[place], codec.event(span.tokens[place])
             if event.kind is Kind.WAIT:
                 continue
             if tick > now:

@@ -56,19 +56,18 @@ class Span:
         before = self.prompt[-(count - len(own)) :] if len(own) < count else ()
         return [*before, *own]
 
-    def sounding(self, codec: Codec, before: int) -> dict[Voice, int]:
-        """The pitch of each voice that sounds after the first `before` of its tokens."""
-        notes: dict[Voice, int] = {}
+    def last_turns(self, codec: Codec, before: int) -> list[int]:
+        """Where, among the first `before` of its tokens, each voice last began or ended a note; in order."""
+        places: list[int] = []
         left = set(Voice)
         for index in range(before - 1, -1, -1):
             event = codec.event(self.tokens[index])
             if event.voice in left and event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
                 left.discard(event.voice)
-                if event.kind is Kind.NOTE_ON:
-                    notes[event.voice] = event.value
+                places.append(index)
                 if not left:
                     break
-        return notes
+        return places[::-1]
 
     def happens(self, codec: Codec, first: int, last: int) -> list[Moment]:
         """What happens from tick `first` on and before tick `last`, in order."""
