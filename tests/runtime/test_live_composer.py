@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lakhnes.runtime import (
@@ -13,6 +14,7 @@ from lakhnes.runtime import (
     LiveComposer,
     Model,
     Moment,
+    Monotony,
     Note,
     Part,
     Sampling,
@@ -21,6 +23,8 @@ from lakhnes.runtime import (
     Steering,
     Voice,
 )
+from lakhnes.runtime.constraints import Row
+from lakhnes.runtime.score import events_of_score
 
 BAR = 4 * 480
 
@@ -212,6 +216,32 @@ def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
     twin.adopt(song_of(2))
     fill(twin, 2 * BAR, 6 * BAR)
     assert twin.timeline.score() == live.timeline.score(), "chance and song make the music"
+
+
+def test_going_on_knows_how_long_voices_have_held_and_rested(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat = 22_050
+    lead, short = Note(0, 2 * beat, 60), beat // 10
+    bass = [Note(place * short, short, 40 + place % 7) for place in range(280)]
+    score = Score((Part((lead,)), Part((Note(beat, 27 * beat, 72),)), Part(tuple(bass)), Part(())), 28 * beat)
+    rows = []
+
+    class Watched(Monotony):
+        def penalty(self) -> Row | None:
+            row = super().penalty()
+            rows.append(row)
+            return row
+
+    monkeypatch.setattr("lakhnes.runtime.steering.Monotony", Watched)
+    live = LiveComposer(tiny_model, BeatGrid.steady(120))
+    live.adopt(score, ringing=[Voice.P2])
+    assert live.compose(0, 8 * BAR)
+    whole = Monotony(tiny_model.codec)
+    for event in events_of_score(score, expression=False):
+        if event != Event(Kind.NOTE_OFF, Voice.P2):
+            whole.observe(event)
+    np.testing.assert_allclose(rows[0], whole.penalty())
 
 
 def test_a_limit_ends_composing(tiny_model: Model) -> None:
