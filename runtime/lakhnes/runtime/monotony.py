@@ -90,7 +90,7 @@ class Monotony(Constraint):
                 row[self._starts[voice]] += min(_MOST_RESTED_NATS, gain)
         for line in self._lines.values():
             line.forget(self._time - round(REMEMBERED_SECONDS * SAMPLE_RATE))
-            for token, nats in line.losses.items():
+            for token, nats in line.losses().items():
                 row[token] -= nats
         return row
 
@@ -109,14 +109,10 @@ class Monotony(Constraint):
 
 
 class _Line:
-    """The notes that a voice began of late.
-
-    Attributes:
-        losses: what tokens lose, nats, for coming all the time.
-    """
+    """The notes that a voice began of late."""
 
     def __init__(self) -> None:
-        self.losses: Mapping[int, float] = {}
+        self._losses: Mapping[int, float] | None = None  # of these notes, once it was asked for
         self._notes: deque[tuple[int, int]] = deque()  # when it began, its token
         self._runs = [0] * (_LONGEST_LOOP + 1)  # last notes in a row that are as those so many before them
 
@@ -125,7 +121,7 @@ class _Line:
         for period, earlier in enumerate(self._last(_LONGEST_LOOP), 1):
             self._runs[period] = self._runs[period] + 1 if earlier == token else 0
         self._notes.append((time, token))
-        self._judge()
+        self._losses = None
 
     def forget(self, before: int) -> None:
         """Forgets what was said before a time."""
@@ -135,13 +131,19 @@ class _Line:
             self._notes.popleft()
         count = len(self._notes)
         self._runs = [min(run, max(0, count - period)) for period, run in enumerate(self._runs)]
-        self._judge()
+        self._losses = None
+
+    def losses(self) -> Mapping[int, float]:
+        """What tokens lose, in nats, for coming all the time."""
+        if self._losses is None:
+            self._losses = self._judged()
+        return self._losses
 
     def _last(self, count: int) -> list[int]:
         """Tokens of the last notes, the last one first."""
         return [token for _, token in islice(reversed(self._notes), count)]
 
-    def _judge(self) -> None:
+    def _judged(self) -> Mapping[int, float]:
         last = self._last(_NOTES)
         losses: defaultdict[int, float] = defaultdict(float)
         said = Counter(last[::-1]).most_common(len(_USUAL_REPEATS))
@@ -155,4 +157,4 @@ class _Line:
             if again > _USUAL_LOOPS and len(set(last[:period])) > 1:
                 loss = min(_MOST_NATS, _LOOP_NATS * (again - _USUAL_LOOPS))
                 losses[last[period - 1]] = max(losses[last[period - 1]], loss)
-        self.losses = losses
+        return losses
