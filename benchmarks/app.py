@@ -185,7 +185,7 @@ class Bench:
     def takes(self) -> list[Figure]:
         """Composes four bars of a melody anew."""
         from lakhnes.runtime import Voice
-        from lakhnes.runtime.grid import PPQ
+        from lakhnes.runtime.time.grid import PPQ
         from lakhnes.studio.state import SongState
 
         times = []

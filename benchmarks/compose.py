@@ -30,7 +30,7 @@ import torch
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
 from lakhnes.runtime import Density, MaxLength, Model, Sampling, Scale, Song, Timing, parse_scale, tx1
-from lakhnes.runtime.catalog import list_models
+from lakhnes.runtime.model.catalog import list_models
 
 MEM_LEN = 512
 SIZES = {

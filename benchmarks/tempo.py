@@ -28,7 +28,7 @@ from simulated import KINDS, Kind, Simulated, simulate
 
 from lakhnes.bridge.midi import read_midi
 from lakhnes.runtime import SAMPLE_RATE, Note, Part, Score
-from lakhnes.runtime.tempo import SURE, Beats, track_beats
+from lakhnes.runtime.time.tempo import SURE, Beats, track_beats
 
 ROUNDS = 7
 DOUBLE = (0.25, 0.5, 1, 2, 4)

@@ -28,7 +28,7 @@ from lakhnes.export.train_config import PRESETS, TrainConfig, make_config
 from lakhnes.export.training_run import Run
 from lakhnes.export.transformer_xl import TransformerXLConfig, sinusoids
 from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1
-from lakhnes.runtime.events import VOCABULARY_PITCHES, Voice
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Voice
 
 
 def made_up(folder: Path) -> PreparedData:

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from lakhnes.gui.main_window import MainWindow
 from lakhnes.gui.theme import DARK
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.preferences import PreferenceStore
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Choice, Studio

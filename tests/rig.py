@@ -17,7 +17,7 @@ from jack import JackServer
 
 from lakhnes.bridge import gm
 from lakhnes.runtime import Composer, Event, Kind, Model, Song, Steering, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 RATE = 48_000
 SEED = 26

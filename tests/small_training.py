@@ -8,7 +8,7 @@ import numpy as np
 from lakhnes.export.prepared import PreparedData, write_prepared
 from lakhnes.export.train_config import TrainConfig, make_config
 from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1
-from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 
 def song(codec: Codec, seed: int, n_notes: int = 60) -> list[int]:

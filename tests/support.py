@@ -8,7 +8,7 @@ from types import ModuleType
 from hypothesis import strategies as st
 
 from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice
-from lakhnes.runtime.events import VALUES
+from lakhnes.runtime.music.events import VALUES
 
 
 @st.composite

@@ -12,7 +12,7 @@ from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, R
 from lakhnes.apu.vgm import MAX_BYTES, parse_vgm, read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.runtime.errors import FormatError, OptionError
-from lakhnes.runtime.events import MAX_SAMPLES
+from lakhnes.runtime.music.events import MAX_SAMPLES
 
 WRITE = bytes((0xB4, 0x02, 0x55))
 END = b"\x66"

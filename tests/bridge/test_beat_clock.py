@@ -21,7 +21,7 @@ from lakhnes.bridge.beat_clock import (
 )
 from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.grid import TEMPI_BPM
+from lakhnes.runtime.time.grid import TEMPI_BPM
 
 
 def _running(position: float, jumps: int = 1) -> ClockState:

@@ -10,7 +10,7 @@ from lakhnes.bridge.daw_midi import GAP_TICKS
 from lakhnes.bridge.midi_grid import grid_of_midi
 from lakhnes.bridge.smf import parse
 from lakhnes.runtime import Note, Part, Score, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 symusic = pytest.importorskip("symusic")
 

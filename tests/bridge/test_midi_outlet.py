@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lakhnes.bridge import gm
 from lakhnes.bridge.midi_outlet import MidiOutlet
 from lakhnes.runtime import Kind, OptionError, PortLostError, Voice
-from lakhnes.runtime.events import VALUES
+from lakhnes.runtime.music.events import VALUES
 
 P1, P2, TR, NO = Voice
 

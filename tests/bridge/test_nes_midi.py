@@ -75,8 +75,8 @@ def test_a_file_written_and_read(tmp_path: Path) -> None:
 def test_all_of_nes_mdb_converts_and_comes_back(nesmdb: Path, split: str, n_files: int) -> None:
     """Every file to TX1 and TX2 without an unknown event, and back to the same notes."""
     from lakhnes.runtime import parse_text, tx1, tx2
-    from lakhnes.runtime.events import Kind
-    from lakhnes.runtime.score import score_from_events
+    from lakhnes.runtime.music.events import Kind
+    from lakhnes.runtime.music.score import score_from_events
 
     files = sorted((nesmdb / split).glob("*.mid"))
     assert len(files) == n_files

@@ -21,7 +21,7 @@ from support import scores, tune
 from lakhnes.bridge.drawing import UNITS, Box, Picture, Text, png_bytes, svg_bytes
 from lakhnes.bridge.picture import LEFT, MAX_HEIGHT, RIGHT, PictureSettings, picture
 from lakhnes.runtime import SAMPLE_RATE, Change, Kind, Note, OptionError, Part, Score, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 
 class Rectangle(NamedTuple):

@@ -14,7 +14,7 @@ from jack import JackServer, jack_server
 from rig import CHANNELS, Rig, Seed, stop
 
 from lakhnes.runtime import Model, Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 
 pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.slow]
 

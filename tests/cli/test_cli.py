@@ -16,8 +16,8 @@ from support import tune
 from lakhnes.bridge import MidiStyle, read_midi, write_midi
 from lakhnes.cli import options
 from lakhnes.runtime import find_model, read_text, tx1_text, tx2_text
-from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
-from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 
 def lakhnes(*arguments: object, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from support import tune
 from lakhnes.bridge import MidiStyle, write_midi
 from lakhnes.export.prepared import write_prepared
 from lakhnes.runtime import Codec, Score, Timing, parse_text, tx1, tx1_text
-from lakhnes.runtime.score import score_from_events
+from lakhnes.runtime.music.score import score_from_events
 
 KEYS = {"model", "how", "timing", "split", "loss", "ppl", "tokens", "songs", "seconds", "nats_per_second"}
 

@@ -22,7 +22,7 @@ from rig import CHANNELS, Due, Message, Monitor, Rig, Seed, heard_of, stop, unba
 
 from lakhnes.bridge import read_midi
 from lakhnes.runtime import Model
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 
 pytestmark = pytest.mark.jack
 

@@ -15,7 +15,7 @@ import soundfile
 from support import tune
 
 from lakhnes.apu import RegisterMode, read_vgm, registers_of, vgm_bytes
-from lakhnes.runtime.texts import tx1_text, tx2_text
+from lakhnes.runtime.music.texts import tx1_text, tx2_text
 
 
 def lakhnes(

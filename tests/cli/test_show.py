@@ -14,8 +14,8 @@ from support import tune
 from lakhnes.apu import registers_of, vgm_bytes
 from lakhnes.bridge import MidiStyle, write_midi
 from lakhnes.runtime import Score
-from lakhnes.runtime.grid import BeatGrid
-from lakhnes.runtime.texts import tx1_text, tx2_text
+from lakhnes.runtime.music.texts import tx1_text, tx2_text
+from lakhnes.runtime.time.grid import BeatGrid
 
 
 def lakhnes(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from support import module_of
 
 from lakhnes.bridge import import_midi
 from lakhnes.runtime import Kind, Model, find_model, tx1
-from lakhnes.runtime.events import parse_event
+from lakhnes.runtime.music.events import parse_event
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs/examples"

@@ -14,9 +14,9 @@ from lakhnes.export.adapt_seed import UnfitError, adapt_as_seed
 from lakhnes.export.songs import Recipe, content_of, songs_of_file
 from lakhnes.export.sources import Item
 from lakhnes.runtime import Note, Part, Score, Voice
-from lakhnes.runtime.events import SAMPLE_RATE, VOCABULARY_PITCHES
-from lakhnes.runtime.timing import Codec, Timing
-from lakhnes.runtime.vocabulary import tx2
+from lakhnes.runtime.music.events import SAMPLE_RATE, VOCABULARY_PITCHES
+from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.vocabulary import tx2
 
 BEAT = 480  # ticks, half a second
 

@@ -12,9 +12,9 @@ pytest.importorskip("torch")
 
 from lakhnes.export.augment import Augmenter, Changes, Happenings
 from lakhnes.runtime import Change, Codec, Kind, Note, Part, Score, Timing, Voice, tx1, tx2
-from lakhnes.runtime.events import VOCABULARY_PITCHES, Event
-from lakhnes.runtime.score import score_from_events
-from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Event
+from lakhnes.runtime.music.score import score_from_events
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 pytestmark = pytest.mark.train
 

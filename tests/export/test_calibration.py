@@ -16,7 +16,7 @@ from lakhnes.export.calibration import Fit, Heard, blocks_of, calibrate, write_c
 from lakhnes.export.evaluation import fill_streams  # noqa: E402
 from lakhnes.export.prepared import write_prepared  # noqa: E402
 from lakhnes.runtime import Codec, DataError, Model, Timing, tx1  # noqa: E402
-from lakhnes.runtime.recall import Recall, Recollection, Views  # noqa: E402
+from lakhnes.runtime.decode.recall import Recall, Recollection, Views  # noqa: E402
 
 pytestmark = pytest.mark.train
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lakhnes.export.memorisation import longest_runs, run_lengths, steps_of_songs
 from lakhnes.runtime import Codec, Note, Part, Score, Timing, parse_text, tx1
-from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 CODEC = Codec(tx1(), Timing.FRAMES)
 Voices = list[list[tuple[int, int]]]

@@ -13,7 +13,7 @@ from lakhnes.export.musical_statistics import (
     song_features,
 )
 from lakhnes.runtime import Change, Kind, Note, Part, Score
-from lakhnes.runtime.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
 

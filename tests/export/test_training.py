@@ -30,7 +30,7 @@ from lakhnes.runtime import (  # noqa: E402
     tx1,
     tx2,
 )
-from lakhnes.runtime.vocabulary import Vocabulary  # noqa: E402
+from lakhnes.runtime.music.vocabulary import Vocabulary  # noqa: E402
 
 pytestmark = pytest.mark.train
 

@@ -12,7 +12,7 @@ from support import tune
 from lakhnes.bridge import write_midi
 from lakhnes.gui.roll import Selection
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 
 pytestmark = pytest.mark.gui

@@ -18,7 +18,7 @@ from lakhnes.gui.roll_geometry import HEADER, PIXELS_PER_BEAT, RULER
 from lakhnes.gui.roll_painting import Sight, paint
 from lakhnes.gui.theme import DARK, LIGHT, Theme
 from lakhnes.runtime import Note, Part, Score, Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 from lakhnes.studio.view import View
 

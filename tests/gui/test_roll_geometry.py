@@ -22,7 +22,7 @@ from lakhnes.gui.roll_geometry import (
 )
 from lakhnes.gui.roll_selection import Selection, Selector, cell
 from lakhnes.runtime import BeatGrid, Part, Score, Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 
 GRID = BeatGrid.steady(120.0)
 NEARNESS = st.floats(*PIXELS_PER_BEAT)

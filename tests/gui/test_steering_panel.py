@@ -17,7 +17,7 @@ from lakhnes.gui.scale_box import key_and_scale
 from lakhnes.gui.seed_box import MAX_SEED
 from lakhnes.gui.steering_panel import SteeringPanel
 from lakhnes.runtime import DEFAULT_MODEL, OptionError, OutputError, parse_scale
-from lakhnes.runtime.scales import SCALES
+from lakhnes.runtime.music.scales import SCALES
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session
 from lakhnes.studio.state import SongState

@@ -20,7 +20,7 @@ from lakhnes.gui.theme import DARK, LIGHT
 from lakhnes.gui.transport import TransportBar
 from lakhnes.gui.transport_texts import late_text, place_text, time_text
 from lakhnes.runtime import Score
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.session import Session
 from lakhnes.studio.state import SongState

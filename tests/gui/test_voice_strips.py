@@ -15,7 +15,7 @@ from lakhnes.gui.pitch_box import PitchBox, note_name, note_pitch
 from lakhnes.gui.theme import DARK, LIGHT
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.runtime import Voice
-from lakhnes.runtime.events import VOCABULARY_PITCHES
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.studio.session import Session
 from lakhnes.studio.state import SongState, VoiceState
 from lakhnes.studio.studio import Studio

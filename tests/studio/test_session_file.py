@@ -17,7 +17,7 @@ from support import scores, tune
 from lakhnes.apu.instruments import instrument_names
 from lakhnes.bridge import read_midi
 from lakhnes.runtime import FormatError, Note, OutputError, Part, Score
-from lakhnes.runtime.events import MAX_SAMPLES
+from lakhnes.runtime.music.events import MAX_SAMPLES
 from lakhnes.studio import session_file
 from lakhnes.studio.session_file import MAX_BYTES, read_session, session_bytes, write_session
 from lakhnes.studio.state import SongState, VoiceState

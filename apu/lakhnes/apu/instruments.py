@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from math import pi, sin
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import Kind, Voice
-from lakhnes.runtime.score import FULL_VELOCITY, Part
+from lakhnes.runtime.music.events import Kind, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY, Part
 
 FRAME_SAMPLES = 735
 """Samples from one step of an instrument to the next: a video frame."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lakhnes.apu.instruments import InstrumentSet
 from lakhnes.apu.register_writer import RegisterWriter, VoiceState
 from lakhnes.apu.registers import SWEEP, Moment, RegisterMode, VoiceSteps
-from lakhnes.runtime.events import VALUES, Kind, Voice
+from lakhnes.runtime.music.events import VALUES, Kind, Voice
 
 _sample = attrgetter("sample")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
+from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
 MAX_WRITES = 1 << 22
 """Most writes of a song: half an hour of samples that a program writes to the DMC one by one."""

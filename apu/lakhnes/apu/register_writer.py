@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from lakhnes.runtime.events import Voice
+from lakhnes.runtime.music.events import Voice
 
 _CHANNELS = 0x15
 

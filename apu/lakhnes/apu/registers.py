@@ -22,8 +22,8 @@ from lakhnes.apu.instruments import FRAME_SAMPLES, Instrument, InstrumentSet
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, RegisterLog
 from lakhnes.apu.register_writer import RegisterWriter, VoiceState
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import Kind, Voice
-from lakhnes.runtime.score import FULL_VELOCITY, Part, Score
+from lakhnes.runtime.music.events import Kind, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY, Part, Score
 
 MAX_TIMER = 0x7FF
 """Longest timer of the pulses and the triangle, which makes their lowest pitch."""

@@ -13,7 +13,7 @@ from lakhnes.apu.bandlimit import LATENCY, coefficients
 from lakhnes.apu.native import Apu
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.music.events import SAMPLE_RATE
 
 CHANNELS = ("P1", "P2", "TR", "NO", "DM")
 """Pulse 1, pulse 2, triangle, noise, DMC."""

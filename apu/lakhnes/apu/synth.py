@@ -28,7 +28,7 @@ from lakhnes.apu.register_log import NTSC_CLOCK_HZ
 from lakhnes.apu.render import Renderer, Samples, Writes
 from lakhnes.apu.sound_files import LOUDER_ALONE, REFERENCE_GAIN
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
 
 SLACK_SECONDS = 0.003
 """How late a note may be told after it is due and still be heard in time."""

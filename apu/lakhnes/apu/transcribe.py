@@ -25,8 +25,8 @@ import numpy as np
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.tables import LENGTHS, tables
 from lakhnes.runtime.errors import FormatError
-from lakhnes.runtime.events import SAMPLE_RATE, VALUES, Kind, Voice
-from lakhnes.runtime.score import FULL_VELOCITY, Change, Note, Part, Score
+from lakhnes.runtime.music.events import SAMPLE_RATE, VALUES, Kind, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part, Score
 
 MOMENT_SAMPLES = 64
 """Within so many samples (1.5 ms) a game's program has done all its writes for a voice."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from lakhnes.apu.register_log import MAX_WRITES, NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.runtime.errors import FormatError
-from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
+from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
 MAX_BYTES = 16 * 1024 * 1024
 """Largest file that is read, also after decompression."""

@@ -11,7 +11,7 @@ from operator import itemgetter
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.vgm import CLOCK_AT, MAGIC, NES_RAM, TAG_MAGIC, WAITS
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE
+from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
 _ONE_BYTE = {wait: bytes([command]) for command, wait in WAITS.items() if command < 0x80}
 _SHORT_WAITS = {a + b: _ONE_BYTE[a] + _ONE_BYTE[b] for a in _ONE_BYTE for b in _ONE_BYTE} | _ONE_BYTE

@@ -12,8 +12,8 @@ from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
 from lakhnes.bridge.smf import MidiFile, NoteMessage, Track, paired_notes
 from lakhnes.bridge.voices import Line, arrange
-from lakhnes.runtime.events import MAX_SAMPLES, SAMPLE_RATE, Kind, Voice
-from lakhnes.runtime.score import Change, Note, Part, Score
+from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.music.score import Change, Note, Part, Score
 
 _DEFAULT_TEMPO = 500_000  # microseconds a beat, where a file says nothing
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.grid import TEMPI_BPM
+from lakhnes.runtime.time.grid import TEMPI_BPM
 
 CLOCKS_PER_BEAT = 24
 """MIDI clocks of a quarter note."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lakhnes.bridge import gm
 from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.performance import Performance
-from lakhnes.runtime.events import Voice
+from lakhnes.runtime.music.events import Voice
 
 _NOTE_OFF, _NOTE_ON, _CONTROL, _SYSTEM = 0x80, 0x90, 0xB0, 0xF0
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lakhnes.runtime.compose.steering import Steering
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.music.events import Voice
 
 
 class Control(StrEnum):

@@ -16,9 +16,9 @@ import mido
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.smf import to_bytes, to_track
-from lakhnes.runtime.events import Kind, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
-from lakhnes.runtime.score import Part, Score
+from lakhnes.runtime.music.events import Kind, Voice
+from lakhnes.runtime.music.score import Part, Score
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 TEMPO_BPM = 120
 """Of files without a grid."""

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from lakhnes.runtime.events import Voice
+from lakhnes.runtime.music.events import Voice
 
 TRACK_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
 

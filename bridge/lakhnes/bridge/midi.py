@@ -13,8 +13,8 @@ from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
 from lakhnes.bridge.smf import load
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.grid import BeatGrid
-from lakhnes.runtime.score import Score
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.time.grid import BeatGrid
 
 
 class MidiStyle(StrEnum):

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from lakhnes.bridge.any_midi import tempo_map
 from lakhnes.bridge.smf import MidiFile
-from lakhnes.runtime.events import SAMPLE_RATE
-from lakhnes.runtime.grid import PPQ, TEMPI_BPM, BeatGrid
+from lakhnes.runtime.music.events import SAMPLE_RATE
+from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM, BeatGrid
 
 TRUSTED = 0.8
 """Share of onsets that must lie on equal parts of a beat, or the file's tempo says nothing."""

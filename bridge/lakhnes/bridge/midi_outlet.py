@@ -14,7 +14,7 @@ from typing import Protocol
 from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
 from lakhnes.runtime.errors import OptionError, PortLostError
-from lakhnes.runtime.events import VALUES, Kind, Voice
+from lakhnes.runtime.music.events import VALUES, Kind, Voice
 
 Channels = tuple[int, int, int, int]
 

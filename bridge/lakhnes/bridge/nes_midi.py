@@ -13,8 +13,8 @@ from operator import attrgetter, itemgetter
 import mido
 
 from lakhnes.bridge.smf import Control, MidiFile, TickNote, Track, paired_notes, to_bytes, to_track
-from lakhnes.runtime.events import VALUES, Event, Kind, Voice
-from lakhnes.runtime.score import FULL_VELOCITY, Change, Note, Part, Score, rank
+from lakhnes.runtime.music.events import VALUES, Event, Kind, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part, Score, rank
 
 TICKS_PER_BEAT = 22_050
 """At 120 BPM one tick is one sample at 44.1 kHz."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lakhnes.runtime.events import Kind, Voice
+from lakhnes.runtime.music.events import Kind, Voice
 
 
 class Outlet(Protocol):

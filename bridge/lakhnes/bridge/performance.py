@@ -17,14 +17,14 @@ from lakhnes.bridge.beat_clock import BeatClock, ClockState
 from lakhnes.bridge.controls import MUTES, Control, ControlMap, steered
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.player import Player
+from lakhnes.runtime.compose.live_composer import LiveComposer
+from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.timeline import Moment
 from lakhnes.runtime.errors import LakhnesError
-from lakhnes.runtime.events import Event, Kind, Voice, octave_shifted
-from lakhnes.runtime.grid import PPQ, BeatGrid
-from lakhnes.runtime.live_composer import LiveComposer
-from lakhnes.runtime.model import Model
-from lakhnes.runtime.score import Score
-from lakhnes.runtime.steering import Steering
-from lakhnes.runtime.timeline import Moment
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.events import Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 AHEAD_BARS = 2.0
 """How much is composed in front of what is played."""

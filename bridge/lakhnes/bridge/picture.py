@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from lakhnes.bridge.drawing import UNITS, Box, Line, Picture, Shape, Text, shortened
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import SAMPLE_RATE, Kind, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
-from lakhnes.runtime.score import Note, Part, Score
+from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
+from lakhnes.runtime.music.score import Note, Part, Score
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 if TYPE_CHECKING:
     pass

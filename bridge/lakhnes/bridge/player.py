@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 from lakhnes.bridge.beat_clock import CLOCKS_PER_BEAT, BeatClock, ClockSender, ClockState
 from lakhnes.bridge.outlet import Outlet
-from lakhnes.runtime.events import Kind, Voice
-from lakhnes.runtime.grid import PPQ
-from lakhnes.runtime.score import FULL_VELOCITY
-from lakhnes.runtime.timeline import Moment, Timeline
+from lakhnes.runtime.compose.timeline import Moment, Timeline
+from lakhnes.runtime.music.events import Kind, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY
+from lakhnes.runtime.time.grid import PPQ
 
 LATE_SECONDS = 0.010
 """An event that is sent so much after its time is counted as late."""

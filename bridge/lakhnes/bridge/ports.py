@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from lakhnes.bridge import gm
 from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
 from lakhnes.runtime.errors import OptionError, PortError, PortLostError
-from lakhnes.runtime.events import Voice
+from lakhnes.runtime.music.events import Voice
 
 OUTPUT_NAME = "LakhNES"
 """Of the port that carries all four voices."""

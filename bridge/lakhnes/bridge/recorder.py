@@ -8,9 +8,9 @@ from threading import Lock
 
 import numpy as np
 
-from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
-from lakhnes.runtime.grid import PPQ, BeatGrid
-from lakhnes.runtime.score import Score, ScoreBuilder
+from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
+from lakhnes.runtime.music.score import Score, ScoreBuilder
+from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 _KINDS = (Kind.NOTE_OFF, Kind.NOTE_ON, Kind.VELOCITY, Kind.TIMBRE)
 _TEMPO_STEP = 0.005

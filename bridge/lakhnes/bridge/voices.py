@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from lakhnes.bridge import gm
-from lakhnes.runtime.events import Voice, octave_shifted
-from lakhnes.runtime.score import Note
+from lakhnes.runtime.music.events import Voice, octave_shifted
+from lakhnes.runtime.music.score import Note
 
 MELODIC = (Voice.P1, Voice.P2, Voice.TR)
 

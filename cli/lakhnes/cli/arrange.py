@@ -38,8 +38,8 @@ from lakhnes.cli.options import (
 
 if TYPE_CHECKING:
     from lakhnes.runtime import Score
-    from lakhnes.runtime.arrange import Arrangement
-    from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.runtime.compose.arrange import Arrangement
+    from lakhnes.runtime.time.grid import BeatGrid
     from lakhnes.studio.music_files import Forms
 
 
@@ -79,7 +79,7 @@ def continue_(
     """Goes on where a piece of music ends."""
     from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime import Model
-    from lakhnes.runtime.arrange import continue_score, last_seconds, prompt_perplexity
+    from lakhnes.runtime.compose.arrange import continue_score, last_seconds, prompt_perplexity
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
@@ -153,8 +153,8 @@ def accompany(
 
     from lakhnes.cli.steering import parse_steering, parse_voices
     from lakhnes.runtime import EXPRESSIVE_MODEL, Model
-    from lakhnes.runtime.arrange import accompany_rhythm, accompany_voices
-    from lakhnes.runtime.dynamics import compose_dynamics
+    from lakhnes.runtime.compose.arrange import accompany_rhythm, accompany_voices
+    from lakhnes.runtime.compose.dynamics import compose_dynamics
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
@@ -194,7 +194,7 @@ def _read(source: Path, *, fit: bool = True) -> tuple[Score, list[str], BeatGrid
         source: any music.
         fit: whether notes that no model knows are shifted by octaves.
     """
-    from lakhnes.runtime.arrange import fit_to_vocabulary
+    from lakhnes.runtime.compose.arrange import fit_to_vocabulary
     from lakhnes.studio.music_files import read_music
 
     music = read_music(source)

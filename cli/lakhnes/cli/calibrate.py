@@ -33,8 +33,8 @@ def calibrate(
 ) -> None:
     """Fits what a model remembers songs with, beside its network, to songs that are new to it."""
     from lakhnes.runtime import Model, OptionError, list_models
-    from lakhnes.runtime.catalog import find_model
-    from lakhnes.runtime.model_info import MODEL_FILE
+    from lakhnes.runtime.model.catalog import find_model
+    from lakhnes.runtime.model.model_info import MODEL_FILE
 
     with training_side("lakhnes calibrate"):
         import torch

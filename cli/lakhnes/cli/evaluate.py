@@ -186,7 +186,7 @@ def _open(
 ) -> Judged:
     """Finds what a model's name or path means."""
     from lakhnes.runtime import OptionError, list_models
-    from lakhnes.runtime.model_info import MODEL_FILE
+    from lakhnes.runtime.model.model_info import MODEL_FILE
 
     path = Path(model)
     is_checkpoint = path.exists() and path.suffix != ".onnx" and not (path / MODEL_FILE).is_file()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakhnes.runtime import BeatGrid, Model, Song, Steering
-    from lakhnes.runtime.form import Composed
+    from lakhnes.runtime.compose.form import Composed
 
 MAX_SECONDS = 36_000
 """Longest song that may be asked for."""
@@ -121,9 +121,9 @@ def generate(
     from lakhnes.cli.steering import parse_steering
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.runtime import SAMPLE_RATE, Model, Song
-    from lakhnes.runtime.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
-    from lakhnes.runtime.form import Composed, parse_form
-    from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.runtime.compose.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
+    from lakhnes.runtime.compose.form import Composed, parse_form
+    from lakhnes.runtime.time.grid import BeatGrid
     from lakhnes.studio.music_files import (
         Forms,
         Music,
@@ -228,7 +228,7 @@ def _compose_loops(
     import numpy as np
 
     from lakhnes.cli.progress import composing
-    from lakhnes.runtime.loops import compose_loop
+    from lakhnes.runtime.compose.loops import compose_loop
 
     done: dict[int, Song] = {}
     with composing(quiet=quiet) as report:
@@ -257,7 +257,7 @@ def _compose_forms(
 ) -> dict[int, Composed]:
     """Composes songs in sections of so many bars."""
     from lakhnes.cli.progress import composing
-    from lakhnes.runtime.form import compose_form
+    from lakhnes.runtime.compose.form import compose_form
 
     done: dict[int, Composed] = {}
     length = grid.sample(len(form) * bars * grid.bar_ticks)

@@ -18,8 +18,8 @@ from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.performance import Status
 from lakhnes.cli.live_view import Keys, screen, view
 from lakhnes.runtime.errors import LakhnesError
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.grid import TEMPI_BPM
+from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.time.grid import TEMPI_BPM
 from lakhnes.studio.stage import Stage
 
 _LOOK_SECONDS = 0.05

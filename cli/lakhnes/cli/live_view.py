@@ -14,7 +14,7 @@ from rich.text import Text
 from lakhnes.bridge import gm
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.bridge.performance import Status
-from lakhnes.runtime.events import Voice
+from lakhnes.runtime.music.events import Voice
 
 KEYS = "space play/stop   1-4, m mute   + - tempo   t new take   s save   p panic   q quit"
 

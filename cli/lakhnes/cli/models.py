@@ -13,7 +13,7 @@ from lakhnes.cli.options import JsonFlag
 def models(as_json: JsonFlag = False) -> None:
     """Lists the models that can compose."""
     from lakhnes.runtime import DEFAULT_MODEL, LakhnesError, list_models
-    from lakhnes.runtime.model import open_session, read_info
+    from lakhnes.runtime.model.model import open_session, read_info
 
     rows: list[dict[str, Any]] = []
     for name, path in list_models().items():

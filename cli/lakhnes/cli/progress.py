@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lakhnes.runtime.events import SAMPLE_RATE
+from lakhnes.runtime.music.events import SAMPLE_RATE
 
 Report = Callable[[float, int, int], None]
 """Takes how much is done (0..1), samples of music, and events."""

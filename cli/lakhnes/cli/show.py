@@ -37,7 +37,7 @@ def show(
     from lakhnes.bridge.picture import PictureSettings, picture
     from lakhnes.runtime import OptionError
     from lakhnes.runtime.files import write_all
-    from lakhnes.runtime.grid import BeatGrid
+    from lakhnes.runtime.time.grid import BeatGrid
     from lakhnes.studio.music_files import read_music
 
     backends = {".png": png_bytes, ".svg": svg_bytes}

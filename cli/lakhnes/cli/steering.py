@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.decode.sampling import Sampling
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.sampling import Sampling
-from lakhnes.runtime.scales import parse_scale
-from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.music.scales import parse_scale
 
 
 def parse_steering(

@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.score import Score
+from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.music.score import Score
 
 
 def summary(score: Score, files: list[Path]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from lakhnes.bridge.gm import DRUM_CHANNEL
 from lakhnes.bridge.smf import MidiFile
 from lakhnes.bridge.voices import MELODIC, Line, arrange
 from lakhnes.export.adapt_seed import UnfitError
-from lakhnes.runtime.events import SAMPLE_RATE, Voice
-from lakhnes.runtime.score import Note, Part, Score
+from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.music.score import Note, Part, Score
 
 SHORTEST = 5.0
 """Seconds that a song lasts at least."""

@@ -22,8 +22,8 @@ import numpy as np
 from lakhnes.bridge.any_midi import tempo_map
 from lakhnes.bridge.gm import DRUM_CHANNEL
 from lakhnes.bridge.smf import MidiFile, NoteMessage, paired_notes
-from lakhnes.runtime.events import SAMPLE_RATE, VOCABULARY_PITCHES, Voice
-from lakhnes.runtime.score import FULL_VELOCITY, Note, Part, Score
+from lakhnes.runtime.music.events import SAMPLE_RATE, VOCABULARY_PITCHES, Voice
+from lakhnes.runtime.music.score import FULL_VELOCITY, Note, Part, Score
 
 MAX_FILE_BYTES = 512 * 1024
 """Larger files are passed over."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.events import VOCABULARY_PITCHES, Event, Kind, Voice
-from lakhnes.runtime.timing import FRAME_SAMPLES, FRAME_WAITS, Codec, Timing, split_frames
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, FRAME_WAITS, Codec, Timing, split_frames
 
 Tokens = NDArray[np.uint16]
 Ints = NDArray[np.int64]

@@ -21,8 +21,8 @@ from lakhnes.export.augment import Augmenter, Changes, Tokens
 from lakhnes.export.evaluation import MIN_SONG_TOKENS
 from lakhnes.export.prepared import Songs
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.timing import Codec
-from lakhnes.runtime.vocabulary import END_TOKEN
+from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 _AHEAD = 8
 """Batches that wait, ready."""

@@ -1,4 +1,4 @@
-"""Calibration: fitting what a model remembers songs with (`lakhnes.runtime.recall`) on songs new to it.
+"""Calibration: fitting what a model remembers songs with (`runtime.decode.recall`) on songs new to it.
 
 The network stays as it is. First the temperature and the rate of the bias are chosen, then the worth of
 matches and the gate are trained, all by the loss of the songs' own tokens.
@@ -19,11 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lakhnes.export.evaluation import Streams
-from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.model import Model
-from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
-from lakhnes.runtime.recall import (
+from lakhnes.runtime.decode.recall import (
     FEATURES,
     HIDDEN,
     LONGEST,
@@ -35,6 +31,10 @@ from lakhnes.runtime.recall import (
     gain,
     log_feature,
 )
+from lakhnes.runtime.errors import DataError
+from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
 
 TEMPERATURES = tuple(np.linspace(0.9, 1.3, 21).round(2).tolist())
 RATES = (0.0, 0.03, 0.1, 0.2)

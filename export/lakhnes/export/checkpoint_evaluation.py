@@ -15,8 +15,8 @@ from lakhnes.export.evaluation import MEM_LEN, SEGMENT, Evaluation
 from lakhnes.export.exporter import export_model
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.transformer_xl import TransformerXL
-from lakhnes.runtime.model import Model
-from lakhnes.runtime.timing import Timing
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.timing import Timing
 
 
 @torch.no_grad()

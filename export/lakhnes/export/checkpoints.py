@@ -16,12 +16,12 @@ import torch
 
 from lakhnes.export.lakhnes_checkpoint import Checkpoint, load_checkpoint
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
-from lakhnes.runtime.catalog import find_model, list_models
 from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
-from lakhnes.runtime.model_info import MODEL_FILE
-from lakhnes.runtime.timing import Timing
-from lakhnes.runtime.vocabulary import NAMED
+from lakhnes.runtime.model.catalog import find_model, list_models
+from lakhnes.runtime.model.model_info import MODEL_FILE
+from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.vocabulary import NAMED
 
 FORMAT = "lakhnes-train 1"
 """Says that a file is a checkpoint of ours, and its version."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakhnes.export.musical_statistics import cut
-from lakhnes.runtime.composer import compose_together
+from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.decode.composer import compose_together
+from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
+from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.events import SAMPLE_RATE
-from lakhnes.runtime.model import Model
-from lakhnes.runtime.sampling import USUAL_SAMPLING, Sampling
-from lakhnes.runtime.score import Score
-from lakhnes.runtime.song import Song
-from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.events import SAMPLE_RATE
+from lakhnes.runtime.music.score import Score
 
 SHORTEST_SECONDS = 5.0
 """Songs of the data that are shorter say little, and are left out."""

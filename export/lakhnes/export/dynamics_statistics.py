@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.events import VALUES, Kind, Voice
-from lakhnes.runtime.score import Part, Score
+from lakhnes.runtime.music.events import VALUES, Kind, Voice
+from lakhnes.runtime.music.score import Part, Score
 
 Counts = NDArray[np.float64]
 

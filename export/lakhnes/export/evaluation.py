@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.events import Kind
-from lakhnes.runtime.model import PREFILL_CHUNK, Model
-from lakhnes.runtime.sampling import log_softmax
-from lakhnes.runtime.vocabulary import END_TOKEN, Vocabulary
+from lakhnes.runtime.model.model import PREFILL_CHUNK, Model
+from lakhnes.runtime.music.events import Kind
+from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
 
 N_STREAMS = 10
 """Parallel streams of the protocol."""

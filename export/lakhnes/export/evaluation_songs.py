@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lakhnes.bridge import read_midi
 from lakhnes.export.prepared import INFO_FILE, PreparedData, Songs, open_prepared
 from lakhnes.runtime.errors import DataError, FormatError, OptionError
-from lakhnes.runtime.events import Kind
-from lakhnes.runtime.texts import parse_text, read_text
-from lakhnes.runtime.timing import Codec, Timing
+from lakhnes.runtime.music.events import Kind
+from lakhnes.runtime.music.texts import parse_text, read_text
+from lakhnes.runtime.music.timing import Codec, Timing
 
 _MIDI = (".mid", ".midi")
 _TEXT = (".tx1", ".tx2", ".txt")

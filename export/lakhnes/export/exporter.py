@@ -12,12 +12,12 @@ import torch
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.onnx_graph import PRECISIONS, build_graph
 from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.model import Logits, Model
-from lakhnes.runtime.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
-from lakhnes.runtime.sampling import log_softmax
-from lakhnes.runtime.timing import Codec, Timing
+from lakhnes.runtime.model.model import Logits, Model
+from lakhnes.runtime.model.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
+from lakhnes.runtime.music.timing import Codec, Timing
 
 FP32_TOLERANCE = 1e-4
 """Largest difference of logits that a full-precision export may have from PyTorch."""

@@ -20,10 +20,10 @@ import torch
 
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
+from lakhnes.runtime.decode.recall import Recall
 from lakhnes.runtime.errors import CheckpointError
-from lakhnes.runtime.recall import Recall
-from lakhnes.runtime.timing import Timing
-from lakhnes.runtime.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
 PUBLISHED = {
     "856e2ec6db1568d6712d73703804a518616174aaf6eb419ea763bf7490b0b61c": "LakhNES (400k)",

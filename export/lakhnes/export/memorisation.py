@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.constraints import MELODIC
-from lakhnes.runtime.events import Event, Kind
-from lakhnes.runtime.timing import FRAME_SAMPLES, Codec
+from lakhnes.runtime.decode.constraints import MELODIC
+from lakhnes.runtime.music.events import Event, Kind
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec
 
 _LONGEST_STEP = 1023
 """Frames; longer times between two notes count as this."""

@@ -23,11 +23,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lakhnes.export.dynamics_statistics import DYNAMIC_FEATURES, dynamics
-from lakhnes.runtime.constraints import MELODIC
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.scales import SCALES
-from lakhnes.runtime.score import Score, shifted
-from lakhnes.runtime.timing import FRAME_SAMPLES, clean_frames
+from lakhnes.runtime.decode.constraints import MELODIC
+from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.music.scales import SCALES
+from lakhnes.runtime.music.score import Score, shifted
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, clean_frames
 
 Histogram = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """A Transformer-XL as an ONNX graph with explicit memory tensors.
 
-The graph fulfils the contract in `lakhnes.runtime.model`. What PyTorch computes for every token anew is
+The graph fulfils the contract in `lakhnes.runtime.model.model`. What PyTorch computes for every token anew is
 computed once here, by onnxruntime when it loads the graph: the keys of relative distances, R =
 r_net(sinusoid) [H, M+1, D] for each layer, from which the scores of a query's distances are looked up, so
 that no relative shift is needed and the memory may be a ring. The embedding's scale and projections, and

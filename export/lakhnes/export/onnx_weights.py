@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from lakhnes.export.onnx_graph import DISTANCES, PRECISIONS
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
-from lakhnes.runtime.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
 
 Array = NDArray[Any]
 

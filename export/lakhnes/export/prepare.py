@@ -31,8 +31,8 @@ from lakhnes.export.songs import FileSongs, Recipe, songs_of_files
 from lakhnes.export.sources import Item, Sources
 from lakhnes.export.splits import SplitRule
 from lakhnes.runtime.errors import DataError, OutputError
-from lakhnes.runtime.events import Voice
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.music.events import Voice
 
 UNFINISHED = "unfinished"
 """Folder of blocks in a folder of data that is not complete."""

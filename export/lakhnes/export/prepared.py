@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.events import SAMPLE_RATE
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.timing import Codec, Timing
-from lakhnes.runtime.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.music.events import SAMPLE_RATE
+from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
 FORMAT = 1
 """Version of the folder's layout."""

@@ -16,11 +16,11 @@ from lakhnes.export.adapt import adapt
 from lakhnes.export.adapt_seed import MAX_FILE_BYTES, UnfitError, adapt_as_seed
 from lakhnes.export.sources import MIDI_ENDINGS, Item
 from lakhnes.runtime.errors import LakhnesError, OptionError
-from lakhnes.runtime.events import Voice
-from lakhnes.runtime.score import Score
-from lakhnes.runtime.texts import score_from_text
-from lakhnes.runtime.timing import Codec, Timing
-from lakhnes.runtime.vocabulary import NAMED
+from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.texts import score_from_text
+from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.vocabulary import NAMED
 
 ADAPTATIONS = ("better", "seed")
 """Ways to adapt MIDI that is not NES-MDB's."""
@@ -40,7 +40,7 @@ class Recipe:
     events: str = "tx1"
     """`tx1`, or `tx2` with dynamics and timbre."""
     timing: str = "frames"
-    """`frames` or `samples`; see `lakhnes.runtime.timing`."""
+    """`frames` or `samples`; see `lakhnes.runtime.music.timing`."""
     adapt: str = "better"
     """How MIDI that is not NES-MDB's is adapted to the four voices: `better` or `seed`."""
     arrangements: int = 8

@@ -15,7 +15,7 @@ from lakhnes.export.prepared import PreparedData
 from lakhnes.export.train_config import TrainConfig
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.vocabulary import Vocabulary
+from lakhnes.runtime.music.vocabulary import Vocabulary
 
 
 def new_model(config: TrainConfig, vocabulary: Vocabulary, init: Checkpoint | None) -> TransformerXL:

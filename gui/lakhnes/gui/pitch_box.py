@@ -9,7 +9,7 @@ from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QWidget
 
 from lakhnes.gui.fields import ANY, Spin
-from lakhnes.runtime.scales import NOTE_NAMES
+from lakhnes.runtime.music.scales import NOTE_NAMES
 
 _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _NOTE = re.compile(r"([a-g])([#b]?)(-?\d{1,2})")

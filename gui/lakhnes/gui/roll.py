@@ -14,7 +14,7 @@ from lakhnes.gui.roll_hands import Keys, Mouse
 from lakhnes.gui.roll_selection import Selection
 from lakhnes.gui.roll_view import RollView
 from lakhnes.runtime import Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 
 if TYPE_CHECKING:

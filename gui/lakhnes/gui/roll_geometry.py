@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime import BeatGrid, Part, Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 
 HEADER, RULER = 108, 30
 """Pixels of the names at the left and of the bar numbers at the top."""

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from lakhnes.gui.roll_geometry import HEADER, RULER
 from lakhnes.gui.roll_selection import Selection, Selector, cell
 from lakhnes.runtime import Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 
 if TYPE_CHECKING:
     from lakhnes.gui.roll import Roll

@@ -14,7 +14,7 @@ from lakhnes.gui.roll_geometry import HEADER, RULER, Axis, Lane, PlacedNotes, pi
 from lakhnes.gui.roll_selection import Selection
 from lakhnes.gui.theme import Theme, mixed
 from lakhnes.runtime import Voice
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 
 _LABEL_ROOM = 52  # pixels between two numbers on the ruler

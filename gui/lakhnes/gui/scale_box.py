@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from lakhnes.gui.fields import ANY, Combo
-from lakhnes.runtime.scales import NOTE_NAMES, SCALES
+from lakhnes.runtime.music.scales import NOTE_NAMES, SCALES
 
 _KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """By pitch class, as they are usually written."""

@@ -14,7 +14,7 @@ from lakhnes.gui.preset_bar import PresetBar, PresetStore
 from lakhnes.gui.scale_box import ScaleBox
 from lakhnes.gui.seed_box import SeedBox
 from lakhnes.runtime import list_models
-from lakhnes.runtime.sampling import MAX_SURPRISE
+from lakhnes.runtime.decode.sampling import MAX_SURPRISE
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.state import AHEAD_BARS, SongState
 from lakhnes.studio.studio import Studio

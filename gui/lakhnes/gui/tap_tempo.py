@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakhnes.runtime.grid import TEMPI_BPM
+from lakhnes.runtime.time.grid import TEMPI_BPM
 
 _PAUSE_SECONDS = 60 / TEMPI_BPM[0] + 0.1
 """After such a rest another tempo begins."""

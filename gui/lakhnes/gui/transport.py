@@ -14,7 +14,7 @@ from lakhnes.gui.fields import DoubleSpin, Spin, caption, reading
 from lakhnes.gui.tap_tempo import TapTempo
 from lakhnes.gui.theme import LIGHT, Theme
 from lakhnes.gui.transport_texts import clock_text, late_text, place_text, time_text
-from lakhnes.runtime.grid import TEMPI_BPM
+from lakhnes.runtime.time.grid import TEMPI_BPM
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 from lakhnes.studio.view import View
 

@@ -16,7 +16,7 @@ from lakhnes.gui.meter import Meter
 from lakhnes.gui.pitch_box import PitchBox
 from lakhnes.gui.theme import LIGHT, Theme
 from lakhnes.runtime import Voice
-from lakhnes.runtime.events import VOCABULARY_PITCHES
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import View

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
-from lakhnes.runtime.arrange import Arrangement, accompany_voices
-from lakhnes.runtime.dynamics import compose_dynamics
-from lakhnes.runtime.steering import Steering
+from lakhnes.runtime.compose.arrange import Arrangement, accompany_voices
+from lakhnes.runtime.compose.dynamics import compose_dynamics
+from lakhnes.runtime.compose.steering import Steering
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message

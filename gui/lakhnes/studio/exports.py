@@ -11,8 +11,8 @@ from lakhnes.apu.sound_files import SPREAD, SoundSettings
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import BeatGrid, OptionError, Part, Score, Voice, retimed
-from lakhnes.runtime.cutting import extract
 from lakhnes.runtime.files import write_all
+from lakhnes.runtime.music.cutting import extract
 from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music
 from lakhnes.studio.state import SongState
 

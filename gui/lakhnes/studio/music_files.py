@@ -17,11 +17,11 @@ from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.files import Content, write_all
-from lakhnes.runtime.grid import BeatGrid, grid_of_beats
-from lakhnes.runtime.quantise import quantised, retimed
-from lakhnes.runtime.score import Score
-from lakhnes.runtime.tempo import SURE, track_beats
-from lakhnes.runtime.texts import read_text, tx1_text, tx2_text
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.texts import read_text, tx1_text, tx2_text
+from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.time.quantise import quantised, retimed
+from lakhnes.runtime.time.tempo import SURE, track_beats
 
 _MIDI = (".mid", ".midi")
 _TX1 = (".tx1.txt", ".tx1")

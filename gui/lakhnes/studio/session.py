@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.cutting import extract, with_span
+from lakhnes.runtime.music.cutting import extract, with_span
 from lakhnes.studio.state import SongState
 
 MOST_STEPS = 500

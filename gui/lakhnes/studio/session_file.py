@@ -21,12 +21,12 @@ from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.nes_midi import score_from_nes_midi
 from lakhnes.bridge.smf import BrokenFileError, parse
 from lakhnes.runtime import SAMPLE_RATE, Event, FormatError, Kind, LakhnesError, OutputError, Score, Voice
-from lakhnes.runtime.events import MAX_SAMPLES, MAX_WAIT
+from lakhnes.runtime.decode.sampling import MAX_SURPRISE
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.grid import PPQ, TEMPI_BPM
-from lakhnes.runtime.sampling import MAX_SURPRISE
-from lakhnes.runtime.score import events_of_score
-from lakhnes.runtime.texts import score_from_text
+from lakhnes.runtime.music.events import MAX_SAMPLES, MAX_WAIT
+from lakhnes.runtime.music.score import events_of_score
+from lakhnes.runtime.music.texts import score_from_text
+from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
 from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState
 
 FORMAT = "lakhnes-session"

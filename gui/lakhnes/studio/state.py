@@ -18,8 +18,8 @@ from lakhnes.runtime import (
     Voice,
     parse_scale,
 )
-from lakhnes.runtime.events import VOCABULARY_PITCHES
-from lakhnes.runtime.sampling import USUAL_SAMPLING
+from lakhnes.runtime.decode.sampling import USUAL_SAMPLING
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 
 AHEAD_BARS = (0.5, 16.0)
 """Fewest and most bars that are composed ahead."""

@@ -18,8 +18,8 @@ from typing import Any
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.runtime import LakhnesError, Model, OptionError, Score, Steering, Voice
-from lakhnes.runtime.cutting import extract, with_tail
-from lakhnes.runtime.grid import PPQ
+from lakhnes.runtime.music.cutting import extract, with_tail
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job, Jobs
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session

@@ -8,7 +8,7 @@ import numpy as np
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import OptionError, Score, Voice
-from lakhnes.runtime.arrange import Settings, regenerate
+from lakhnes.runtime.compose.arrange import Settings, regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 

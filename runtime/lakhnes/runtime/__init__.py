@@ -1,18 +1,28 @@
 """Events, the score, the model and composing: all that runs without PyTorch.
 
-Start at `events.py` and `score.py` for the music, `model.py` for the network, `composer.py` for the loop that
-joins them. It imports numpy and onnxruntime and nothing else of the project.
+The sub-packages, from the bottom up:
+
+- `music`: events and vocabulary, the score, texts, scales, and the codec between score and tokens
+- `time`: the grid of beats and bars, finding it, and moving notes onto it
+- `model`: the network with its ring of memories, and which models there are
+- `decode`: from logits to events
+- `compose`: what a user asks for
+
+Start at `music/events.py` and `music/score.py` for the music, `model/model.py` for the network,
+`decode/composer.py` for the loop that joins them. The names below are in the order of a task: load a model,
+say what the music should be, compose, read and write.
 """
 
-from lakhnes.runtime.catalog import DEFAULT_MODEL, EXPRESSIVE_MODEL, find_model, list_models
-from lakhnes.runtime.composer import Composer, compose_together
-from lakhnes.runtime.constraints import (
-    Constraint,
-    Density,
-    Muted,
-    PitchRange,
-    Scale,
-)
+from lakhnes.runtime.compose.live_composer import LiveComposer
+from lakhnes.runtime.compose.loops import compose_loop
+from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.timeline import Moment, Timeline
+from lakhnes.runtime.decode.composer import Composer, compose_together
+from lakhnes.runtime.decode.constraints import Constraint, Density, Muted, PitchRange, Scale
+from lakhnes.runtime.decode.monotony import Monotony
+from lakhnes.runtime.decode.sampling import Sampling
+from lakhnes.runtime.decode.song import Song
+from lakhnes.runtime.decode.time_constraints import Grid, MaxLength
 from lakhnes.runtime.errors import (
     CheckpointError,
     DataError,
@@ -29,91 +39,91 @@ from lakhnes.runtime.errors import (
     SoundError,
     TrainingError,
 )
-from lakhnes.runtime.events import SAMPLE_RATE, Event, Kind, Voice
-from lakhnes.runtime.grid import BeatGrid, grid_of_beats
-from lakhnes.runtime.live_composer import LiveComposer
-from lakhnes.runtime.loops import compose_loop
-from lakhnes.runtime.model import Batch, Model, Snapshot
-from lakhnes.runtime.model_info import ModelInfo
-from lakhnes.runtime.monotony import Monotony
-from lakhnes.runtime.quantise import quantised, retimed
-from lakhnes.runtime.sampling import Sampling
-from lakhnes.runtime.scales import parse_scale
-from lakhnes.runtime.score import Change, Note, Part, Score, ScoreBuilder
-from lakhnes.runtime.song import Song
-from lakhnes.runtime.steering import Steering
-from lakhnes.runtime.tempo import BeatFollower, Beats, track_beats
-from lakhnes.runtime.texts import parse_text, read_text, tx1_text, tx2_text
-from lakhnes.runtime.time_constraints import Grid, MaxLength
-from lakhnes.runtime.timeline import Moment, Timeline
-from lakhnes.runtime.timing import Codec, Timing, clean_frames
-from lakhnes.runtime.vocabulary import Vocabulary, tx1, tx2
+from lakhnes.runtime.model.catalog import DEFAULT_MODEL, EXPRESSIVE_MODEL, find_model, list_models
+from lakhnes.runtime.model.model import Batch, Model, Snapshot
+from lakhnes.runtime.model.model_info import ModelInfo
+from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
+from lakhnes.runtime.music.scales import parse_scale
+from lakhnes.runtime.music.score import Change, Note, Part, Score, ScoreBuilder
+from lakhnes.runtime.music.texts import parse_text, read_text, tx1_text, tx2_text
+from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
+from lakhnes.runtime.music.vocabulary import Vocabulary, tx1, tx2
+from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.time.quantise import quantised, retimed
+from lakhnes.runtime.time.tempo import BeatFollower, Beats, track_beats
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in the order of a task
+    # Load a model.
+    "list_models",
+    "find_model",
     "DEFAULT_MODEL",
     "EXPRESSIVE_MODEL",
-    "SAMPLE_RATE",
-    "Batch",
-    "BeatFollower",
-    "BeatGrid",
-    "Beats",
-    "Change",
-    "CheckpointError",
-    "Codec",
-    "Composer",
-    "Constraint",
-    "DataError",
-    "Density",
-    "Event",
-    "FormatError",
-    "Grid",
-    "Kind",
-    "LakhnesError",
-    "LiveComposer",
-    "MaxLength",
-    "MissingExtraError",
-    "MissingLibraryError",
     "Model",
-    "ModelError",
+    "Batch",
+    "Snapshot",
     "ModelInfo",
-    "Moment",
-    "Monotony",
+    # Say what the music should be.
+    "Steering",
+    "Sampling",
+    "parse_scale",
+    "Constraint",
+    "Scale",
     "Muted",
-    "Note",
-    "OptionError",
-    "OutputError",
-    "Part",
     "PitchRange",
+    "Density",
+    "MaxLength",
+    "Grid",
+    "Monotony",
+    # Compose: one song, many at once, one that ends in its beginning, and live.
+    "Song",
+    "Composer",
+    "compose_together",
+    "compose_loop",
+    "LiveComposer",
+    "Timeline",
+    "Moment",
+    # The music.
+    "SAMPLE_RATE",
+    "Voice",
+    "Kind",
+    "Event",
+    "Score",
+    "Part",
+    "Note",
+    "Change",
+    "ScoreBuilder",
+    # Its time.
+    "BeatGrid",
+    "grid_of_beats",
+    "track_beats",
+    "Beats",
+    "BeatFollower",
+    "quantised",
+    "retimed",
+    "clean_frames",
+    # Tokens and texts.
+    "Vocabulary",
+    "tx1",
+    "tx2",
+    "Codec",
+    "Timing",
+    "parse_text",
+    "read_text",
+    "tx1_text",
+    "tx2_text",
+    # What can go wrong.
+    "LakhnesError",
+    "OptionError",
+    "ModelError",
+    "FormatError",
+    "OutputError",
+    "DataError",
+    "CheckpointError",
+    "TrainingError",
     "PortError",
     "PortLostError",
-    "Sampling",
-    "Scale",
-    "Score",
-    "ScoreBuilder",
-    "ScreenError",
-    "Snapshot",
-    "Song",
     "SoundError",
-    "Steering",
-    "Timeline",
-    "Timing",
-    "TrainingError",
-    "Vocabulary",
-    "Voice",
-    "clean_frames",
-    "compose_loop",
-    "compose_together",
-    "find_model",
-    "grid_of_beats",
-    "list_models",
-    "parse_scale",
-    "parse_text",
-    "quantised",
-    "read_text",
-    "retimed",
-    "track_beats",
-    "tx1",
-    "tx1_text",
-    "tx2",
-    "tx2_text",
+    "ScreenError",
+    "MissingExtraError",
+    "MissingLibraryError",
 ]

@@ -1,0 +1,135 @@
+"""Songs of sections that come back: AABA, AA'BA and the like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lakhnes.runtime.compose.arrange import Arrangement, Settings, continue_score, regenerate
+from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.decode.composer import Composer
+from lakhnes.runtime.decode.song import Song
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.cutting import extract, with_tail
+from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.time.grid import BeatGrid
+
+MAX_SECTIONS = 64
+"""Most sections of a form."""
+
+VARIED = (Voice.P1, Voice.P2)
+"""Voices that are new where a section is varied: bass and drums stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A song, and what it took."""
+
+    score: Score
+    n_tokens: int
+    """Events of the sections that were composed, not of those that came back."""
+
+
+def parse_form(text: str) -> tuple[str, ...]:
+    """Reads a form: a letter for each section, with as many ' after it as variations of it came before.
+
+    Args:
+        text: such as `AABA` or `AA'BA`, in any case.
+
+    Returns:
+        The sections' names: `("A", "A'", "B", "A")`.
+
+    Raises:
+        OptionError: if it is none, or varies what has not come yet.
+    """
+    plain = text.strip().upper().replace("\u2019", "'")  # as word processors have it
+    if not re.fullmatch(r"(?:[A-Z]'*)+", plain):
+        raise OptionError(f"{text!r} is no form: give a letter for each section, such as AABA or AA'BA.")
+    form = tuple(re.findall(r"[A-Z]'*", plain))
+    if len(form) > MAX_SECTIONS:
+        raise OptionError(f"A form of {len(form)} sections is too long; give {MAX_SECTIONS} at most.")
+    for place, name in enumerate(form):
+        if name.endswith("'") and name[0] not in form[:place]:
+            raise OptionError(
+                f"{name} in {text!r} varies {name[0]}, which has not come yet; begin with that."
+            )
+    return form
+
+
+def compose_form(
+    model: Model,
+    form: Sequence[str],
+    grid: BeatGrid,
+    bars: int,
+    steering: Steering,
+    seed: int,
+    *,
+    progress: Callable[[float, int], None] = lambda done, n_tokens: None,
+) -> Composed:
+    """Composes a song in sections.
+
+    A section that has come before comes again note for note. A varied one has new pulses over its bass and
+    drums. Any other goes on from where the song is.
+
+    Args:
+        model: what composes; its memory is reset.
+        form: names of the sections, as `parse_form` gives them.
+        grid: tempo and meter.
+        bars: of a section.
+        steering: what is asked for.
+        seed: of the song.
+        progress: takes how much is done, 0..1, and how many tokens were composed.
+
+    Raises:
+        OptionError: if something is asked for that cannot be done.
+    """
+    rng = np.random.default_rng(seed)
+    starts = [grid.sample(place * bars * grid.bar_ticks) for place in range(len(form) + 1)]
+    first: dict[str, int] = {}
+    score, n_tokens = Score(), 0
+
+    def settings() -> Settings:
+        return Settings(rng, steering.sampling, steering.constraints(model.codec), grid)
+
+    for place, name in enumerate(form):
+        start, end = starts[place : place + 2]
+        known = first.get(name, first.get(name[0]))
+        if known is None:
+            arrangement = _going_on(model, score, grid, end, steering, settings())
+            for _ in arrangement:
+                done = min(end, arrangement.composer.time_samples) / starts[-1]
+                progress(done, n_tokens + arrangement.composer.n_tokens)
+            score = extract(arrangement.score(), (0, end))
+            n_tokens += arrangement.composer.n_tokens
+        else:
+            before = starts[known]
+            score = with_tail(score, extract(score, (before, before + end - start)), start)
+        if name not in first:
+            if known is not None:
+                (score,) = regenerate(model, score, (start, end), VARIED, [settings()], width=1)
+                n_tokens += len(model.codec.encode(extract(score, (start, end), VARIED)))
+            first[name] = place
+        progress(end / starts[-1], n_tokens)
+    return Composed(score, n_tokens)
+
+
+def _going_on(
+    model: Model, score: Score, grid: BeatGrid, end: int, steering: Steering, settings: Settings
+) -> Arrangement:
+    """What continues a score up to a sample."""
+    if score.n_notes:
+        return continue_score(model, score, settings, (end - score.length) / SAMPLE_RATE)
+    constraints = steering.constraints(model.codec, grid)
+    song = Song(
+        model.codec,
+        settings.rng,
+        sampling=steering.sampling,
+        length_samples=end,
+        constraints=constraints,
+    )
+    return Arrangement(Composer(model.without_recall(), song), lambda whole: whole)

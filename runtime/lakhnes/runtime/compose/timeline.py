@@ -1,0 +1,381 @@
+"""The timeline: what was composed for each moment of a song that is played live.
+
+It is made of spans of tokens. Each is what the model said without a break, with the tick at which it said
+it; so a place that was played once plays the same again, and the model can hear again what lies before any
+moment. A score may be loaded into it; what of that the model has no token for lies beside the tokens. One
+thread composes into it, others read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from operator import itemgetter
+from threading import RLock
+
+from lakhnes.runtime.compose.span import Moment, Span
+from lakhnes.runtime.music.events import END, Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.music.score import FULL_VELOCITY, Score, ScoreBuilder, rank
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
+from lakhnes.runtime.time.grid import BeatGrid
+
+__all__ = ["Moment", "Span", "Timeline"]
+
+_NEVER = 1 << 62
+_CHANGES = (Kind.VELOCITY, Kind.TIMBRE)
+
+
+class Timeline:
+    """The spans of a song, in time; none overlaps another.
+
+    Attributes:
+        codec: of the model that composes; it says what tokens mean.
+        grid: the tempo that the model composes at. Whoever plays may be faster or slower.
+        spans: in time.
+        edition: rises with every score that is loaded.
+    """
+
+    def __init__(self, codec: Codec, grid: BeatGrid) -> None:
+        """Begins with nothing."""
+        self.codec = codec
+        self.grid = grid
+        self.spans: list[Span] = []
+        self.edition = 0
+        self._known = frozenset(codec.vocabulary.events)
+        self._changed: int | None = None  # the lowest tick, since the changes were taken last
+        self._lock = RLock()
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last of what is composed ends; 0 if nothing is."""
+        with self._lock:
+            return self.spans[-1].end if self.spans else 0
+
+    def load(
+        self,
+        score: Score,
+        codec: Codec | None = None,
+        grid: BeatGrid | None = None,
+        *,
+        ringing: Collection[Voice] = (),
+    ) -> None:
+        """Forgets everything and holds a score instead, from tick 0 to its end.
+
+        Args:
+            score: the song; its times are put on ticks. Pitches, volumes and timbres that the model does not
+                know are played as they are, and heard by the model as near as it can.
+            codec: of the model that composes from now on; None for the one before.
+            grid: of the song from now on; None for the one before.
+            ringing: voices whose last note goes on after the score's end, if it reaches it.
+        """
+        with self._lock:
+            codec, grid = codec or self.codec, grid or self.grid
+        made = Timeline(codec, grid)  # in peace: the player needs the lock
+        end = grid.tick(score.length)
+        if end > 0:
+            moments = _moments(score, grid, end, expression=codec.vocabulary.has_expression)
+            moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
+            made._rewrite(made.begin(0, ()), 0, 0, moments, end)
+        with self._lock:
+            self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
+            self.edition += 1
+            self._changed = None
+
+    def take_changes(self) -> tuple[int, Score] | None:
+        """What has changed since this was asked last, or since a score was loaded.
+
+        Returns:
+            A tick, and all from there to the end of what is composed: sample 0 of the score is the grid's
+            sample of that tick. No note rings over it. None if nothing has changed.
+        """
+        with self._lock:
+            first, self._changed = self._changed, None
+            copied = None if first is None else self._copied(first)
+        return None if copied is None else _score(*copied)
+
+    def score(self, first: int = 0) -> tuple[int, Score]:
+        """What is composed from a tick on, or from the onset of what rings over it; as in `take_changes`."""
+        with self._lock:
+            copied = self._copied(first)
+        return _score(*copied)
+
+    def sounding(self, tick: int) -> dict[Voice, int]:
+        """The pitches of the notes that sound when a tick comes, before what happens at it."""
+        with self._lock:
+            span = self._before(tick)
+            rings = {} if span is None else {voice: span.ringing(voice, tick) for voice in Voice}
+        return {voice: note[1] for voice, note in rings.items() if note is not None}
+
+    def known_until(self, tick: int) -> int:
+        """The tick up to which everything from `tick` on is composed; `tick` itself if nothing is."""
+        with self._lock:
+            for span in self._from(tick):
+                if not span.start <= tick < span.end:
+                    break
+                tick = span.end
+            return tick
+
+    def moments(self, first: int, last: int) -> list[Moment]:
+        """What happens from tick `first` on and before tick `last`, as far as it is composed."""
+        found = []
+        with self._lock:
+            for span in self._from(first - 1):  # a span before may close its notes at this tick
+                if span.start >= last:
+                    break
+                found += span.happens(self.codec, first, last)
+        return found
+
+    def next_tick(self, tick: int) -> int | None:
+        """The first tick from `tick` on at which something happens; None if nothing is composed."""
+        with self._lock:
+            for span in self._from(tick):
+                found = span.beside_from(tick)
+                for index in range(bisect_left(span.ticks, tick), len(span.tokens)):
+                    if found is not None and span.ticks[index] >= found:
+                        break
+                    if self.codec.event(span.tokens[index]).kind is not Kind.WAIT:
+                        return span.ticks[index]
+                if found is not None:
+                    return found
+        return None
+
+    def last(self, tick: int) -> Span | None:
+        """The span at whose end composing goes on for somebody at a tick; None where nothing is composed."""
+        with self._lock:
+            found = None
+            for span in self._from(tick - 1):
+                if not span.start <= tick <= span.end:
+                    break
+                found, tick = span, span.end
+            return found
+
+    def at(self, tick: int) -> Span | None:
+        """The span in which a tick lies; None where nothing is composed."""
+        with self._lock:
+            return next((span for span in self._from(tick) if span.start <= tick), None)
+
+    def limit(self, span: Span) -> int | None:
+        """The tick at which the next span begins; None for the last one."""
+        with self._lock:
+            place = self.spans.index(span) + 1
+            return self.spans[place].start if place < len(self.spans) else None
+
+    def begin(self, tick: int, prompt: Sequence[int]) -> Span:
+        """Begins a span at a tick at which nothing is composed; tokens that the model heard before it."""
+        with self._lock:
+            span = Span(tick, prompt)
+            place = bisect_left([other.start for other in self.spans], tick)
+            self.spans.insert(place, span)
+            self._change(tick)
+            return span
+
+    def fill(self, span: Span, end: int) -> None:
+        """Lets nothing happen between the end of a span that has said nothing and a tick."""
+        with self._lock:
+            self._change(span.end)
+            span.end = end
+
+    def say(self, span: Span, token: int, end: int) -> None:
+        """Adds a token to a span.
+
+        Args:
+            span: one of this timeline.
+            token: what is said at the span's end.
+            end: the span's end after it; later than before for a wait.
+        """
+        with self._lock:
+            self._change(span.end)
+            span.ticks.append(span.end)
+            span.tokens.append(token)
+            span.turn(span.end, self.codec.event(token))
+            span.end = end
+
+    def forget(self, tick: int) -> None:
+        """Forgets everything from a tick on; notes that sound there sound on."""
+        with self._lock:
+            if tick <= self.end:
+                self._change(tick)
+            self.spans = [span for span in self.spans if span.start < tick]
+            if self.spans and self.spans[-1].end >= tick:
+                last = self.spans[-1]
+                self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
+
+    def insert(self, span: Span, played: Iterable[Moment]) -> int:
+        """Puts what somebody played into a span, between what was composed.
+
+        Args:
+            span: one of this timeline.
+            played: within the span, in any order. What the same voice does at the same tick goes.
+
+        Returns:
+            The number of the span's tokens that are as they were.
+        """
+        played = list(played)
+        with self._lock:
+            first = min(moment.tick for moment in played)
+            self._change(first)
+            said = {(tick, event.voice) for tick, event in played}
+            there = [
+                moment
+                for moment in span.happens(self.codec, first, _NEVER)
+                if (moment.tick, moment.event.voice) not in said
+            ]
+            together = sorted([*there, *played], key=_order)
+            return self._rewrite(span, bisect_left(span.ticks, first), first, together, span.end)
+
+    def _rewrite(self, span: Span, index: int, first: int, moments: Iterable[Moment], end: int) -> int:
+        """Says moments, and waits up to an end, in the place of a span's tokens from an index and tick on."""
+        while index and self.codec.event(span.tokens[index - 1]).kind is Kind.WAIT:
+            index -= 1
+        now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
+        span.cut(index, first)
+        time = self._sample(now)
+        for tick, event in (*moments, (end, END)):
+            if tick > now:
+                reached = self._sample(tick)
+                for token in self._waits(reached - time):
+                    span.ticks.append(now)
+                    span.tokens.append(token)
+                now, time = tick, reached
+            near = self._near(event)
+            if near is not None:
+                span.ticks.append(now)
+                span.tokens.append(self.codec.token(near))
+            if near != event and event is not END:
+                span.beside.append(Moment(now, event))
+            span.turn(now, event)
+        span.end = now
+        return index
+
+    def _near(self, event: Event) -> Event | None:
+        """What the model hears of an event; None for nothing."""
+        if event.kind is Kind.NOTE_ON and event.voice is not None and event not in self._known:
+            event = event._replace(value=octave_shifted(event.voice, event.value))
+        return event if event in self._known and event is not END else None
+
+    def _change(self, tick: int) -> None:
+        self._changed = tick if self._changed is None else min(tick, self._changed)
+
+    def _before(self, tick: int) -> Span | None:
+        """The span in which the moment before a tick lies."""
+        return next((span for span in self._from(tick - 1) if span.start < tick), None)
+
+    def _copied(self, first: int) -> tuple[int, int, list[Moment], BeatGrid]:
+        """The tick from which on it can be cut, the end, what happens between, and the grid."""
+        end = self.end
+        start = min(first, end)
+        while True:
+            moments: list[Moment] = []
+            before: Span | None = None
+            start = self._unheld(start)
+            for span in self._from(start - 1):
+                if before is not None and before.end < span.start:
+                    rings = [voice for voice in Voice if before.ringing(voice, before.end + 1)]
+                    moments += [Moment(before.end, Event(Kind.NOTE_OFF, voice)) for voice in rings]
+                    moments.sort(key=_order)
+                moments += span.happens(self.codec, start, _NEVER)
+                before = span
+            # A part without notes has no changes: they come with the note that they follow, or lead to.
+            begun = {event.voice for at, event in moments if event.kind is Kind.NOTE_ON and at < end}
+            changed = {event.voice for _, event in moments if event.kind in _CHANGES}
+            onsets = [self._onset(voice, start) for voice in changed - begun if voice is not None]
+            new = {voice for voice in begun if voice is not None and self._onset(voice, start) is None}
+            earlier = [onset for onset in (*onsets, self._changed_first(new, start)) if onset is not None]
+            if not earlier:
+                return start, end, moments, self.grid
+            start = min(earlier)
+
+    def _unheld(self, tick: int) -> int:
+        """The nearest tick before the notes that sound when one comes, over which no note rings."""
+        ends: tuple[Voice, ...] = tuple(Voice)  # at the tick itself, what is new may be that they end there
+        while (span := self._before(tick)) is not None:
+            rings = (span.ringing(voice, tick) for voice in ends)
+            onsets = [note[0] for note in rings if note is not None]
+            if not onsets:
+                break
+            tick = min(onsets)
+            ends = tuple(voice for voice in Voice if not self._turns(voice, tick))
+        return tick
+
+    def _turns(self, voice: Voice, tick: int) -> bool:
+        """Whether a voice begins or ends a note at a tick."""
+        return any(span.turns(voice, tick) for span in self._from(tick - 1)[:2])
+
+    def _onset(self, voice: Voice, tick: int) -> int | None:
+        """The onset of the last note of a voice before a tick; one that a gap ends at once is none."""
+        following: int | None = None
+        for span in reversed(self.spans):
+            goes_on = following == span.end
+            onset = span.onset(voice, tick if goes_on else min(tick, span.end))
+            if onset is not None:
+                return onset
+            following = span.start
+        return None
+
+    def _changed_first(self, voices: set[Voice], tick: int) -> int | None:
+        """The tick of the first change in some voices before a tick."""
+        if not voices:
+            return None
+        moments = (moment for span in self.spans for moment in span.happens(self.codec, 0, tick))
+        return next((at for at, event in moments if event.voice in voices and event.kind in _CHANGES), None)
+
+    def _sample(self, tick: int) -> int:
+        """The sample of a tick, as the model counts time."""
+        sample = self.grid.sample(tick)
+        return round(sample / FRAME_SAMPLES) * FRAME_SAMPLES if self.codec.timing is Timing.FRAMES else sample
+
+    def _waits(self, samples: int) -> list[int]:
+        """The tokens that wait so long."""
+        return self.codec.tokens([Event(Kind.WAIT, None, samples)]) if samples > 0 else []
+
+    def _from(self, tick: int) -> list[Span]:
+        """The spans that end after a tick."""
+        # Spans are few: one for every jump to where nothing had been composed.
+        return [span for span in self.spans if span.end > tick]
+
+
+def _order(moment: Moment) -> tuple[int, int]:
+    return moment.tick, rank(moment.event)
+
+
+def _moments(score: Score, grid: BeatGrid, end: int, *, expression: bool) -> list[Moment]:
+    """What happens in a score, on ticks up to an end, in order.
+
+    Full volume is told only with `expression`, and where it is no note's own.
+    """
+    happens: dict[tuple[int, int], Event] = {}
+    tick_at = cache(grid.tick)  # notes often begin where others end
+    for voice in Voice:
+        part = score.parts[voice]
+        starts = [tick_at(note.onset) for note in part.notes]
+        turns: dict[int, Event] = {}
+        said = [(change.sample, change.kind, change.value) for change in part.changes]
+        full = set[int]()  # ticks of notes that need no volume of their own
+        for note, onset, after in zip(part.notes, starts, (*starts, end)[1:], strict=True):
+            if onset < after:  # else another note takes its place
+                turns[onset] = Event(Kind.NOTE_ON, voice, note.pitch)
+                turns.setdefault(max(tick_at(note.end), onset + 1), Event(Kind.NOTE_OFF, voice))
+                said.append((note.onset, Kind.VELOCITY, note.velocity))
+                if voice is Voice.TR or not expression:
+                    full.add(onset)
+        for sample, kind, value in sorted(said, key=itemgetter(0)):
+            tick = tick_at(sample)
+            if value != FULL_VELOCITY or kind is not Kind.VELOCITY or tick not in full:
+                happens[tick, rank(Event(kind, voice))] = Event(kind, voice, value)
+        happens.update({(tick, rank(event)): event for tick, event in turns.items()})
+    return [
+        Moment(tick, event) for (tick, _), event in sorted(happens.items(), key=itemgetter(0)) if tick <= end
+    ]
+
+
+def _score(start: int, end: int, moments: Iterable[Moment], grid: BeatGrid) -> tuple[int, Score]:
+    """The score of what happens between two ticks, and the first of them."""
+    builder = ScoreBuilder()
+    origin, now = grid.sample(start), start
+    for tick, event in (*moments, Moment(end, END)):
+        if tick > now:
+            builder.add(Event(Kind.WAIT, None, grid.sample(tick) - origin - builder.time))
+            now = tick
+        builder.add(event)
+    return start, builder.score()

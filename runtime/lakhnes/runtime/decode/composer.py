@@ -1,0 +1,113 @@
+"""The composer: a model and the songs that it composes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from lakhnes.runtime.decode.song import Song
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.events import Event
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.vocabulary import END_TOKEN
+
+
+class Composer:
+    """Composes one song; iterate over it for the events, ask `score` for what there is.
+
+    The model belongs to the composer until the song is over.
+    """
+
+    def __init__(self, model: Model, song: Song, prompt: Sequence[int] = ()) -> None:
+        """Begins a song.
+
+        Args:
+            model: what composes; its memory is reset.
+            song: what is to come.
+            prompt: tokens that the model hears before, without `<S>` at their start; those that its memory
+                cannot hold are left out.
+        """
+        self.song = song
+        self._model = model
+        self._prompt = [END_TOKEN, *prompt][-model.info.mem_len :]
+        self._events = self._compose()
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens composed so far."""
+        return self.song.n_tokens
+
+    @property
+    def time_samples(self) -> int:
+        """Length of what is composed so far."""
+        return self.song.time_samples
+
+    def score(self) -> Score:
+        """What is composed so far, with every note closed."""
+        return self.song.score()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def _compose(self) -> Iterator[Event]:
+        self._model.reset()
+        self._model.prefill(self._prompt[:-1], given=True)
+        logits = self._model.step(self._prompt[-1])
+        while True:
+            token, events = self.song.take(logits)
+            yield from events
+            if self.song.over:
+                return
+            logits = self._model.step(token)
+
+
+def compose_together(
+    model: Model,
+    songs: Iterable[Song],
+    *,
+    width: int = 8,
+    prompt: Sequence[int] = (),
+    progress: Callable[[Song], None] = lambda song: None,
+) -> Iterator[Song]:
+    """Composes many songs at once: each step reads one token of each.
+
+    A song's result depends on its own source of chance alone; in full precision it is the one that it gets
+    when it is composed by itself.
+
+    Args:
+        model: what composes; its own memory is used for the prompt.
+        songs: taken as there is room for them.
+        width: how many go on at once.
+        prompt: tokens that the model hears before each song, without `<S>` at their start.
+        progress: told of each song after each of its tokens.
+
+    Yields:
+        Each song when it is over.
+    """
+    heard = [END_TOKEN, *prompt][-model.info.mem_len :]
+    waiting = iter(songs)
+    model.reset()
+    model.prefill(heard[:-1], given=True)
+    beginning = model.snapshot()
+    rows: list[Song | None] = list(islice(waiting, width))
+    batch = model.batch(max(1, len(rows)))
+    batch.spread(beginning)
+    tokens = np.full(len(rows), heard[-1], np.int64)
+    while any(rows):
+        logits = batch.step(tokens)
+        for row, song in enumerate(rows):
+            if song is None:
+                continue
+            tokens[row], _ = song.take(logits[row])
+            progress(song)
+            if song.over:
+                yield song
+                rows[row] = following = next(waiting, None)
+                if following is not None:
+                    batch.begin(row, beginning)
+                    tokens[row] = heard[-1]

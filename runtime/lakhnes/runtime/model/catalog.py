@@ -1,0 +1,63 @@
+"""Which models there are: those in the package, those of the user, and any folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from lakhnes.runtime.errors import ModelError
+from lakhnes.runtime.model.model_info import MODEL_FILE
+
+DEFAULT_MODEL = "nes-6x384"
+"""Name of the model that composes when none is named."""
+
+EXPRESSIVE_MODEL = "expressive"
+"""Name of the model that also composes dynamics and timbre."""
+
+
+def model_dirs() -> list[Path]:
+    """The folders that hold models by name: the user's, then the package's."""
+    user = platformdirs.user_data_path("lakhnes", appauthor=False) / "models"
+    return [user, Path(__file__).parents[1] / "models"]
+
+
+def list_models() -> dict[str, Path]:
+    """The ONNX file of each named model; the user's hide the package's."""
+    found: dict[str, Path] = {}
+    for folder in model_dirs():
+        try:
+            files = sorted(child / MODEL_FILE for child in folder.iterdir())
+        except OSError:  # not there, or not ours to read
+            continue
+        for file in files:
+            if os.access(file, os.R_OK):
+                found.setdefault(file.parent.name, file)
+    return found
+
+
+def find_model(name_or_dir: str | Path | None = None) -> Path:
+    """The ONNX file of a model.
+
+    Args:
+        name_or_dir: a name, a folder, or an ONNX file; None for the default. A name wins over a folder.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    models = list_models()
+    wanted = str(DEFAULT_MODEL if name_or_dir is None else name_or_dir)
+    if wanted in models:
+        return models[wanted]
+    path = Path(wanted)
+    if not wanted:
+        raise ModelError(f"A model without a name: give a model's folder, or one of {', '.join(models)}.")
+    if path.is_dir() and (path / MODEL_FILE).is_file():
+        return path / MODEL_FILE
+    if path.is_file():
+        with path.open("rb"):  # says what is wrong where it cannot be read
+            return path
+    if path.is_dir():
+        raise ModelError(f"{path} has no {MODEL_FILE} in it; make one with `lakhnes export`.")
+    raise ModelError(f"There is no model {wanted!r}: give a model's folder, or one of {', '.join(models)}.")

@@ -1,0 +1,485 @@
+"""The model: an ONNX Transformer-XL with its ring of memories.
+
+The graph is stateless: it takes the keys and values of the tokens before as tensors and returns those of the
+new tokens; the runtime writes them into its ring in place. The contract of the graph:
+
+| input | type and shape | meaning |
+|---|---|---|
+| `token` | int64 [B, T] | |
+| `distance` | int64 [T, S+T] | how far each key lies behind each query, 0..`mem_len` |
+| `mask` | float32 [B, 1, T, S+T] | 0, or -1e30 where a query must not look |
+| `k{l}`, `v{l}` | float32 [B, H, S, D] for each layer | the memory, S slots in any order |
+
+| output | type and shape |
+|---|---|
+| `logits` | float32 [B, T, V] |
+| `new` | float32 [B, L·2·H, T, D], of each layer the keys and values to write into the ring |
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from lakhnes.runtime.decode.recall import Recollection, Views
+from lakhnes.runtime.errors import ModelError, OptionError
+from lakhnes.runtime.model.catalog import find_model
+from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.music.timing import Codec
+
+MASKED = np.float32(-1e30)
+"""What the mask adds to a score that must not count."""
+
+PREFILL_CHUNK = 128
+"""Tokens of a prompt that go through the graph at once; the measured optimum is flat from 64 to 256."""
+
+Logits = NDArray[np.float32]
+
+
+SLOW_STEP = 1e-9
+"""Seconds a weight: a step of 8-bit weights that takes longer has no operator of its own on this machine."""
+
+FIRST_SLOTS = 64
+"""Slots of a memory that begins; they double as they fill up, so that few tokens do not pay for many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of one stream's memory."""
+
+    memory: NDArray[np.float32]
+    """float32 [L, 2, H, S, D]: of each layer the keys, then the values, in S slots."""
+    mask: NDArray[np.float32]
+    """float32 [S]: 0 for slots in use, else `MASKED`."""
+    place: int
+    """Slot that the next token goes to."""
+    used: int
+    """Slots before it that hold something."""
+    recollection: Recollection | None
+    """What the stream remembers beside the network's memory."""
+
+
+class Batch:
+    """Streams of tokens that one graph reads together, each with a memory of its own.
+
+    They share the slots of a ring, S of them, and the place in it; a mask for each stream says which slots
+    are its. So a stream may begin anew at any time while the others go on.
+    """
+
+    def __init__(
+        self, session: ort.InferenceSession, info: ModelInfo, size: int, empty: Recollection | None
+    ) -> None:
+        """Use `Model.batch`."""
+        self._session = session
+        self._empty = empty
+        self._recollections = [empty] * size
+        self._n_token = len(info.vocabulary)
+        self._mem_len = info.mem_len
+        self._memory = np.zeros((info.n_layer, 2, size, info.n_head, 0, info.d_head), np.float32)
+        self._mask = np.zeros((size, 0), np.float32)
+        self._place = self._used = 0
+        self.reset()
+
+    @property
+    def _slots(self) -> int:
+        return self._memory.shape[4]
+
+    def reset(self, stream: int | None = None) -> None:
+        """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
+        if stream is None:
+            self._recollections = [self._copied(self._empty) for _ in self._recollections]
+            self._mask[:] = MASKED
+            self._resize(min(FIRST_SLOTS, self._mem_len))
+            self._used = 0
+        else:
+            self._recollections[stream] = self._copied(self._empty)
+            self._mask[stream] = MASKED
+
+    def _resize(self, slots: int) -> None:
+        """Another number of slots, with the newest rows in them, the newest in the last."""
+        kept = min(slots, self._slots)
+        order = (self._place - kept + np.arange(kept)) % self._slots if kept else np.arange(0)
+        memory = np.zeros((*self._memory.shape[:4], slots, self._memory.shape[5]), np.float32)
+        memory[..., slots - kept :, :] = self._memory[..., order, :]
+        mask = np.full((len(self._mask), slots), MASKED)
+        mask[:, slots - kept :] = self._mask[:, order]
+        self._memory, self._mask, self._place = memory, mask, 0
+        self._feeds: dict[str, NDArray[np.generic]] = {
+            f"{kind}{layer}": memory[layer, place]
+            for layer in range(len(memory))
+            for place, kind in enumerate("kv")
+        }
+        # The distances of a step's slots from place p are a window of S..1, S..1, from S-p on.
+        self._descending = np.tile(np.arange(slots, 0, -1, dtype=np.int64), 2)
+        self._distance = np.zeros((1, slots + 1), np.int64)
+
+    def step(self, tokens: Sequence[int] | NDArray[np.int64]) -> Logits:
+        """Reads one token of each stream.
+
+        Args:
+            tokens: their ids [B].
+
+        Returns:
+            float32 [B, V], for the tokens after them.
+        """
+        slots, size = self._slots, len(self._mask)
+        self._distance[0, :slots] = self._descending[slots - self._place : 2 * slots - self._place]
+        mask = np.zeros((size, 1, 1, slots + 1), np.float32)
+        mask[:, 0, 0, :slots] = self._mask
+        ids = np.asarray(tokens, np.int64).reshape(-1, 1)
+        self._check(ids)
+        return self._mixed(ids, self._run(ids, self._distance, mask))[:, 0]
+
+    def prefill(
+        self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
+    ) -> Logits:
+        """Reads many tokens of each stream, with the same result as so many steps.
+
+        Args:
+            tokens: their ids [B, n].
+            chunk: how many go through the graph at once.
+            given: see `Model.prefill`.
+
+        Returns:
+            float32 [B, n, V]: row i for the token after token i.
+        """
+        chunk = max(1, min(chunk, self._mem_len))
+        self._check(tokens)
+        rows = [np.zeros((len(tokens), 0, self._n_token), np.float32)]
+        for start in range(0, tokens.shape[1], chunk):
+            part = tokens[:, start : start + chunk]
+            n, slots = part.shape[1], self._slots
+            query = np.arange(n)[:, None]
+            memory = (self._place - 1 - np.arange(slots)) % slots + 1 + query  # [T, S] distances of the slots
+            distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, S+T]
+            near = np.where((distance >= 0) & (distance <= self._mem_len), np.float32(0), MASKED)
+            unused = np.pad(self._mask, ((0, 0), (0, n)))[:, None, None]  # [B, 1, 1, S+T]
+            logits = self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused))
+            rows.append(self._mixed(part, logits, given))
+        return np.concatenate(rows, 1)
+
+    def snapshot(self, stream: int = 0) -> Snapshot:
+        """A copy of one stream's memory."""
+        return Snapshot(
+            self._memory[:, :, stream].copy(),
+            self._mask[stream].copy(),
+            self._place,
+            self._used,
+            self._copied(self._recollections[stream]),
+        )
+
+    def spread(self, snapshot: Snapshot) -> None:
+        """Lets every stream go on from one snapshot.
+
+        Raises:
+            OptionError: if it is of another model.
+        """
+        self._belongs(snapshot)
+        self._resize(len(snapshot.mask))
+        self._place, self._used = snapshot.place, snapshot.used
+        for stream in range(len(self._mask)):
+            self.begin(stream, snapshot)
+
+    def begin(self, stream: int, snapshot: Snapshot) -> None:
+        """Lets a stream go on from a snapshot, while the others go on as they are.
+
+        Raises:
+            OptionError: if the snapshot is of another model.
+        """
+        self._belongs(snapshot)
+        count = len(snapshot.mask)
+        if count > self._slots:
+            self._resize(count)
+        self._used = max(self._used, snapshot.used)
+        slots = (self._place - count + np.arange(count)) % self._slots
+        self._memory[:, :, stream, :, slots] = np.moveaxis(np.roll(snapshot.memory, -snapshot.place, 3), 3, 0)
+        self._mask[stream] = MASKED
+        self._mask[stream, slots] = np.roll(snapshot.mask, -snapshot.place)
+        self._recollections[stream] = self._copied(snapshot.recollection)
+
+    def _belongs(self, snapshot: Snapshot) -> None:
+        layers, two, heads, slots, width = snapshot.memory.shape
+        rows = (*self._memory.shape[:2], *self._memory.shape[3:4], *self._memory.shape[5:])
+        if (layers, two, heads, width) != rows or slots > self._mem_len:
+            raise OptionError("The snapshot is of another model; take a new one.")
+
+    def try_out(self) -> Logits:
+        """Logits [4, V] of a chunk, a step and a look at the farthest distance."""
+        n = len(self._mask)
+        chunk = self.prefill(np.zeros((n, 2), np.int64))[0]
+        step = self.step([0] * n)
+        everything = np.zeros((n, 1, 1, self._slots + 1), np.float32)
+        far = self._run(np.zeros((n, 1), np.int64), np.full((1, self._slots + 1), self._mem_len), everything)
+        self.reset()
+        return np.concatenate([chunk, step[:1], far[0]])
+
+    def _mixed(self, tokens: NDArray[np.int64], logits: Logits, given: bool = False) -> Logits:
+        """What comes after each token [B, T], of the graph's logits [B, T, V] and what streams remember."""
+        for stream, remembered in enumerate(self._recollections):
+            if remembered is not None:
+                for place, token in enumerate(tokens[stream]):
+                    remembered.hear(int(token), given=given)
+                    logits[stream, place] = remembered.mix(logits[stream, place])
+        return logits
+
+    @staticmethod
+    def _copied(recollection: Recollection | None) -> Recollection | None:
+        return recollection and recollection.copy()
+
+    def _check(self, tokens: NDArray[np.int64]) -> None:
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._n_token:
+            raise OptionError(f"Tokens of this model go from 0 to {self._n_token - 1}.")
+
+    def _run(
+        self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
+    ) -> Logits:
+        """Runs the graph on tokens [B, T] and writes the new rows into the ring; returns logits [B, T, V]."""
+        self._feeds.update(token=tokens, distance=distance, mask=mask)
+        logits, new = self._session.run(("logits", "new"), self._feeds)
+        size, n = tokens.shape
+        layers, two, _, heads, _, width = self._memory.shape
+        if logits.shape != (size, n, self._n_token) or new.shape != (size, layers * two * heads, n, width):
+            raise ModelError(f"The model gives tensors of other sizes ({logits.shape}); export it again.")
+        self._make_room(n)
+        slots: NDArray[np.int64] | slice = (self._place + np.arange(n)) % self._slots
+        if self._place + n <= self._slots:
+            slots = slice(self._place, self._place + n)
+        rows = new.reshape(size, layers, two, heads, n, width)
+        self._memory[..., slots, :] = rows.transpose(1, 2, 0, 3, 4, 5)
+        self._mask[:, slots] = 0
+        self._place = (self._place + n) % self._slots
+        return np.asarray(logits, np.float32)
+
+    def _make_room(self, n: int) -> None:
+        """More slots where n rows would overwrite rows that a full memory still has."""
+        needed = min(self._used + n, self._mem_len)
+        slots = self._slots
+        while slots < needed:
+            slots *= 2
+        if slots > self._slots:
+            self._resize(min(slots, self._mem_len))
+        self._used = needed
+
+
+class Model:
+    """A Transformer-XL that reads one stream of tokens and gives logits for the next one.
+
+    Attributes:
+        info: its description.
+        codec: scores to its tokens and back.
+    """
+
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo, recall: float = 1.0) -> None:
+        """Use `Model.load`."""
+        self.info = info
+        self.codec = Codec(info.vocabulary, info.timing)
+        self._session = session
+        self._recall = recall
+        remembers = info.recall if recall else None
+        self._empty = Recollection(remembers, Views(self.codec), recall) if remembers else None
+        self._stream = self.batch(1)
+
+    @classmethod
+    def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1, recall: float = 1.0) -> Model:
+        """Loads a model.
+
+        Args:
+            name_or_dir: a model's name, its folder, or its ONNX file; None for the default.
+            threads: threads of one step. One leaves a machine free for other work; two take a fifth off a
+                step's time, and keep two cores busy. The result is the same.
+            recall: how much of a song is remembered beside the network, where the model was calibrated for
+                that: 1 as it fits songs best, 0 for the network alone.
+
+        Raises:
+            ModelError: if it is not there, or not a model that this runtime can use.
+        """
+        path = find_model(name_or_dir)
+        return cls._open(path, path, threads, recall)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, threads: int = 1) -> Model:
+        """Loads a model from the content of its ONNX file.
+
+        Raises:
+            ModelError: if it is not a model that this runtime can use.
+        """
+        return cls._open(data, "The model", threads)
+
+    @classmethod
+    def _open(cls, graph: Path | bytes, source: Path | str, threads: int, recall: float = 1.0) -> Model:
+        session = open_session(graph, source, threads)
+        info = read_info(session, source)
+        _check_contract(session, info, source)
+        model = cls(session, info, recall)
+        step = model._probe(source)
+        if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
+            widened = cls(open_session(graph, source, threads, widen=True), info, recall)
+            if widened._probe(source) < step:
+                return widened
+        return model
+
+    def _probe(self, source: Path | str) -> float:
+        """Tries the graph, so that what does not work is refused when it is loaded.
+
+        Returns:
+            Seconds of a step.
+
+        Raises:
+            ModelError: if the graph fails, or gives no numbers.
+        """
+        batch = self.batch(1)
+        try:
+            logits = batch.try_out()
+        except Exception as error:  # onnxruntime raises classes of its own that share no root
+            reason = type(error).__name__
+            raise ModelError(f"{source} does not run ({reason}); export it again.") from None
+        if not np.isfinite(logits).all():
+            raise ModelError(f"{source} gives no numbers, so its weights are broken; export it again.")
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            batch.step([0])
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
+
+    def twin(self) -> Model:
+        """Another model with these weights and a memory of its own; both may run at once, in two threads."""
+        return Model(self._session, self.info, self._recall)
+
+    def without_recall(self) -> Model:
+        """The network alone, or this model itself where it remembers nothing anyway.
+
+        For music around kept events: what followed before may not come there, and time would stand still.
+        """
+        return Model(self._session, self.info, 0.0) if self._empty else self
+
+    def batch(self, size: int) -> Batch:
+        """New streams that step together; they share this model's weights, not its memory."""
+        return Batch(self._session, self.info, size, self._empty)
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._stream.reset()
+
+    def step(self, token: int) -> Logits:
+        """Reads one token.
+
+        Args:
+            token: its id.
+
+        Returns:
+            float32 [V], for the token after it.
+        """
+        logits: Logits = self._stream.step([token])[0]
+        return logits
+
+    def prefill(
+        self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
+    ) -> Logits:
+        """Reads many tokens, with the result of so many steps.
+
+        In full precision it is the same to the last places. With 8-bit weights, activations are rounded to 8
+        bits as well, and what differs in the last place of a sum may fall to either side: logits of chunks
+        and of steps then differ by some hundredths.
+
+        Args:
+            tokens: their ids [n].
+            chunk: how many go through the graph at once.
+            given: whether they are of music that is given, rather than composed by the model itself; a
+                calibrated model foresees that with corrections of its own.
+
+        Returns:
+            float32 [n, V]: row i for the token after token i.
+        """
+        ids = np.asarray(tokens, np.int64).reshape(1, -1)
+        logits: Logits = self._stream.prefill(ids, chunk=chunk, given=given)[0]
+        return logits
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the memory, for `restore`."""
+        return self._stream.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes back to a snapshot of this model.
+
+        Raises:
+            OptionError: if it is of another model.
+        """
+        self._stream.spread(snapshot)
+
+
+def open_session(
+    graph: Path | bytes, source: Path | str, threads: int = 1, *, widen: bool = False
+) -> ort.InferenceSession:
+    """Opens an ONNX file or its content on the CPU.
+
+    Args:
+        graph: the file or the content.
+        source: its name in errors.
+        threads: threads of one step.
+        widen: turns weights of 8 bits into floats once, rather than use operators made for them.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep what a long prompt has needed
+    # A thread that waits for others must spin, or waking it costs more than it brings; one alone must not.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads > 1 else "0")
+    options.add_session_config_entry("session.disable_quant_qdq", "1" if widen else "0")
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own that share no root
+        raise ModelError(
+            f"{source} is no ONNX model that can be loaded ({type(error).__name__}); export it again."
+        ) from None
+
+
+def read_info(session: ort.InferenceSession, source: Path | str) -> ModelInfo:
+    """The description inside an open ONNX file.
+
+    Raises:
+        ModelError: if there is none, or one that this runtime cannot use.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(f"{source} has no lakhnes metadata; make it with `lakhnes export`.")
+    try:
+        return ModelInfo.from_json(text)
+    except ValueError as error:
+        raise ModelError(f"{source} cannot be used: {error}.") from None
+
+
+def _check_contract(session: ort.InferenceSession, info: ModelInfo, source: Path | str) -> None:
+    memory = {f"{kind}{layer}": ("tensor(float)", 4) for kind in "kv" for layer in range(info.n_layer)}
+    inputs = {
+        "token": ("tensor(int64)", 2),
+        "distance": ("tensor(int64)", 2),
+        "mask": ("tensor(float)", 4),
+        **memory,
+    }
+    outputs = {"logits": ("tensor(float)", 3), "new": ("tensor(float)", 4)}
+    found_inputs = {i.name: (i.type, len(i.shape)) for i in session.get_inputs()}
+    found_outputs = {o.name: (o.type, len(o.shape)) for o in session.get_outputs()}
+    sizes = {
+        i.name: (i.shape[1], i.shape[3]) == (info.n_head, info.d_head)
+        for i in session.get_inputs()
+        if i.name in memory
+    }
+    vocabulary = next((o.shape[-1] for o in session.get_outputs() if o.name == "logits"), None)
+    if (
+        found_inputs != inputs
+        or found_outputs != outputs
+        or not all(sizes.values())
+        or vocabulary != len(info.vocabulary)
+    ):
+        raise ModelError(f"{source} has other tensors than its metadata say; export it again.")

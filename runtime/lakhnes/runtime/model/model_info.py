@@ -1,0 +1,115 @@
+"""What an exported model says about itself: the metadata inside the ONNX file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from lakhnes.runtime.decode.recall import Recall
+from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
+
+FORMAT_VERSION = 1
+"""Version of the graph contract and of these metadata; a runtime reads its own and older ones."""
+
+METADATA_KEY = "lakhnes"
+"""Key of the ONNX metadata property that holds them, as JSON."""
+
+MODEL_FILE = "model.onnx"
+"""Name of the graph in a model folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """An exported model's description."""
+
+    name: str
+    """What users call it."""
+    n_layer: int
+    n_head: int
+    d_head: int
+    d_model: int
+    d_inner: int
+    mem_len: int
+    """Slots of the memory: how many earlier tokens a token sees."""
+    precision: str
+    """`fp32`, `int8` or `int4` weights; activations and memory are float32."""
+    timing: Timing
+    """How its tokens count time."""
+    vocabulary: Vocabulary
+    n_parameters: int
+    """Of the trained model."""
+    source: str
+    """The checkpoint that it was made from."""
+    source_sha256: str
+    provenance: str = ""
+    """How it was trained, in a sentence."""
+    parity: dict[str, float] = field(default_factory=dict)
+    """Differences from PyTorch that the export measured."""
+    recall: Recall | None = None
+    """What songs are remembered with beside the network; see `lakhnes calibrate`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; a vocabulary that has a name goes by it."""
+        vocabulary = self.vocabulary.name
+        if vocabulary not in NAMED:
+            vocabulary = self.vocabulary.to_text()
+        plain = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("vocabulary", "recall")
+        }
+        recall = self.recall.to_dict() if self.recall else None
+        return {"format_version": FORMAT_VERSION, "vocabulary": vocabulary, **plain, "recall": recall}
+
+    def to_json(self) -> str:
+        """The text that goes into the file."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelInfo:
+        """Reads `to_json`; fields that this version does not know are passed over.
+
+        Raises:
+            ValueError: with the reason, also for a newer format version.
+        """
+        try:
+            plain = json.loads(text)
+            version = plain["format_version"]
+            if type(version) is int and version > FORMAT_VERSION:
+                raise ValueError(
+                    f"it has model format {version}, newer than this lakhnes's {FORMAT_VERSION}: update it"
+                )
+            for name, (kind, largest) in _FIELDS.items():
+                value = plain.get(name, "" if name == "provenance" else None)
+                if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
+                    raise ValueError(f"its {name} is {value!r:.40}: export it again")
+            named = plain["vocabulary"]
+            vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
+            parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
+            recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
+            given = {
+                name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")
+            }
+            timing = Timing(plain["timing"])
+            return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
+            raise ValueError(f"its metadata are broken ({error!r:.60}): export it again") from None
+
+
+_FIELDS: dict[str, tuple[type, int]] = {
+    "format_version": (int, FORMAT_VERSION),
+    "name": (str, 0),
+    "n_layer": (int, 256),
+    "n_head": (int, 256),
+    "d_head": (int, 1 << 16),
+    "d_model": (int, 1 << 16),
+    "d_inner": (int, 1 << 20),
+    "mem_len": (int, 1 << 16),
+    "precision": (str, 0),
+    "timing": (str, 0),
+    "n_parameters": (int, 1 << 40),
+    "source": (str, 0),
+    "source_sha256": (str, 0),
+    "provenance": (str, 0),
+}
+"""Type and, for numbers, largest value of each field; the least is 1."""

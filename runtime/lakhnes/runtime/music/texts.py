@@ -1,0 +1,85 @@
+"""TX1 and TX2 texts to scores and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.music.events import MAX_SAMPLES, Event, Kind, parse_event
+from lakhnes.runtime.music.score import Score, events_of_score, rank, score_from_events
+
+
+def parse_text(text: str, source: str | Path = "text") -> list[Event]:
+    """Reads the events of a TX1 or TX2 text, strictly.
+
+    Args:
+        text: one event a line; blank lines say nothing.
+        source: its name in errors.
+
+    Raises:
+        FormatError: with source, line and reason.
+    """
+    events: list[Event] = []
+    length = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        word = line.strip()
+        if not word:
+            continue
+        try:
+            event = parse_event(word)
+        except ValueError as error:
+            raise FormatError(source, str(error), line=number) from None
+        if event.kind is Kind.END:
+            raise FormatError(source, "<S> does not belong in a text; remove the line", line=number)
+        length += event.value if event.kind is Kind.WAIT else 0
+        if length > MAX_SAMPLES:
+            raise FormatError(source, "longer than a day; check its waits", line=number)
+        events.append(event)
+    return events
+
+
+def read_text(path: str | Path) -> Score:
+    """Reads a TX1 or TX2 file.
+
+    Raises:
+        FormatError: if it is not text, has a line that is no event, or no event at all.
+    """
+    return score_from_text(Path(path).read_bytes(), path)
+
+
+def score_from_text(data: bytes, source: str | Path = "text") -> Score:
+    """Reads the content of a TX1 or TX2 file.
+
+    Args:
+        data: UTF-8.
+        source: its name in errors.
+
+    Raises:
+        FormatError: if it is not text, has a line that is no event, or no event at all.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(source, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
+    events = parse_text(text.replace("\r\n", "\n").replace("\r", "\n"), source)
+    if not events:
+        raise FormatError(source, "empty; a TX1 or TX2 file has one event a line")
+    return score_from_events(_settled(events))
+
+
+def _settled(events: list[Event]) -> Iterator[Event]:
+    """Events with those at one sample in the seed's order, in which volumes and timbres come after notes."""
+    for _, moment in groupby(events, lambda event: event.kind is Kind.WAIT):
+        yield from sorted(moment, key=rank)
+
+
+def tx1_text(score: Score) -> str:
+    """A score as TX1: notes without dynamics. The last line has no line feed, as in the seed's files."""
+    return "\n".join(map(str, events_of_score(score, expression=False)))
+
+
+def tx2_text(score: Score) -> str:
+    """A score as TX2: with velocity and timbre."""
+    return "\n".join(map(str, events_of_score(score, expression=True)))
