@@ -1,7 +1,10 @@
 """Composes with a model in plain onnxruntime and NumPy: python onnx_client.py MODEL.onnx [EVENTS] [SEED]."""
 
 import json
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it when it is imported
 
 import numpy as np
 import onnxruntime as ort

@@ -55,7 +55,7 @@ def test_the_client_composes_events(tmp_path: Path) -> None:
 
 def test_the_client_needs_nothing_of_ours() -> None:
     imports = re.findall(r"^(?:import|from) (\w+)", (EXAMPLES / "onnx_client.py").read_text(), re.MULTILINE)
-    assert set(imports) == {"json", "sys", "numpy", "onnxruntime"}
+    assert set(imports) == {"json", "os", "sys", "numpy", "onnxruntime"}
 
 
 def test_the_client_has_the_vocabulary(client: ModuleType) -> None:

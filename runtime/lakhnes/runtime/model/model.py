@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from lakhnes.runtime.decode.recall import Recollection, Views
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model.catalog import find_model
 from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.model.onnx_runtime import ort
 from lakhnes.runtime.music.timing import Codec
 
 MASKED = np.float32(-1e30)
