@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools.errors import BaseError, CompileError, LinkError
 
+REQUIRE_CHIP = "LAKHNES_REQUIRE_CHIP"
+"""Environment variable of packagers: where it is set, a chip that cannot be compiled ends the build."""
 FOLDER = Path("apu/lakhnes/apu")
 COMMIT = "commit.txt"
 """In an sdist at the top, in a wheel beside the command line."""
@@ -46,16 +49,19 @@ class Hook(BuildHookInterface):
         build_data["force_include"][str(noted)] = place
 
     def _compile(self, build_data: dict[str, Any]) -> None:
-        """Compiles; where that cannot be done the package is built without sound, and says so."""
+        """Compiles the chip. Without a compiler it leaves sound out and says so, or ends the build."""
         root = Path(self.root)
         try:
             built = compile_chip(root / "apu" / "src", root / FOLDER)
         except (BaseError, CompileError, LinkError, OSError) as error:
-            self.app.display_warning(
-                f"The sound chip was not compiled ({error}). Everything but sound will work. Install a C "
-                "compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install; "
-                "Windows: Visual Studio Build Tools) and install lakhnes again."
+            reason = f"The sound chip was not compiled ({error})."
+            step = (
+                "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select "
+                "--install; Windows: Visual Studio Build Tools) and install lakhnes again."
             )
+            if os.environ.get(REQUIRE_CHIP):
+                self.app.abort(f"{reason} {REQUIRE_CHIP} is set, so this is an error. {step}")
+            self.app.display_warning(f"{reason} Everything but sound will work. {step}")
             return
         build_data["artifacts"].append(f"/{built.relative_to(root).as_posix()}")
         build_data["pure_python"] = False
