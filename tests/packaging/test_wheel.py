@@ -1,5 +1,6 @@
 """The wheel and the sdist: what is in them, and that an environment with nothing else makes music."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements.lock"
 PORTIONS = {"apu", "bridge", "cli", "export", "gui", "runtime", "studio"}
 
 
@@ -25,8 +27,9 @@ PORTIONS = {"apu", "bridge", "cli", "export", "gui", "runtime", "studio"}
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an sdist, and with a wheel that is made of it."""
     out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "build", "--outdir", str(out), "."]
+    locked = {**os.environ, "PIP_CONSTRAINT": LOCK.name}
+    done = subprocess.run(command, cwd=ROOT, env=locked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return out
 
@@ -46,7 +49,6 @@ def commit() -> str:
 
 
 def test_what_is_in_the_wheel(wheel: Path) -> None:
-    assert wheel.stat().st_size <= 60e6
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -86,7 +88,7 @@ def test_an_environment_with_nothing_else_makes_music(wheel: Path, tmp_path: Pat
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
-    run("pip", "install", "--quiet", "--disable-pip-version-check", str(wheel))
+    run("pip", "install", "--quiet", "--disable-pip-version-check", "-c", str(LOCK), str(wheel))
     run("lakhnes", "generate", "-o", "song.mid", "-o", "song.wav", "--seconds", "5", "--seed", "5")
     assert (tmp_path / "song.mid").stat().st_size > 200
     assert (tmp_path / "song.wav").stat().st_size > 5 * 2 * 44_100
