@@ -23,6 +23,7 @@ from lakhnes.bridge.ports import (
 )
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
 from lakhnes.runtime import OptionError, PortError, PortLostError
+from lakhnes.runtime.errors import step_to_extra
 
 
 class FakePort:
@@ -507,4 +508,4 @@ try:
 except MissingExtraError as error:
     print(error)
 """
-    assert run(code).stdout == 'A MIDI port needs an extra: run  pip install "lakhnes[live]"\n'
+    assert run(code).stdout == f"A MIDI port needs an extra: {step_to_extra('live')}\n"

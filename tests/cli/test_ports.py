@@ -13,6 +13,7 @@ from jack import JackServer, jack_server
 
 from lakhnes.bridge.ports import open_output
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
+from lakhnes.runtime.errors import step_to_extra
 
 WITHOUT = (
     "import sys; sys.modules[{!r}] = None; from lakhnes.cli import main; sys.argv[0] = 'lakhnes'\n"
@@ -76,7 +77,7 @@ def test_without_a_back_end_the_next_step_is_said() -> None:
 def test_without_the_extra_the_pip_line_is_said() -> None:
     done = lakhnes("ports", without="rtmidi")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'lakhnes: A MIDI port needs an extra: run  pip install "lakhnes[live]"\n'
+    assert done.stderr == f"lakhnes: A MIDI port needs an extra: {step_to_extra('live')}\n"
 
 
 @pytest.mark.jack

@@ -16,6 +16,9 @@ import typer
 
 from lakhnes.cli.options import JsonFlag
 
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+"""Versions that lakhnes runs on."""
+
 _EXTRAS = {
     "live": ("rtmidi",),
     "synth": ("pyo",),
@@ -79,9 +82,11 @@ def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
 
 
 def _python() -> list[Check]:
-    fine = (3, 11) <= sys.version_info[:2] < (3, 13)
+    fine = sys.version_info[:2] in PYTHONS
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return [Check("Python", fine, found, "" if fine else "install Python 3.11 or 3.12", needed=True)]
+    *others, last = (f"{major}.{minor}" for major, minor in PYTHONS)
+    step = f"install Python {', '.join(others)} or {last}"
+    return [Check("Python", fine, found, "" if fine else step, needed=True)]
 
 
 def _model() -> list[Check]:
@@ -140,10 +145,16 @@ def _extras() -> list[Check]:
     return [
         Check(f"extra {extra}", True, "installed")
         if _has(extra)
-        else Check(f"extra {extra}", False, "not installed", f'run  pip install "lakhnes[{extra}]"')
+        else Check(f"extra {extra}", False, "not installed", _step_to(extra))
         for extra in _EXTRAS
         if _has(extra) or not getattr(sys, "frozen", False)
     ]
+
+
+def _step_to(extra: str) -> str:
+    from lakhnes.runtime.errors import step_to_extra
+
+    return step_to_extra(extra)
 
 
 def _midi() -> list[Check]:

@@ -94,6 +94,21 @@ class MissingLibraryError(LakhnesError):
         )
 
 
+def step_to_extra(extra: str) -> str:
+    """Return what to do to get an extra that is not installed.
+
+    Args:
+        extra: its name in `pip install "lakhnes[extra]"`.
+    """
+    if extra == "live" and sys.version_info >= (3, 13):
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return (
+            f"python-rtmidi has no wheel for Python {version}: use Python 3.12, or compile it, run  "
+            "pip install python-rtmidi"
+        )
+    return f'run  pip install "lakhnes[{extra}]"'
+
+
 class MissingExtraError(LakhnesError):
     """An optional dependency that is not installed."""
 
@@ -104,8 +119,9 @@ class MissingExtraError(LakhnesError):
             extra: name of the extra in `pip install "lakhnes[extra]"`.
             need: what asked for it.
         """
-        step = f'pip install "lakhnes[{extra}]"'
         if getattr(sys, "frozen", False):
-            super().__init__(f"{need} is not in this program; it is in Python's lakhnes: run  {step}")
+            super().__init__(
+                f"{need} is not in this program; it is in Python's lakhnes: {step_to_extra(extra)}"
+            )
         else:
-            super().__init__(f"{need} needs an extra: run  {step}")
+            super().__init__(f"{need} needs an extra: {step_to_extra(extra)}")
