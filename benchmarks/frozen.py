@@ -1,10 +1,11 @@
-"""The frozen programs: how large they are, how soon they answer.
+"""The frozen programs and the wheel: how large they are; how soon the programs answer.
 
     python benchmarks/frozen.py [FOLDER] [--json]
 
-FOLDER is where `packaging/build` put them, `dist` if it is left out. Sizes unpacked; seconds from the start
-of the process to the end of `lakhnes --help`, and to the app's window on an X server without a screen (Xvfb,
-xdotool); medians of nine starts, after one that fills the caches.
+FOLDER is where `packaging/build` and `python -m build` put them, `dist` if it is left out. Sizes: of the
+programs unpacked, the wheel where there is one, and the models. Seconds from the start of the process to the
+end of `lakhnes --help`, and to the app's window on an X server without a screen (Xvfb, xdotool); medians of
+nine starts, after one that fills the caches.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from live import machine, show
 from live_rigs import Figure
 from x_screen import Screen
 
+from lakhnes.runtime.model.catalog import list_models
+
 ROUNDS = 9
 
 
@@ -34,6 +37,14 @@ def main() -> None:
     figures = [
         Figure("size", "command", megabytes(command), "MB", 160),
         Figure("size", "app", megabytes(app), "MB", 300),
+        *(
+            Figure("size", "wheel", path.stat().st_size / 1e6, "MB", 60)
+            for path in asked.folder.glob("*.whl")
+        ),
+        *(
+            Figure("size", f"model {name}", megabytes(path.parent), "MB")
+            for name, path in list_models().items()
+        ),
         Figure("start", "lakhnes --help, median", median(helped(command / "lakhnes")), "s", 0.3),
         Figure("start", "the app's window, median", median(shown(app / "lakhnes-app")), "s", 1.0),
     ]

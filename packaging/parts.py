@@ -35,7 +35,10 @@ LEFT_OUT += [f"_codecs_{region}" for region in ("cn", "hk", "iso2022", "jp", "kr
 
 QT_LEFT_OUT = [f"PySide6.Qt{part}" for part in ("Network", "Qml", "Quick", "OpenGL", "Sql", "Test", "Xml")]
 
-_NEVER_LOADED = ("_pyo64", "libavif", "libwebp", "liblcms2", "libssl", "libcrypto", "libtcl", "libtk")
+_NEVER_LOADED = (
+    *("_pyo64", "libavif", "libwebp", "liblcms2", "libssl", "libcrypto", "libtcl", "libtk"),
+    "libonnxruntime.so",  # for programs in C: onnxruntime's Python module has all of it inside
+)
 _NEVER_READ = {"sboms", "translations"}
 
 

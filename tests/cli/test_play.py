@@ -6,7 +6,6 @@ import re
 import select
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import termios
@@ -27,8 +26,8 @@ from lakhnes.runtime.time.grid import PPQ
 pytestmark = pytest.mark.jack
 
 CLOCK_TICKS = PPQ // 24
-SLACK = 0.08
-"""Seconds that a message may take through JACK: two periods of 21 ms, and a machine with more to do."""
+SLACK = 0.5
+"""Seconds in which something must happen: a guard only. `benchmarks/live.py` measures how late it is."""
 
 CLOCK, START, CONTINUE, STOP, SONG_POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 
@@ -75,9 +74,6 @@ def test_a_port_receives_what_the_seed_composes(rig: Rig, builtin_model: Model) 
     heard = heard_of(seed.due(), notes)
     assert seed.seconds_of(heard[-1].tick) > 4.5
     assert {one.note[0] & 0xF for one in heard} == {0, 1, 2, 9}
-    delays = [message.seconds - seed.seconds_of(one.tick) for one, message in zip(heard, notes, strict=False)]
-    middle = statistics.median(delays)
-    assert all(abs(delay - middle) < SLACK for delay in delays)
     assert play.events("ready")[0]["ports"] == ["mon:input"]
     end = play.events("end")[0]
     assert (end["gaps"], end["take"], end["problems"]) == (0, 1, [])
@@ -149,8 +145,6 @@ def test_clock_goes_out_and_floods_that_come_in_do_no_harm(rig: Rig, builtin_mod
     clocks = [message.seconds for message in system if message.data[0] == CLOCK]
     assert len(system) == len(clocks) + 2
     assert len(clocks) == pytest.approx(48 * 3, abs=8)
-    late = [at - clocks[0] - i / 48 for i, at in enumerate(clocks)]
-    assert max(late) - min(late) < SLACK
 
 
 class Roll(NamedTuple):
@@ -194,7 +188,7 @@ def assert_follows(roll: Roll, seed: Seed) -> list[Due]:
         assert clock <= len(roll.clocks)  # where the clock falls silent, one more is expected
         if clock + 1 < len(roll.clocks):
             at = roll.clocks[clock] + rest / CLOCK_TICKS * (roll.clocks[clock + 1] - roll.clocks[clock])
-            assert -0.03 < message.seconds - at < SLACK, (one, message)
+            assert abs(message.seconds - at) < SLACK, (one, message)
     if roll.stop is not None:
         assert roll.notes[-1].seconds < roll.stop + SLACK
     return heard
