@@ -1,6 +1,10 @@
 """What tests of several folders share."""
 
+import contextlib
 import importlib.util
+import io
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -80,3 +84,25 @@ def module_of(path: Path) -> ModuleType:
     sys.modules[path.stem] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
+
+
+def lakhnes_here(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command in this process: for many short runs, each of which would load everything anew."""
+    from lakhnes.cli import main
+
+    said, told = io.StringIO(), io.StringIO()
+    words, handlers = (
+        sys.argv,
+        {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)},
+    )
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+        sys.argv = ["lakhnes", *map(str, arguments)]
+        try:
+            code = main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            sys.argv = words
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return subprocess.CompletedProcess(arguments, code, said.getvalue(), told.getvalue())

@@ -34,9 +34,9 @@ NEEDS = {"play": LIVE, "app": LIVE, "ports": LIVE, "doctor": LIVE}
 """What needs a JACK server, because it opens ports or looks for them."""
 TRAINED = ("prepare", "train", "export", "calibrate", "evaluate")
 
-MOST = {"--seconds": 6, "--count": 3, "--bars": 4}
+MOST = {"--seconds": 4, "--count": 2, "--bars": 4}
 """Of what is composed: a command that asks for more is run with so much."""
-LENGTH = ["--tokens", "300"]
+LENGTH = ["--tokens", "120"]
 """A song that the model ends may last minutes: it gets this length."""
 
 BROUGHT = ("any", "game", "song")

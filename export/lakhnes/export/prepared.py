@@ -171,7 +171,7 @@ def read_shard(path: Path) -> Songs:
         DataError: if it is not there or broken.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tokens, offsets, names = arrays["tokens"], arrays["offsets"], arrays["names"]
     except FileNotFoundError:
         raise DataError(f"{path} is not there; {_AGAIN}.") from None
