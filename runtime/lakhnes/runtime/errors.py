@@ -103,7 +103,7 @@ def step_to_extra(extra: str) -> str:
     if extra == "live" and sys.version_info >= (3, 13):
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return (
-            f"python-rtmidi has no wheel for Python {version}: use Python 3.12, or compile it, run  "
+            f"python-rtmidi has no wheel for Python {version}; use Python 3.12, or compile it: run  "
             "pip install python-rtmidi"
         )
     return f'run  pip install "lakhnes[{extra}]"'
