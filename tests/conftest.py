@@ -4,8 +4,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lakhnes.runtime import Model, Timing, tx2
+
+settings.register_profile("lakhnes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lakhnes")  # how fast an example runs says nothing about what it does
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
