@@ -100,11 +100,11 @@ def lakhnes(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_command(bare: Path, tmp_path: Path) -> None:
     data, made = tmp_path / "data", tmp_path / "made"
     write_prepared(data, CODEC, {"valid": {f"{i}.mid": tokens for i, tokens in enumerate(SONGS)}})
-    done = lakhnes("calibrate", bare, "--data", data, "-o", made, "--tokens", 1200, "--json")
+    done = lakhnes("calibrate", bare, "--data", data, "-o", made, "--tokens", 3000, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["file"] == str(made / "model.onnx")
-    assert (facts["fitted"], facts["tested"]) == (900, 300)
+    assert (facts["fitted"], facts["tested"]) == (2250, 750)
     assert facts["loss"] < facts["network_loss"]
     whole, network = (
         json.loads(lakhnes("evaluate", made, "--data", data, "--json", *options).stdout)
@@ -112,7 +112,7 @@ def test_the_command(bare: Path, tmp_path: Path) -> None:
     )
     assert whole["loss"] < network["loss"]
     assert whole["how"] == f"{network['how']}, recall"
-    told = lakhnes("calibrate", made, "--data", data, "--tokens", 1200).stdout
+    told = lakhnes("calibrate", made, "--data", data, "--tokens", 3000).stdout
     assert f"wrote   {made / 'model.onnx'}" in told
 
 
