@@ -1,78 +1,27 @@
 """Filing: songs into the app and out of it, and none lost on the way."""
 
-import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import pytest
 import soundfile
+from studio_desk import KEPT, Desk
 from support import tune
 
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.bridge import import_midi, read_midi, write_midi
-from lakhnes.runtime import BeatGrid, Note, OptionError, OutputError, Part, Score, Voice, read_text, tx2_text
+from lakhnes.runtime import BeatGrid, Note, OptionError, Part, Score, Voice, read_text, tx2_text
 from lakhnes.runtime.music.cutting import extract
 from lakhnes.studio import filing as filing_module
 from lakhnes.studio import opening
-from lakhnes.studio.autosave import Autosave, left_behind
-from lakhnes.studio.exports import ExportRequest, chosen, playing
-from lakhnes.studio.filing import AUTOSAVE_SECONDS, Filing
+from lakhnes.studio.exports import ExportRequest, chosen, playing, targets
 from lakhnes.studio.preferences import PreferenceStore
-from lakhnes.studio.session_file import read_session, write_session
-from lakhnes.studio.state import SongState
-from lakhnes.studio.studio import Studio
-from lakhnes.studio.view import Message
-
-PATIENCE = 20.0
-KEPT = SongState(tune(), kept=8 * 480, seed=77)
-
-
-class Desk:
-    """A studio without a model, its filing, and what it said."""
-
-    def __init__(self, folder: Path, state: SongState = KEPT) -> None:
-        self.time = 100.0
-        self.studio = Studio(state)
-        self.said: list[Message] = []
-        self.studio.say = self.said.append
-        self.store = PreferenceStore(folder / "settings" / "app.json")
-        self.kept = folder / "kept"
-        self.filing = Filing(self.studio, self.store, folder=self.kept, now=lambda: self.time)
-
-    @property
-    def state(self) -> SongState:
-        return self.studio.session.state
-
-    @property
-    def texts(self) -> list[str]:
-        return [message.text for message in self.said]
-
-    def settle(self) -> None:
-        """Waits for all jobs."""
-        end = time.monotonic() + PATIENCE
-        while self.studio.jobs.running:
-            assert time.monotonic() < end
-            self.studio.poll()
-            time.sleep(0.001)
-
-    def later(self) -> None:
-        """Looks again when an autosave is due."""
-        self.time += AUTOSAVE_SECONDS
-        self.filing.tick()
-        self.settle()
-
-    def autosaves(self) -> list[Path]:
-        return sorted(self.kept.glob("*.lakhnes"))
-
-    def close(self) -> None:
-        self.filing.close()
-        self.studio.close()
+from lakhnes.studio.session_file import read_session, read_song, write_session
+from lakhnes.studio.state import SongState, Whereabouts
 
 
 @pytest.fixture
@@ -92,7 +41,7 @@ def test_a_session_is_opened_as_one_step(desk: Desk, tmp_path: Path) -> None:
     desk.filing.open(path)
     assert desk.state == KEPT
     desk.settle()
-    assert desk.state == replace(other, kept=4 * 480, path=str(path))
+    assert desk.state == replace(other, kept=4 * 480, song=1)
     assert (desk.filing.path, desk.filing.title) == (path, "Night Walk — LakhNES")
     assert not desk.filing.changed
     assert desk.store.value.recent == (str(path),)
@@ -130,10 +79,10 @@ def test_music_on_a_grid_keeps_its_tempo_and_bars(desk: Desk, tmp_path: Path, bp
     desk.settle()
     state = desk.state
     assert (state.composed_bpm, state.bpm, state.beats_per_bar) == (bpm, bpm, 3)
-    assert (state.kept, state.path, state.seed) == (state.end, "", 77)
+    assert (state.kept, state.seed) == (state.end, 77)
     onsets = [state.grid.tick(note.onset) for note in state.score.parts[Voice.P1].notes]
     assert onsets == [480 * beat for beat in range(8)]
-    assert desk.filing.changed
+    assert not desk.filing.changed, "it is in its file"
     assert desk.texts[0].startswith("Opened a.mid.")
     assert desk.studio.session.undo_label == "Open a.mid"
 
@@ -246,140 +195,94 @@ def test_what_cannot_be_saved_is_said_and_stays_unsaved(desk: Desk, tmp_path: Pa
     assert (desk.filing.path, desk.filing.changed, done) == (None, True, [])
 
 
-# What is not saved
-
-
-def test_an_unsaved_song_is_kept_from_time_to_time(desk: Desk) -> None:
-    desk.studio.session.change("Seed", seed=1)
-    desk.filing.tick()
+def test_a_file_that_nobody_agreed_to_replace_stays(desk: Desk, tmp_path: Path) -> None:
+    for name in ("a.lakhnes", "a.mid", "a-TR.wav"):
+        (tmp_path / name).write_bytes(b"precious")
+    stems = ExportRequest(tmp_path / "a.wav", stems=True)
+    desk.filing.save(tmp_path / "a")
+    desk.filing.export(ExportRequest(tmp_path / "a.mid"))
+    desk.filing.export(stems)
+    desk.filing.export(replace(stems, replaces=frozenset({tmp_path / "a-P1.wav"})))
     desk.settle()
-    assert desk.autosaves() == []
-    desk.later()
-    (path,) = desk.autosaves()
-    assert read_session(path).seed == 1
-    stamp = path.stat().st_mtime_ns
-    desk.later()
-    assert path.stat().st_mtime_ns == stamp
-    desk.studio.session.change("Seed", seed=2)
-    desk.later()
-    assert read_session(path).seed == 2
-    assert desk.texts == []
-
-
-def test_a_saved_song_is_kept_no_more(desk: Desk, tmp_path: Path) -> None:
-    desk.studio.session.change("Seed", seed=1)
-    desk.later()
-    assert desk.autosaves()
-    desk.filing.save(tmp_path / "a.lakhnes")
+    assert len([text for text in desk.texts if "is there already, and was not replaced" in text]) == 4
+    assert sorted(path.name for path in tmp_path.glob("a*")) == ["a-TR.wav", "a.lakhnes", "a.mid"]
+    assert all(path.read_bytes() == b"precious" for path in tmp_path.glob("a*"))
+    assert desk.filing.there(targets(stems)) == [tmp_path / "a-TR.wav"]
+    desk.filing.save(tmp_path / "a", replaces=True)
+    desk.filing.export(replace(stems, replaces=frozenset(targets(stems))))
     desk.settle()
-    assert list(desk.kept.iterdir()) == []
+    assert read_session(tmp_path / "a.lakhnes").seed == 77
+    assert (tmp_path / "a-TR.wav").stat().st_size > 1000
 
 
-@pytest.mark.parametrize(
-    "state", [SongState(), replace(KEPT, kept=0)], ids=["nothing", "only what was composed ahead"]
-)
-def test_an_empty_song_is_not_kept(tmp_path: Path, state: SongState) -> None:
-    desk = Desk(tmp_path, state)
-    desk.studio.session.change("Temperature", temperature=1.2)
-    desk.later()
-    desk.close()
-    assert not desk.kept.exists()
-    assert Desk(tmp_path).filing.recoverable() is None
+def test_what_is_being_written_is_as_good_as_there(desk: Desk, tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("a.wav", "b.lakhnes", "c.wav")]
+    desk.filing.export(ExportRequest(names[0]))
+    desk.filing.save(tmp_path / "b")
+    assert desk.filing.there(names) == names[:2]
+    desk.settle()
+    assert desk.filing.there(names) == names[:2]
+    assert desk.filing.there([tmp_path / ("x" * 300)]) == [], "whoever writes it says why it cannot be"
 
 
-def test_the_song_of_a_closed_window_is_offered_at_the_next_start(tmp_path: Path) -> None:
-    first = Desk(tmp_path)
-    first.studio.session.change("Seed", seed=1)
-    first.close()
-    second = Desk(tmp_path, SongState())
-    found = second.filing.recoverable()
-    assert found is not None
-    second.filing.recover(found)
-    second.settle()
-    assert second.state == replace(KEPT, seed=1)
-    assert second.filing.changed
-    assert second.studio.session.undo_label == "Restore the unsaved song"
-    assert second.filing.recoverable() is None
-    assert found not in second.autosaves()
-    assert len(second.autosaves()) == 1
-    second.close()
-    third = Desk(tmp_path, SongState())
-    assert third.filing.recoverable() is not None
-    third.close()
-
-
-def test_a_song_of_a_program_that_runs_is_not_offered(desk: Desk, tmp_path: Path) -> None:
-    desk.studio.session.change("Seed", seed=1)
-    desk.later()
-    assert desk.autosaves()
-    other = Desk(tmp_path, SongState())
-    assert other.filing.recoverable() is None
-    desk.filing._autosave.release()  # as the system does when a program dies
-    assert other.filing.recoverable() == desk.autosaves()[0]
+def test_a_session_that_another_window_saved_is_not_replaced(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "a.lakhnes"
+    desk.filing.save(path)
+    desk.settle()
+    assert not desk.filing.altered
+    other = Desk(tmp_path, replace(KEPT, seed=5))
+    other.filing.open(path)
+    other.settle()
+    other.studio.session.change("Seed", seed=6)
+    other.filing.save()
+    other.settle()
+    assert not other.filing.altered
+    assert desk.filing.altered
+    desk.studio.session.change("Seed", seed=7)
+    desk.filing.save()
+    desk.settle()
+    assert "was not replaced" in desk.texts[-1]
+    assert (read_session(path).seed, desk.filing.changed) == (6, True)
+    desk.filing.save(replaces=True)
+    desk.settle()
+    assert (read_session(path).seed, desk.filing.altered) == (7, False)
+    path.unlink()
+    assert not desk.filing.altered, "what is gone cannot be replaced"
+    desk.filing.save()
+    desk.settle()
+    assert path.exists()
     other.close()
 
 
-def test_what_is_thrown_away_is_gone(desk: Desk) -> None:
-    left = Autosave(desk.kept)
-    left.write(KEPT, last=True)
-    left.release()
-    found = desk.filing.recoverable()
-    assert found is not None
-    desk.filing.discard(found)
-    assert desk.filing.recoverable() is None
+def test_a_session_stands_where_it_stood(desk: Desk, tmp_path: Path) -> None:
+    desk.studio.seek(1440)
+    desk.filing.save(tmp_path / "a.lakhnes")
     desk.settle()
-    assert list(desk.kept.iterdir()) == []
-
-
-def test_a_restored_song_that_is_broken_is_said_and_not_offered_again(desk: Desk) -> None:
-    desk.kept.mkdir()
-    path = desk.kept / "autosave-1-a.lakhnes"
-    path.write_bytes(b"half")
-    assert desk.filing.recoverable() == path
-    desk.filing.recover(path)
+    desk.studio.new(1)
+    assert desk.studio.place == 0
+    desk.filing.open(tmp_path / "a.lakhnes")
     desk.settle()
-    assert "not a session, or a broken one" in desk.texts[0]
-    assert desk.filing.recoverable() is None
+    assert desk.studio.place == 1440
+    assert read_song(tmp_path / "a.lakhnes")[1] == Whereabouts(1440), "it tells nobody of folders"
 
 
-def test_the_latest_is_offered_first(tmp_path: Path) -> None:
-    for number in range(3):
-        left = Autosave(tmp_path)
-        left.write(replace(KEPT, seed=number))
-        left.release()
-        stamp = (5 - number) * 1000
-        os.utime(left.path, (stamp, stamp))
-    found = left_behind(tmp_path)
-    assert found is not None
-    assert read_session(found).seed == 0
+@pytest.mark.parametrize("name", ["mine.mid", "mine.tx2.txt", "mine.vgm"])
+def test_music_keeps_its_name(desk: Desk, tmp_path: Path, name: str) -> None:
+    desk.filing.export(ExportRequest(tmp_path / name))
+    desk.settle()
+    desk.filing.open(tmp_path / name)
+    desk.settle()
+    assert (desk.filing.title, desk.filing.path) == ("mine — LakhNES", None)
+    assert desk.filing.suggested(".wav") == str(tmp_path / "mine.wav")
+    assert [path.name for path in dragged(desk, tuple(Voice), span=None, each=False)] == ["mine.mid"]
+    desk.studio.undo()
+    assert desk.filing.title == "New song — LakhNES"
+    desk.studio.redo()
+    desk.studio.new()
+    assert desk.filing.title == "New song — LakhNES"
 
 
-def test_after_the_last_word_nothing_is_written(tmp_path: Path) -> None:
-    kept = Autosave(tmp_path / "kept")
-    kept.write(KEPT, last=True)
-    kept.write(SongState())
-    kept.remove()
-    assert read_session(kept.path) == KEPT
-    kept.release()
-
-
-def test_a_song_that_cannot_be_kept_is_said_once(desk: Desk) -> None:
-    desk.kept.write_bytes(b"no folder")
-    for seed in (1, 2, 3):
-        desk.studio.session.change("Seed", seed=seed)
-        desk.later()
-    assert len(desk.said) == 1
-    assert "cannot be kept" in desk.texts[0]
-
-
-def test_the_usual_place_is_the_platform_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platformdirs, "user_state_path", lambda name, appauthor: tmp_path / name)
-    studio = Studio(KEPT)
-    filing = Filing(studio, PreferenceStore(tmp_path / "app.json"))
-    studio.session.change("Seed", seed=1)
-    filing.close()
-    studio.close()
-    assert list((tmp_path / "lakhnes").glob("autosave-*.lakhnes"))
+# Preferences
 
 
 def test_preferences_are_saved_beside(desk: Desk, tmp_path: Path) -> None:
@@ -611,20 +514,3 @@ def test_what_is_dragged_while_the_window_closes_is_not_left(
     desk.filing.drag_files((Voice.P1,), None, each=False, done=lambda paths: None)
     desk.settle()
     assert not list(tmp_path.glob("lakhnes-*"))
-
-
-def test_closing_twice_is_closing(desk: Desk) -> None:
-    desk.studio.session.change("Seed", seed=1)
-    desk.close()
-    desk.close()
-    assert len(desk.autosaves()) == 1
-
-
-def test_closing_with_a_full_disk_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, state: SongState) -> None:
-        raise OutputError("There is no space.")
-
-    monkeypatch.setattr("lakhnes.studio.autosave.write_session", full)
-    desk.studio.session.change("Seed", seed=1)
-    desk.filing.close()
-    assert "There is no space." in desk.texts[0]

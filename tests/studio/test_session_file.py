@@ -19,8 +19,8 @@ from lakhnes.bridge import read_midi
 from lakhnes.runtime import FormatError, Note, OutputError, Part, Score
 from lakhnes.runtime.music.events import MAX_SAMPLES
 from lakhnes.studio import session_file
-from lakhnes.studio.session_file import MAX_BYTES, read_session, session_bytes, write_session
-from lakhnes.studio.state import SongState, VoiceState
+from lakhnes.studio.session_file import MAX_BYTES, read_session, read_song, session_bytes, write_session
+from lakhnes.studio.state import SongState, VoiceState, Whereabouts
 
 PITCHES = st.none() | st.integers(0, 127)
 VOICE_STATES = st.builds(
@@ -127,9 +127,12 @@ def test_one_state_is_always_the_same_file(path: Path) -> None:
     assert session_bytes(path, FULL) == session_bytes(path, FULL)
 
 
-def test_where_a_session_lies_is_not_in_it(path: Path) -> None:
-    write_session(path, replace(FULL, path="/somewhere/else.lakhnes"))
-    assert read_session(path).path == ""
+def test_where_a_session_lies_is_not_in_it_unless_it_is_said(path: Path) -> None:
+    write_session(path, FULL)
+    assert read_song(path) == (FULL, Whereabouts())
+    there = Whereabouts(place=960, path="/somewhere/else.lakhnes", stamp=1 << 60, name="Night Walk")
+    write_session(path, FULL, there)
+    assert read_song(path) == (FULL, there)
 
 
 def test_what_a_session_does_not_say_is_as_usual(path: Path) -> None:
@@ -189,6 +192,11 @@ def test_a_newer_session_asks_for_a_newer_program(path: Path) -> None:
         ("voices", [{"lowest": 128}, {}, {}, {}]),
         ("voices", [{"solo": "yes"}, {}, {}, {}]),
         ("voices", [{"instrument": "kazoo"}, {}, {}, {}]),
+        ("whereabouts", []),
+        ("whereabouts", {"place": -1}),
+        ("whereabouts", {"stamp": 1.5}),
+        ("whereabouts", {"path": 7}),
+        ("whereabouts", {"name": None}),
     ],
 )
 def test_values_out_of_range_are_said(path: Path, name: str, value: object) -> None:
@@ -278,5 +286,5 @@ def test_no_broken_file_is_anything_but_said(
 def test_every_field_is_in_the_file(path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(session_bytes(path, FULL))) as archive:
         names = json.loads(archive.read("session.json")).keys()
-    every = {field.name for field in fields(SongState)} - {"score", "path"}
-    assert names == {"format", "version", "program", *every}
+    every = {field.name for field in fields(SongState)} - {"score", "song"}
+    assert names == {"format", "version", "program", "whereabouts", *every}

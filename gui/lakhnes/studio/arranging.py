@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
 from lakhnes.runtime.compose.arrange import Arrangement, accompany_voices
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.music.cutting import with_span
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
@@ -65,7 +67,7 @@ class Arranging:
             _Place(
                 "New voices", state.score.length, (0, state.score.length), free, self._studio.session.edits
             ),
-            lambda: self._studio.session.amend(seed=number),
+            seed=number,
         )
 
     def dynamics(self, span: tuple[int, int] | None = None, voices: Collection[Voice] = tuple(Voice)) -> None:
@@ -105,8 +107,16 @@ class Arranging:
         label: str,
         arrange: Callable[[], Arrangement],
         place: _Place,
-        then: Callable[[], None] = lambda: None,
+        **new: Any,
     ) -> None:
+        """Composes in the background.
+
+        Args:
+            label: of the job.
+            arrange: begins to compose.
+            place: where in the song it goes.
+            new: what else another song has, by field of `SongState`; without it the song stays the same.
+        """
         session = self._studio.session
 
         def work(job: Job) -> Score:
@@ -120,7 +130,11 @@ class Arranging:
                 text = "The song was changed meanwhile, so what was composed for it was left out; ask again."
                 self._studio.say(Message(text))
                 return
-            session.edit(place.label, score, place.span, place.voices)
-            then()
+            if not new:
+                session.edit(place.label, score, place.span, place.voices)
+                return
+            score = with_span(session.state.score, score, place.span, place.voices)
+            kept = max(session.state.kept, session.state.grid.tick(place.span[1]))
+            session.begin(place.label, unsaved=True, score=score, kept=kept, **new)
 
         self._studio.jobs.start(Job(label), work, done, lane="compose")

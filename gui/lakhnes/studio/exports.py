@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from lakhnes.apu.instruments import mixed_set
 from lakhnes.apu.sound_files import SPREAD, SoundSettings
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.gm import TRACK_NAMES
-from lakhnes.runtime import BeatGrid, OptionError, Part, Score, Voice, retimed
+from lakhnes.runtime import BeatGrid, OptionError, OutputError, Part, Score, Voice, retimed
 from lakhnes.runtime.files import write_all
 from lakhnes.runtime.music.cutting import extract
-from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music
+from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music, written_files
 from lakhnes.studio.state import SongState
 
 
@@ -45,6 +46,8 @@ class ExportRequest:
     """How often a loop is played in a sound file."""
     fade_seconds: float = 0.0
     """How long the end of a sound file fades out."""
+    replaces: frozenset[Path] = frozenset()
+    """Files that may be replaced if they are there, since somebody agreed to it; no others are."""
 
 
 def playing(state: SongState) -> tuple[Score, BeatGrid]:
@@ -97,9 +100,10 @@ def export(
         The files, and remarks on what was left out in them.
 
     Raises:
-        LakhnesError: if something cannot be made or written.
+        LakhnesError: if something cannot be made or written, or a file is there that may not be replaced.
     """
     check_outputs([request.path])
+    refuse_to_replace(path for path in targets(request) if path not in request.replaces)
     voices = heard(state) if request.voices is None else request.voices
     score, grid = chosen(state, voices, request.span)
     p1, p2, tr, no = (voice.instrument for voice in state.voices)
@@ -115,19 +119,48 @@ def export(
             volumes=None if request.stems else _volumes(state),
         ),
         stems=request.stems,
+        voices=voices,
         passes=request.passes,
     )
     return write_music({request.path: Music(score, grid=grid, loops=request.loops)}, forms, progress=progress)
 
 
+def targets(request: ExportRequest) -> list[Path]:
+    """Return the files that an export writes."""
+    return written_files(request.path, Forms(stems=request.stems, voices=request.voices))
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file is there; not where nobody may look, since whoever writes there says why."""
+    return os.path.exists(path)  # unlike `Path.exists` it raises nothing
+
+
+def refuse_to_replace(paths: Iterable[Path]) -> None:
+    """Refuses to write over files.
+
+    Raises:
+        OutputError: if one of them is there.
+    """
+    for path in paths:
+        if is_there(path):
+            raise OutputError(f"{path} is there already, and was not replaced. Give another name.")
+
+
 def write_for_daw(
-    state: SongState, folder: Path, voices: Collection[Voice], span: tuple[int, int] | None, *, each: bool
+    state: SongState,
+    folder: Path,
+    name: str,
+    voices: Collection[Voice],
+    span: tuple[int, int] | None,
+    *,
+    each: bool,
 ) -> list[Path]:
     """Writes what is dragged into a DAW.
 
     Args:
         state: the song.
         folder: one that is there.
+        name: what the song is called.
         voices: those that are wanted.
         span: first tick and the one after the last; None for the whole song.
         each: a file for each voice that has notes, rather than one for all.
@@ -140,7 +173,6 @@ def write_for_daw(
         OutputError: if they cannot be written.
     """
     score, grid = chosen(state, voices, span)
-    name = f"LakhNES {state.seed}"
     pieces = {f"{name}.mid": score}
     if each:
         pieces = {
@@ -148,7 +180,7 @@ def write_for_daw(
             for voice in Voice
             if score.parts[voice].notes
         }
-    files = {folder / name: midi_bytes(piece, MidiStyle.DAW, grid) for name, piece in pieces.items()}
+    files = {folder / file: midi_bytes(piece, MidiStyle.DAW, grid) for file, piece in pieces.items()}
     write_all(files)
     return list(files)
 
@@ -164,4 +196,14 @@ def _only(score: Score, voices: Collection[Voice]) -> Score:
     return replace(score, parts=(p1, p2, tr, no))
 
 
-__all__ = ["ExportRequest", "chosen", "export", "heard", "playing", "write_for_daw"]
+__all__ = [
+    "ExportRequest",
+    "chosen",
+    "export",
+    "heard",
+    "is_there",
+    "playing",
+    "refuse_to_replace",
+    "targets",
+    "write_for_daw",
+]

@@ -1,47 +1,74 @@
-"""Files in and out of a studio: opening, saving, exporting, dragging out, and what is kept unsaved.
+"""Files in and out of a studio: opening, saving, exporting, dragging out.
 
 Everything is read and written beside the interface. Sessions and what is kept of unsaved ones take turns;
-exports, which may take long, hold up none of them.
+exports, which may take long, hold up none of them. No file of the user's is replaced unless somebody agreed:
+a window asks, and says so.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from lakhnes.runtime import LakhnesError, Voice
-from lakhnes.studio import autosave, exports
-from lakhnes.studio.autosave import Autosave
+from lakhnes.studio import exports
 from lakhnes.studio.exports import ExportRequest, playing
 from lakhnes.studio.jobs import Job
+from lakhnes.studio.keeping import AUTOSAVE_SECONDS, Keeping
 from lakhnes.studio.opening import Opened, open_file
 from lakhnes.studio.preferences import PreferenceStore
-from lakhnes.studio.session import asked
-from lakhnes.studio.session_file import ENDING, read_session, write_session
-from lakhnes.studio.state import SongState
+from lakhnes.studio.session_file import ENDING, write_session
+from lakhnes.studio.state import SongState, Whereabouts, song_name
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
 
-AUTOSAVE_SECONDS = 15.0
-"""From one look at what is not saved to the next."""
-
 PROGRAM = "LakhNES"
 
-_ALL = tuple(field.name for field in fields(SongState))
-_MUSIC = ("score", "kept", "composed_bpm", "bpm", "beats_per_bar", "path")
+_ALL = tuple(field.name for field in fields(SongState) if field.name != "song")
+_MUSIC = ("score", "kept", "composed_bpm", "bpm", "beats_per_bar")
 """Fields of a state that a file of music says, rather than a session."""
 
 
+@dataclass(slots=True, eq=False)
+class _Save:
+    """A session on its way into a file, which one of several threads writes."""
+
+    target: Path
+    state: SongState
+    place: int
+    replaces: bool
+    """Whether a file that is there may be replaced."""
+    job: Job
+    stamp: int = 0
+    """When the file was written, in nanoseconds; 0 before."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self) -> None:
+        """Writes it, unless that is done."""
+        with self.lock:
+            if self.stamp:
+                return
+            if not self.replaces:
+                exports.refuse_to_replace((self.target,))
+            write_session(self.target, self.state, Whereabouts(self.place))
+            self.stamp = self.target.stat().st_mtime_ns
+
+
 class Filing:
-    """What joins a studio to files. Its methods are called from the interface's thread and never wait."""
+    """What joins a studio to files. Its methods are called from the interface's thread and never wait.
+
+    Attributes:
+        keeping: what is kept of songs that are not saved.
+    """
 
     def __init__(
         self,
@@ -59,24 +86,21 @@ class Filing:
             folder: where unsaved songs are kept; None for the platform's place.
             now: the time.
         """
-        self._studio, self._store, self._now = studio, store, now
-        self._folder = folder or platformdirs.user_state_path("lakhnes", appauthor=False)
-        self._autosave = Autosave(self._folder)
-        self._looked = now()
-        self._looked_at = studio.session.state
-        self._kept = False  # whether an autosave of this song is, or will be, on the disk
-        self._complaint = ""
+        self._studio, self._store = studio, store
+        self.keeping = Keeping(
+            studio, folder or platformdirs.user_state_path("lakhnes", appauthor=False), now=now
+        )
         self._store_saving = False
-        self._restored: Path | None = None
-        self._saving: tuple[Job, Path, SongState] | None = None  # the latest
-        self._passed: set[Path] = set()  # what was left behind and is not to be offered again
+        self._saves: list[_Save] = []
+        self._exports: dict[Job, list[Path]] = {}
+        self._awaiting: tuple[Callable[[], None], Callable[[], None]] | None = None
         self._dragged: Path | None = None
         self._closed = False
 
     @property
     def path(self) -> Path | None:
         """The session's file; None while it has none."""
-        path = self._studio.session.state.path
+        path = self._studio.session.whereabouts().path
         return Path(path) if path else None
 
     @property
@@ -85,10 +109,15 @@ class Filing:
         return self._studio.session.changed
 
     @property
+    def name(self) -> str:
+        """What the song is called, as part of a file's name."""
+        return song_name(self._studio.session.state, self._studio.session.whereabouts())
+
+    @property
     def title(self) -> str:
         """What a window is called."""
-        path = self.path
-        return f"{path.stem if path else 'New song'} — {PROGRAM}"
+        whereabouts = self._studio.session.whereabouts()
+        return f"{self.name if whereabouts.path or whereabouts.name else 'New song'} — {PROGRAM}"
 
     def suggested(self, ending: str) -> str:
         """A file that the song might be written to.
@@ -98,8 +127,7 @@ class Filing:
         """
         path = self.path
         folder = Path(self._store.value.folder) if self._store.value.folder else Path.home()
-        name = path.stem if path else f"{PROGRAM} {self._studio.session.state.seed}"
-        return str((path.parent if path and ending == ENDING else folder) / f"{name}{ending}")
+        return str((path.parent if path and ending == ENDING else folder) / f"{self.name}{ending}")
 
     # In
 
@@ -108,9 +136,13 @@ class Filing:
         state = self._studio.session.state
 
         def done(opened: Opened) -> None:
-            self._replace(f"Open {path.name}", opened.state, _ALL if opened.session else _MUSIC)
-            if opened.session:
-                self._studio.session.saved(self._studio.session.state)
+            names = _ALL if opened.session else _MUSIC
+            self._studio.begin(
+                f"Open {path.name}",
+                place=opened.whereabouts.place,
+                whereabouts=opened.whereabouts,
+                **{name: getattr(opened.state, name) for name in names},
+            )
             self._store.remember(path)
             text = " ".join((f"Opened {path.name}.", *opened.remarks))
             self._studio.say(Message(text))
@@ -119,41 +151,69 @@ class Filing:
 
     # Out
 
-    def save(self, path: Path | None = None, *, then: Callable[[], None] = lambda: None) -> bool:
+    def session_file(self, path: Path) -> Path:
+        """Return where a session is saved that is to be saved as a path: with its ending."""
+        return path if path.name.lower().endswith(ENDING) else path.with_name(path.name + ENDING)
+
+    def there(self, paths: Iterable[Path]) -> list[Path]:
+        """Return those of some files that are there, or will be when what is being written is done."""
+        coming = {save.target.absolute() for save in self._running_saves()}
+        coming.update(path.absolute() for job in self.exporting for path in self._exports[job])
+        return [path for path in paths if exports.is_there(path) or path.absolute() in coming]
+
+    @property
+    def altered(self) -> bool:
+        """Whether another program has written the session's file since it was opened or saved here."""
+        whereabouts = self._studio.session.whereabouts()
+        if not (whereabouts.path and whereabouts.stamp):
+            return False
+        try:
+            return (
+                Path(whereabouts.path).stat().st_mtime_ns != whereabouts.stamp and not self._running_saves()
+            )
+        except OSError:  # it is gone, so nothing is replaced
+            return False
+
+    def save(
+        self, path: Path | None = None, *, replaces: bool = False, then: Callable[[], None] = lambda: None
+    ) -> bool:
         """Saves the session.
 
         Args:
             path: where; None for where it was saved or opened.
+            replaces: whether a file that is there may be replaced; the session's own may, unless `altered`.
             then: is called when it is saved, and not if it cannot be.
 
         Returns:
             Whether it is being saved; False if there is no path, so that somebody has to ask for one.
         """
-        target = path or self.path
-        if target is None:
+        own = self.path
+        if path is None and own is None:
             return False
-        if not target.name.lower().endswith(ENDING):
-            target = target.with_name(target.name + ENDING)
-        state = self._studio.session.state
+        target = self.session_file(path or own or Path())
+        replaces = replaces or (path is None and not self.altered)
+        job = Job(f"Saving {target.name}", quiet=True)
+        save = _Save(target, self._studio.session.state, self._studio.place, replaces, job)
 
         def done(_: None) -> None:
-            session = self._studio.session
-            session.amend(path=str(target.absolute()))
-            session.saved(replace(state, path=session.state.path))
-            self._store.remember(target)
-            self._forget_restored()
-            self._look()
+            self._note_saved(save)
             self._studio.say(Message(f"Saved {target.name}."))
             then()
 
-        job = Job(f"Saving {target.name}", quiet=True)
-        self._saving = job, target, state
-        self._start(job, lambda job: write_session(target, state), done)
+        self._saves.append(save)
+        self._start(job, lambda job: save.write(), done)
         return True
 
     def export(self, request: ExportRequest) -> Job:
         """Writes the song into other files; what comes of it is a message."""
         state = self._studio.session.state
+
+        def work(job: Job) -> tuple[list[Path], tuple[str, ...]]:
+            try:
+                return exports.export(state, request, job.tell)
+            except BaseException:
+                self._studio.jobs.post(lambda: self._give_up_waiting(job))
+                raise
 
         def done(result: tuple[list[Path], tuple[str, ...]]) -> None:
             files, remarks = result
@@ -161,12 +221,34 @@ class Filing:
             written = ", ".join(map(str, files))
             self._studio.say(Message(" ".join((f"Wrote {written}.", *remarks))))
 
-        return self._start(
-            Job(f"Exporting {request.path.name}"),
-            lambda job: exports.export(state, request, job.tell),
-            done,
-            lane="export",
-        )
+        job = Job(f"Exporting {request.path.name}")
+        self._exports = {job: self._exports[job] for job in self.exporting}
+        self._exports[job] = exports.targets(request)
+        return self._start(job, work, done, lane="export")
+
+    @property
+    def exporting(self) -> list[Job]:
+        """Exports that are not done."""
+        return [job for job in self._studio.jobs.running if job in self._exports and not job.cancelled]
+
+    def when_exported(self, then: Callable[[], None], failed: Callable[[], None]) -> None:
+        """Has something done by `tick` when all exports are done.
+
+        Args:
+            then: what is done.
+            failed: is called instead if one of them fails.
+        """
+        self._awaiting = then, failed
+
+    def wait_no_more(self) -> None:
+        """Forgets what was to be done when all exports are done."""
+        self._awaiting = None
+
+    def stop_exports(self) -> None:
+        """Ends the exports; of those that are not done no file is left."""
+        self._awaiting = None
+        for job in self.exporting:
+            job.cancel()
 
     def drag_files(
         self,
@@ -186,7 +268,7 @@ class Filing:
             done: takes the files.
             failed: is called if there are none.
         """
-        state = self._studio.session.state
+        state, name = self._studio.session.state, self.name
 
         def work(job: Job) -> list[Path]:
             try:
@@ -194,7 +276,7 @@ class Filing:
                     self._dragged = Path(tempfile.mkdtemp(prefix="lakhnes-"))
                 # What was dragged before may be in use, so nothing of it is written over.
                 folder = Path(tempfile.mkdtemp(dir=self._dragged))
-                return exports.write_for_daw(state, folder, voices, span, each=each)
+                return exports.write_for_daw(state, folder, name, voices, span, each=each)
             except BaseException:
                 self._studio.jobs.post(failed)
                 raise
@@ -204,113 +286,59 @@ class Filing:
 
         return self._start(Job("Dragging out", quiet=True), work, done, lane="drag")
 
-    # What is not saved
-
-    def recoverable(self) -> Path | None:
-        """The latest song that another run of the program left unsaved."""
-        path = autosave.left_behind(self._folder)
-        return None if path in self._passed else path
-
-    def recover(self, path: Path) -> None:
-        """Opens what was left unsaved, as one step; it is on the disk until it is kept anew."""
-        self._passed.add(path)
-
-        def done(state: SongState) -> None:
-            self._replace("Restore the unsaved song", state, _ALL)
-            self._forget_restored()
-            self._restored = path
-            self._look()
-
-        self._start(Job("Restoring the unsaved song"), lambda job: read_session(path), done)
-
-    def discard(self, path: Path) -> None:
-        """Throws away what was left unsaved."""
-        self._passed.add(path)
-        self._start(Job("Throwing away", quiet=True), lambda job: autosave.remove(path))
+    # From time to time, and at the end
 
     def tick(self) -> None:
         """Keeps what is not saved from time to time, and the preferences; to be called often."""
+        if self._awaiting is not None and not self.exporting:
+            (then, _), self._awaiting = self._awaiting, None
+            then()
         if self._store.changed and not self._store_saving:
             self._save_store()
-        if self._now() - self._looked >= AUTOSAVE_SECONDS:
-            self._look()
+        self.keeping.tick()
+
+    def keep(self) -> dict[str, str]:
+        """Saves what is being saved and keeps what is not, so that the end may come; waits for it.
+
+        Returns:
+            Names of songs that could not be kept, and why.
+        """
+        for save in self._running_saves():
+            with suppress(LakhnesError, OSError):  # then it is unsaved, and kept
+                save.write()
+                self._note_saved(save)
+        return self.keeping.keep()
 
     def close(self) -> None:
         """Keeps what is not saved for the next start, and removes everything else that was made."""
         if self._closed:
             return
         self._closed = True
-        state = self._studio.session.state
-        with suppress(LakhnesError, OSError):  # then it is unsaved, and kept
-            self._finish_saving()
-        try:
-            if self._worth_keeping(state):
-                self._autosave.write(state, last=True)
-                self._remove_restored()
-            else:
-                self._autosave.remove(last=True)
-        except (LakhnesError, OSError) as error:
-            self._studio.say(Message(f"The unsaved song could not be kept: {error}", error=True))
-        self._autosave.release()
+        self.keep()
+        for name, why in self.keeping.close().items():
+            self._studio.say(Message(f"{name} is not saved and could not be kept: {why}", error=True))
         with suppress(LakhnesError, OSError):  # the window is gone, and the song matters more
             self._store.save()
         if self._dragged is not None:
             shutil.rmtree(self._dragged, ignore_errors=True)
 
-    def _finish_saving(self) -> None:
-        """Saves what somebody wanted saved just before the end, for its job will not be waited for."""
-        if self._saving is None or self._saving[0] not in self._studio.jobs.running:
-            return
-        _, target, state = self._saving
-        write_session(target, state)
-        session = self._studio.session
-        session.amend(path=str(target.absolute()))
-        session.saved(replace(state, path=session.state.path))
-        self._store.remember(target)
+    def _running_saves(self) -> list[_Save]:
+        running = self._studio.jobs.running
+        self._saves = [save for save in self._saves if save.job in running]
+        return self._saves
 
-    def _look(self) -> None:
-        """Keeps the song if it is not saved and not kept; removes what is kept of a saved one."""
-        self._looked = self._now()
-        state = self._studio.session.state
-        worth = self._worth_keeping(state)
-        if (state is self._looked_at and worth == self._kept) or not (worth or self._kept):
-            return
-        self._looked_at, self._kept = state, worth
-        work = self._keep if worth else self._drop
-        self._start(Job("Keeping the unsaved song", quiet=True), lambda job: work(state), self._complain)
+    def _note_saved(self, save: _Save) -> None:
+        """A song is in a file, whether it is still in the window or not."""
+        whereabouts = Whereabouts(path=str(save.target.absolute()), stamp=save.stamp)
+        self._studio.session.saved(save.state, whereabouts)
+        self._store.remember(save.target)
+        self.keeping.saved(save.state.song)
 
-    def _worth_keeping(self, state: SongState) -> bool:
-        return self.changed and asked(state).n_notes > 0
-
-    def _keep(self, state: SongState) -> str:
-        """Writes the autosave; what went wrong."""
-        try:
-            self._autosave.write(state)
-        except (LakhnesError, OSError) as error:
-            return f"The unsaved song cannot be kept from time to time: {error} Save it yourself."
-        self._remove_restored()
-        return ""
-
-    def _drop(self, _: SongState) -> str:
-        self._autosave.remove()
-        return ""
-
-    def _complain(self, text: str) -> None:
-        """Says once, and not every 15 seconds, what is wrong."""
-        if text and text != self._complaint:
-            self._studio.say(Message(text, error=True))
-        self._complaint = text
-
-    def _forget_restored(self) -> None:
-        if self._restored is not None:
-            self._start(Job("Tidying up", quiet=True), lambda job: self._remove_restored())
-
-    def _remove_restored(self) -> None:
-        path, self._restored = self._restored, None
-        if path is not None:
-            autosave.remove(path)
-
-    # Means
+    def _give_up_waiting(self, job: Job) -> None:
+        """An export failed; one that somebody ended did not."""
+        if self._awaiting is not None and not job.cancelled:
+            (_, failed), self._awaiting = self._awaiting, None
+            failed()
 
     def _save_store(self) -> None:
         def work(job: Job) -> str:
@@ -328,14 +356,6 @@ class Filing:
 
         self._store_saving = True
         self._start(Job("Saving the settings", quiet=True), work, done)
-
-    def _replace(self, label: str, state: SongState, names: Collection[str]) -> None:
-        """Another song, as one step, from its start; what else was set meanwhile stays."""
-        changes: dict[str, Any] = {name: getattr(state, name) for name in names}
-        self._studio.session.change(label, **changes)
-        self._studio.set_loop(None)
-        if not self._studio.following:
-            self._studio.seek(0)
 
     def _start(
         self,

@@ -15,6 +15,7 @@ from lakhnes.apu.transcribe import score_of_registers
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
+from lakhnes.runtime import Voice
 from lakhnes.runtime.errors import OptionError, OutputError
 from lakhnes.runtime.files import Content, write_all
 from lakhnes.runtime.music.score import Score
@@ -51,6 +52,8 @@ class Forms:
     sound: SoundSettings = field(default_factory=SoundSettings)
     stems: bool = False
     """Whether each voice gets a sound file of its own."""
+    voices: frozenset[Voice] | None = None
+    """Those that get one; None for all."""
     passes: int = 1
     """How often a loop is played in a sound file."""
 
@@ -150,6 +153,23 @@ def read_music(path: Path) -> Music:
     raise OptionError(f"{path} has no known ending; give {_READABLE}.")
 
 
+def name_of(path: Path) -> str:
+    """Return the name of a file without the ending that says its format."""
+    ending = next((e for e in (*_ALL, ".txt", ".rmi") if path.name.lower().endswith(e)), "")
+    return path.name[: len(path.name) - len(ending)]
+
+
+def written_files(path: Path, forms: Forms) -> list[Path]:
+    """Return the files that music written to a path becomes: itself, or a file for each voice beside it."""
+    if not (forms.stems and path.name.lower().endswith(_SOUND)):
+        return [path]
+    return [_stem_file(path, voice.name) for voice in Voice if forms.voices is None or voice in forms.voices]
+
+
+def _stem_file(path: Path, voice: str) -> Path:
+    return path.with_name(f"{path.stem}-{voice}{path.suffix}")
+
+
 def check_outputs(paths: list[Path], source: Path | None = None) -> None:
     """Refuses files that cannot be written, before any work is done for them.
 
@@ -228,8 +248,9 @@ def _chip_contents(
     log = log.unrolled(forms.passes)
     parts: dict[Path, SoundSettings] = {path: forms.sound}
     if forms.stems:
+        left_out = {voice.name for voice in Voice if forms.voices is not None and voice not in forms.voices}
         each = stems(log, forms.sound)
-        parts = {path.with_name(f"{path.stem}-{voice}{path.suffix}"): s for voice, s in each.items()}
+        parts = {_stem_file(path, name): each[name] for name in each if name not in left_out}
     file_format = SOUND_FORMATS[next(ending for ending in _SOUND if name.endswith(ending))]
 
     def writer(settings: SoundSettings) -> Content:
@@ -242,6 +263,5 @@ def numbered(path: Path, number: int, count: int) -> Path:
     """The path of one of several songs: NAME-001.mid of NAME.mid; the path itself for a single one."""
     if count == 1:
         return path
-    ending = next((e for e in _ALL if path.name.lower().endswith(e)), "")
-    name = path.name[: len(path.name) - len(ending)]
+    name = name_of(path)
     return path.with_name(f"{name}-{number:03d}{path.name[len(name) :]}")

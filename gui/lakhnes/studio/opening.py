@@ -8,9 +8,9 @@ from pathlib import Path
 from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
 from lakhnes.runtime.compose.arrange import fit_to_vocabulary
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.music_files import read_music
-from lakhnes.studio.session_file import ENDING, read_session
-from lakhnes.studio.state import SongState
+from lakhnes.studio.music_files import name_of, read_music
+from lakhnes.studio.session_file import ENDING, read_song
+from lakhnes.studio.state import SongState, Whereabouts
 
 _ZIP = b"PK\x03\x04"
 
@@ -22,7 +22,9 @@ class Opened:
     state: SongState
     """The whole of it, with the song of the file."""
     session: bool
-    """Whether the file is a session, and can be saved to."""
+    """Whether the file is a session."""
+    whereabouts: Whereabouts
+    """A session's file, and where it stood; the name of other music."""
     remarks: tuple[str, ...] = ()
     """What was decided on the way, a sentence each."""
 
@@ -44,10 +46,12 @@ def open_file(path: Path, state: SongState) -> Opened:
     if path.is_dir():
         raise OptionError(f"{path} is a folder; open a file in it.")
     if path.name.lower().endswith(ENDING) or _begins_as_zip(path):
-        read = read_session(path)
+        stamp = path.stat().st_mtime_ns
+        read, whereabouts = read_song(path)
         score, _ = fit_to_vocabulary(read.score)
-        read = replace(read, score=score, path=str(path.absolute()))
-        return Opened(replace(read, kept=max(read.kept, read.end)), session=True)
+        read = replace(read, score=score)
+        here = Whereabouts(whereabouts.place, str(path.absolute()), stamp)
+        return Opened(replace(read, kept=max(read.kept, read.end)), True, here)
     return _of_music(path, state)
 
 
@@ -80,7 +84,8 @@ def _of_music(path: Path, state: SongState) -> Opened:
         opened = replace(
             state, score=score, composed_bpm=bpm, bpm=bpm, beats_per_bar=music.grid.beats_per_bar
         )
-    return Opened(replace(opened, kept=opened.end, path=""), session=False, remarks=tuple(remarks))
+    named = Whereabouts(name=name_of(path))
+    return Opened(replace(opened, kept=opened.end), False, named, tuple(remarks))
 
 
 def _steady_bpm(score: Score, grid: BeatGrid) -> float:

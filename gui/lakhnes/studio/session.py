@@ -6,13 +6,14 @@ stays when a step before it is undone.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from lakhnes.runtime import Score, Voice
 from lakhnes.runtime.music.cutting import extract, with_span
-from lakhnes.studio.state import SongState
+from lakhnes.studio.state import SongState, Whereabouts
 
 MOST_STEPS = 500
 """Steps that can be undone."""
@@ -64,13 +65,23 @@ class _Step:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a session knows of a song beside its state."""
+
+    whereabouts: Whereabouts
+    saved: SongState | None
+    """The song as a file has it, or as it was when there was nothing to lose; None if there is no such."""
+
+
 class Session:
-    """A song under work.
+    """A song under work, and through undoing those that were under work before it.
 
     Attributes:
         state: the song now.
         revision: rises with every change, whatever made it.
         edits: rises with every step that changes notes, and when one is undone or redone.
+        left: is told of a song that another one is about to take the place of, by whatever way.
     """
 
     def __init__(self, state: SongState | None = None) -> None:
@@ -80,8 +91,10 @@ class Session:
         self.edits = 0
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
-        self._saved = self.state
-        self._judged = (self.state, self.state, False)
+        self.left: Callable[[SongState], None] = lambda state: None
+        self._known = {self.state.song: _Known(Whereabouts(), self.state)}
+        self._numbers = count(self.state.song + 1)
+        self._judged: tuple[SongState, SongState | None, bool] = (self.state, self.state, False)
 
     @property
     def undo_label(self) -> str | None:
@@ -96,14 +109,64 @@ class Session:
     @property
     def changed(self) -> bool:
         """Whether anything that a user set, asked for or heard is not saved."""
-        if self._judged[0] is not self.state or self._judged[1] is not self._saved:
-            self._judged = (self.state, self._saved, _differ(self.state, self._saved))
+        saved = self._known[self.state.song].saved
+        if self._judged[0] is not self.state or self._judged[1] is not saved:
+            self._judged = (self.state, saved, saved is None or _differ(self.state, saved))
         return self._judged[2]
 
-    def saved(self, state: SongState) -> None:
-        """Notes that a state is saved; counts as a revision, since `changed` may be another."""
-        self._saved = state
+    def could_be_missed(self, state: SongState) -> bool:
+        """Return whether a song has notes that were asked for or heard, and is in no file as it is.
+
+        Args:
+            state: of any song of this session.
+        """
+        if state is self.state:
+            return _has_notes(state) and self.changed
+        saved = self._known[state.song].saved
+        return _has_notes(state) and (saved is None or _differ(state, saved))
+
+    def whereabouts(self, song: int | None = None) -> Whereabouts:
+        """Return the file and the name of a song; of the one now if no number is given."""
+        return self._known[self.state.song if song is None else song].whereabouts
+
+    def number(self) -> int:
+        """Return a number for a song that is to begin."""
+        return next(self._numbers)
+
+    def saved(self, state: SongState, whereabouts: Whereabouts | None = None) -> None:
+        """Notes that a state is saved; counts as a revision, since `changed` may be another.
+
+        Args:
+            state: of any song of this session.
+            whereabouts: where it is now; None if that has not changed.
+        """
+        known = self._known[state.song]
+        self._known[state.song] = _Known(whereabouts or known.whereabouts, state)
         self.revision += 1
+
+    def begin(
+        self,
+        label: str,
+        *,
+        song: int | None = None,
+        whereabouts: Whereabouts | None = None,
+        unsaved: bool = False,
+        **changes: Any,
+    ) -> None:
+        """Puts another song in the place of this one, as one step.
+
+        Args:
+            label: what was done, for people.
+            song: the song's number; None for a new song.
+            whereabouts: its file and name; None for those that are known, or none.
+            unsaved: whether it begins with something that no file has.
+            changes: by field of `SongState`.
+        """
+        number = self.number() if song is None else song
+        state = replace(self.state, song=number, **changes)
+        known = self._known.get(number, _Known(Whereabouts(), None if unsaved else state))
+        self._known[number] = replace(known, whereabouts=whereabouts or known.whereabouts)
+        self._do(label, state, None, names=frozenset((*changes, "song")))
 
     def change(self, label: str, *, key: str | None = None, **changes: Any) -> None:
         """Changes fields of the state, as one step.
@@ -140,6 +203,8 @@ class Session:
         """
         notes = with_span(self.state.score, score, span, voices)
         self._do(label, replace(self.state, score=notes), key, edit=Edit(span, frozenset(voices)))
+        edited = self.state.grid.tick(min(span[1], notes.length))
+        self.amend(kept=max(edited, self.state.kept))  # what is edited is asked for
 
     def amend(self, **changes: Any) -> None:
         """Changes fields of the state without a step: what came by itself, while it was played."""
@@ -154,7 +219,7 @@ class Session:
             return None
         step = self._done.pop()
         now = self.state
-        self.state = step.applied(now, step.before)
+        self._go(step.applied(now, step.before))
         step.after = now
         self._undone.append(step)
         self._count(step)
@@ -166,7 +231,7 @@ class Session:
             return None
         step = self._undone.pop()
         now = self.state
-        self.state = step.applied(now, step.after)
+        self._go(step.applied(now, step.after))
         step.before = now
         self._done.append(step)
         self._count(step)
@@ -189,8 +254,13 @@ class Session:
             self._done.append(step)
             del self._done[:-MOST_STEPS]
         self._undone.clear()
-        self.state = state
+        self._go(state)
         self._count(step)
+
+    def _go(self, state: SongState) -> None:
+        if state.song != self.state.song:
+            self.left(self.state)
+        self.state = state
 
     def _count(self, step: _Step) -> None:
         self.revision += 1
@@ -202,6 +272,12 @@ def asked(state: SongState) -> Score:
     if state.kept >= state.end:
         return state.score
     return extract(state.score, (0, state.grid.sample(state.kept)))
+
+
+def _has_notes(state: SongState) -> bool:
+    """Whether there are notes in what was asked for or heard."""
+    end = state.grid.sample(state.kept)
+    return any(part.notes and part.notes[0].onset < end for part in state.score.parts)
 
 
 def _differ(a: SongState, b: SongState) -> bool:

@@ -27,7 +27,7 @@ from lakhnes.runtime.music.events import MAX_SAMPLES, MAX_WAIT
 from lakhnes.runtime.music.score import events_of_score
 from lakhnes.runtime.music.texts import score_from_text
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState
+from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState, Whereabouts
 
 FORMAT = "lakhnes-session"
 VERSION = 1
@@ -43,25 +43,33 @@ _MIDI_SAMPLES = 1 << 28
 _KEPT = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ  # ticks of a day
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
 
+_NOWHERE = Whereabouts()
+
 Check = Callable[[Any], Any]
 """Gives a value of a file as the state holds it; ValueError with what is expected."""
 
 
-def write_session(path: Path, state: SongState) -> None:
+def write_session(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> None:
     """Writes a state, whole or not at all.
+
+    Args:
+        path: the file.
+        state: what is kept.
+        whereabouts: what is to come back with it.
 
     Raises:
         OutputError: if it cannot be written, or the song is longer than a day.
     """
-    write_whole(path, session_bytes(path, state))
+    write_whole(path, session_bytes(path, state, whereabouts))
 
 
-def session_bytes(path: Path, state: SongState) -> bytes:
+def session_bytes(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> bytes:
     """A state as the content of a session file.
 
     Args:
         path: the file's name in errors.
         state: what is kept.
+        whereabouts: what is to come back with it.
 
     Raises:
         OutputError: if the song is longer than a day.
@@ -71,6 +79,7 @@ def session_bytes(path: Path, state: SongState) -> bytes:
     settings: dict[str, Any] = {"format": FORMAT, "version": VERSION, "program": version("lakhnes")}
     settings |= {name: getattr(state, name) for name in _CHECKS}
     settings["voices"] = [asdict(voice) for voice in state.voices]
+    settings["whereabouts"] = {name: value for name, value in asdict(whereabouts).items() if value}
     members = {_SETTINGS: json.dumps(settings, indent=1).encode()}
     if state.score.length < _MIDI_SAMPLES:
         members[_MIDI] = midi_bytes(state.score, MidiStyle.NES)
@@ -84,7 +93,12 @@ def session_bytes(path: Path, state: SongState) -> bytes:
 
 
 def read_session(path: Path) -> SongState:
-    """Reads a state; whether its model is still there is not asked.
+    """Reads a state, as `read_song` does, without its whereabouts."""
+    return read_song(path)[0]
+
+
+def read_song(path: Path) -> tuple[SongState, Whereabouts]:
+    """Reads a state and its whereabouts; whether its model is still there is not asked.
 
     Raises:
         FormatError: if the file is no session, broken, or of a newer version.
@@ -99,7 +113,8 @@ def read_session(path: Path) -> SongState:
             settings = _settings(path, _member(archive, _SETTINGS))
             given = {name: _value(path, name, value) for name, value in settings.items() if name in _CHECKS}
             voices = _voices(path, settings.get("voices", []))
-            return SongState(_score(archive), voices=voices, **given)
+            state = SongState(_score(archive), voices=voices, **given)
+            return state, _whereabouts(path, settings.get("whereabouts", {}))
     except _BROKEN as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise FormatError(path, f"not a session, or a broken one ({reason}); open another file") from None
@@ -197,6 +212,18 @@ def _voices(path: Path, given: Any) -> tuple[VoiceState, VoiceState, VoiceState,
     return voices[0], voices[1], voices[2], voices[3]
 
 
+def _whereabouts(path: Path, given: Any) -> Whereabouts:
+    if not isinstance(given, dict):
+        raise _wrong(path, "whereabouts", given, "an object is expected")
+    values = {}
+    for name in given.keys() & _WHEREABOUTS_CHECKS.keys():
+        try:
+            values[name] = _WHEREABOUTS_CHECKS[name](given[name])
+        except ValueError as error:
+            raise _wrong(path, f"{name} of the whereabouts", given[name], error) from None
+    return Whereabouts(**values)
+
+
 def _wrong(path: Path, name: str, value: Any, expected: object) -> FormatError:
     return FormatError(
         path, f"in its {_SETTINGS}, {name} is {value!r:.40}, but {expected}; open another file"
@@ -275,5 +302,20 @@ _VOICE_CHECKS: Mapping[str, Check] = {
     "instrument": _instrument,
     "volume": _number(0, 1),
 }
+_WHEREABOUTS_CHECKS: Mapping[str, Check] = {
+    "place": _whole(0, _KEPT),
+    "path": _words,
+    "stamp": _whole(0, (1 << 63) - 1),
+    "name": _words,
+}
 
-__all__ = ["ENDING", "MAX_BYTES", "VERSION", "checked", "read_session", "session_bytes", "write_session"]
+__all__ = [
+    "ENDING",
+    "MAX_BYTES",
+    "VERSION",
+    "checked",
+    "read_session",
+    "read_song",
+    "session_bytes",
+    "write_session",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS
@@ -45,6 +46,20 @@ class VoiceState:
     """Name of the instruments that its own is taken from."""
     volume: float = 1.0
     """Of the built-in sound, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What is known of a song beside its state, so that it comes back as it was left."""
+
+    place: int = 0
+    """Tick where it was played."""
+    path: str = ""
+    """The session file that it belongs to; empty for none."""
+    stamp: int = 0
+    """When that file was written, in nanoseconds, as it was last read or written here; 0 if unknown."""
+    name: str = ""
+    """What it is called while it has no session file; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +104,8 @@ class SongState:
     """In the order of `Voice`."""
     volume: float = 0.8
     """Of the built-in sound, 0..1."""
-    path: str = ""
-    """The file that the session is saved in, which does not say so itself; empty for none."""
+    song: int = 0
+    """Number of the song among those of this run; files do not hold it."""
 
     @property
     def grid(self) -> BeatGrid:
@@ -145,6 +160,13 @@ class SongState:
         voices = list(self.voices)
         voices[voice] = replace(voices[voice], **fields)
         return replace(self, voices=(voices[0], voices[1], voices[2], voices[3]))
+
+
+def song_name(state: SongState, whereabouts: Whereabouts) -> str:
+    """Return what a song is called: as its file, as the music it came from, or by its seed."""
+    if whereabouts.path:
+        return Path(whereabouts.path).stem
+    return whereabouts.name or f"LakhNES {state.seed}"
 
 
 def _default_voices() -> tuple[VoiceState, VoiceState, VoiceState, VoiceState]:

@@ -82,6 +82,7 @@ class Studio:
         )  # over the end of such a length
         self._collects = 0.0  # when what is composed is looked at again
         self._loop: tuple[int, int] | None = None
+        self._sought = 0  # where the song was sent to last
         self._steered: float | None = None  # when the steering was changed and nothing came of it yet
         self._ports: Choice = None
         self._sound = False
@@ -154,7 +155,8 @@ class Studio:
             self.play()
 
     def seek(self, tick: int) -> None:
-        """Goes to a tick, at most to the song's end."""
+        """Goes to a tick, at most to the song's end; before a model is loaded, as soon as it is."""
+        self._sought = tick
         if self.stage is not None and not self.following:
             place = max(0, min(tick, self.session.state.end))
             self.stage.switch.internal.seek(place / PPQ, self._now())
@@ -171,6 +173,11 @@ class Studio:
             else:
                 self.stage.switch.internal.set_loop(span[0] / PPQ, span[1] / PPQ, self._now())
             self.stage.performance.wake()
+
+    @property
+    def place(self) -> int:
+        """The tick where the song stands."""
+        return self._sought if self.stage is None else max(0, round(self._place()))
 
     @property
     def settled(self) -> bool:
@@ -208,17 +215,25 @@ class Studio:
         """Begins another song; what was there can be had back by undoing."""
         state = self.session.state
         bar = state.beats_per_bar * PPQ
-        self.session.change(
+        self.begin(
             "New song",
-            path="",
             score=Score(),
             seed=secrets.randbelow(1 << 32) if seed is None else seed,
             composed_bpm=state.bpm,
             kept=0 if state.endless else NEW_BARS * bar,
         )
+
+    def begin(self, label: str, *, place: int = 0, **song: Any) -> None:
+        """Puts another song in the place of this one, which can be had back by undoing.
+
+        Args:
+            label: what was done, for people.
+            place: the tick where it stands.
+            song: as `Session.begin` takes it.
+        """
+        self.session.begin(label, **song)
         self.set_loop(None)
-        if not self.following:
-            self.seek(0)
+        self.seek(place)
 
     def more(self, bars: int = NEW_BARS) -> None:
         """Goes on composing: so many bars after what was heard or asked for, or after the song's end."""
@@ -390,6 +405,7 @@ class Studio:
         )  # so that all that is otherwise in the session is told
         self._apply(stage)
         self.set_loop(self._loop)
+        self.seek(self._sought)
         if self._ports is not None:
             self.use_ports(self._ports)
         if self._sound:

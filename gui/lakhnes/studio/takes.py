@@ -80,8 +80,6 @@ class Takes:
         score = self._before if index is None else self._scores[index]
         self._studio.session.edit("Regenerate", score, self._span, self._voices, key=self._key)
         self._edits = self._studio.session.edits
-        kept = self._studio.session.state.grid.tick(self._span[1])  # it was asked for
-        self._studio.session.amend(kept=max(kept, self._studio.session.state.kept))
         self.chosen = index
 
     def done(self) -> None:
