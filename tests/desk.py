@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from lakhnes.gui.main_window import MainWindow
+from lakhnes.gui.questions import Question
 from lakhnes.gui.theme import DARK
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model
 from lakhnes.runtime.time.grid import PPQ
@@ -29,12 +30,16 @@ class Desk:
         window: the app's.
         said: every message.
         answers: paths that file dialogs give, one after the other.
+        asked: every question.
+        decisions: answers to questions, one after the other.
     """
 
     def __init__(self, qtbot: QtBot, folder: Path, model: Model, state: SongState | None = None) -> None:
         self.qtbot = qtbot
         self.said: list[Message] = []
         self.answers: list[str] = []
+        self.asked: list[Question] = []
+        self.decisions: list[str] = []
         store = PreferenceStore(folder / "app.json")
         store.change(sound=False, ports=None)
 
@@ -48,7 +53,14 @@ class Desk:
             theme=DARK,
             choose_open=lambda *_: self.answers.pop(0),
             choose_save=lambda *_: self.answers.pop(0),
+            ask=self._decide,
         )
+
+    def _decide(self, question: Question) -> str:
+        self.asked.append(question)
+        decision = self.decisions.pop(0)
+        assert decision in question.answers
+        return decision
 
     @property
     def studio(self) -> Studio:

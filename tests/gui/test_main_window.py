@@ -260,7 +260,7 @@ def test_what_was_not_saved_is_offered_at_the_next_start(
         left = at.state
     with sit() as at:
         bar = at.window.messages
-        assert "without being saved" in bar.text.text()
+        at.until(lambda: "was left without being saved" in bar.text.text())
         restore = next(b for b in bar.actions_shown if b.text() == "Restore it")
         at.qtbot.mouseClick(restore, Qt.MouseButton.LeftButton)
         at.until(lambda: at.state.seed == left.seed and at.state.end >= 4 * BAR)

@@ -61,7 +61,7 @@ def run(files: Sequence[Path] = ()) -> int:
 
     sys.excepthook = unforeseen
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: window.close())  # Python looks at signals whenever a timer runs
+        signal.signal(number, lambda *_: window.end())  # Python looks at signals whenever a timer runs
     window.show()
     QTimer.singleShot(0, window.begin)
     if files:

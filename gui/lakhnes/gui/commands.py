@@ -56,6 +56,7 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
             Command("save", "&Save", ("Ctrl+S",), window.save),
             Command("save-as", "Save &as…", ("Ctrl+Shift+S",), window.save_as),
             Command("export", "&Export…", ("Ctrl+E",), window.export),
+            Command("unsaved", "&Unsaved songs…", ("Ctrl+U",), window.show_unsaved),
             _GAP,
             Command("quit", "&Quit", ("Ctrl+Q",), window.close),
         ],

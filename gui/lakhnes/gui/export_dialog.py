@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.naming import named
+from lakhnes.gui.roll_selection import Selection
 from lakhnes.runtime import Voice
 from lakhnes.studio.exports import ExportRequest, heard
 from lakhnes.studio.state import SongState
@@ -65,31 +66,31 @@ class ExportDialog(QDialog):
     def __init__(
         self,
         state: SongState,
-        span: tuple[int, int] | None,
+        selection: Selection | None,
         ask: Callable[[str, str], str],
-        export: Callable[[ExportRequest], object],
+        export: Callable[[ExportRequest], bool],
         parent: QWidget | None = None,
     ) -> None:
         """Asks about a song.
 
         Args:
             state: the song.
-            span: ticks that are selected; None for nothing.
+            selection: what is selected; None for nothing.
             ask: asks for a file, given an ending and a filter; empty for none.
-            export: takes what is wanted.
+            export: takes what is wanted; whether it is done, or another file is to be asked for.
             parent: where it is.
         """
         super().__init__(parent)
         self.setWindowTitle("Export")
-        self._span, self._ask, self._export = span, ask, export
+        self._heard, self._selection, self._ask, self._export = heard(state), selection, ask, export
         self.form = named(QComboBox(), "form")
         self.form.addItems([form.name for form in FORMS])
         self.voices = {voice: named(QCheckBox(TRACK_NAMES[voice]), f"voice-{voice.name}") for voice in Voice}
-        for voice, box in self.voices.items():
-            box.setChecked(voice in heard(state))
         self.selected = named(QCheckBox("Only what is &selected"), "selected")
-        self.selected.setEnabled(span is not None)
-        self.selected.setChecked(span is not None)
+        self.selected.setEnabled(selection is not None)
+        self.selected.setChecked(selection is not None)
+        self._choose_voices()
+        self.selected.toggled.connect(self._choose_voices)
         self.rate = named(QComboBox(), "rate")
         for rate in _RATES:
             self.rate.addItem(f"{rate:,} Hz", rate)
@@ -97,7 +98,7 @@ class ExportDialog(QDialog):
         for bits in (16, 24):
             self.bits.addItem(f"{bits} bits", bits)
         self.stereo = named(QCheckBox("S&tereo, the voices spread"), "stereo")
-        self.stems = named(QCheckBox("A file for &each voice"), "stems")
+        self.stems = named(QCheckBox("A file for each &voice"), "stems")
         self.stereo.toggled.connect(lambda on: self.stems.setChecked(self.stems.isChecked() and not on))
         self.stems.toggled.connect(lambda on: self.stereo.setChecked(self.stereo.isChecked() and not on))
         self.loops = named(QCheckBox("Its end leads into its &beginning"), "loops")
@@ -118,7 +119,7 @@ class ExportDialog(QDialog):
         return ExportRequest(
             path,
             voices=frozenset(voice for voice, box in self.voices.items() if box.isChecked()),
-            span=self._span if self.selected.isChecked() else None,
+            span=self._selection.span if self._selection and self.selected.isChecked() else None,
             exact=form.exact,
             raw_timing=form.raw,
             sample_rate=self.rate.currentData(),
@@ -130,11 +131,19 @@ class ExportDialog(QDialog):
 
     def _go(self) -> None:
         form = FORMS[self.form.currentIndex()]
-        name = self._ask(form.ending, f"{form.name.split(' (')[0]} (*{form.ending})")
-        if name:
+        while name := self._ask(form.ending, f"{form.name.split(' (')[0]} (*{form.ending})"):
             path = Path(name if name.lower().endswith(form.ending) else name + form.ending)
-            self._export(self.request(path))
-            self.accept()
+            if self._export(self.request(path)):
+                self.accept()
+                return
+
+    def _choose_voices(self) -> None:
+        """Checks the voices that are selected, as dragging takes them; else those that are heard."""
+        chosen = self._heard
+        if self._selection is not None and self.selected.isChecked():
+            chosen = self._selection.voices
+        for voice, box in self.voices.items():
+            box.setChecked(voice in chosen)
 
     def _fit(self) -> None:
         """Shows the options that the kind of file has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,16 +34,33 @@ from lakhnes.gui.message_bar import MessageBar
 from lakhnes.gui.naming import named
 from lakhnes.gui.outputs_bar import OutputsBar
 from lakhnes.gui.progress import JobBar
+from lakhnes.gui.questions import (
+    QUIT_LATER,
+    QUIT_NOW,
+    REPLACE,
+    STAY,
+    THROW_AWAY,
+    Ask,
+    asker,
+    quitting_exports,
+    quitting_unkept,
+    replacing,
+    replacing_altered,
+    throwing_away,
+)
 from lakhnes.gui.roll import Roll, Selection
 from lakhnes.gui.song_bar import SongBar
 from lakhnes.gui.steering_panel import SteeringPanel
 from lakhnes.gui.takes_bar import TakesBar
 from lakhnes.gui.theme import Theme, dress
 from lakhnes.gui.transport import TransportBar
+from lakhnes.gui.unsaved_dialog import UnsavedDialog, offer_text
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.runtime import LakhnesError, Voice
 from lakhnes.studio.arranging import Arranging
+from lakhnes.studio.exports import ExportRequest, targets
 from lakhnes.studio.filing import Filing
+from lakhnes.studio.keeping import LeftSong
 from lakhnes.studio.preferences import PreferenceStore, PresetStore
 from lakhnes.studio.studio import Choice, Studio
 from lakhnes.studio.takes import Takes
@@ -82,6 +100,7 @@ class MainWindow(QMainWindow):
         theme: Theme,
         choose_open: ChooseFile | None = None,
         choose_save: ChooseFile | None = None,
+        ask: Ask | None = None,
     ) -> None:
         """Makes the window; `begin` opens what is behind it.
 
@@ -90,7 +109,8 @@ class MainWindow(QMainWindow):
             store: what the user prefers.
             theme: colours.
             choose_open: asks for a file to read; a dialog if None.
-            choose_save: asks for a file to write.
+            choose_save: asks for a file to write; it need not ask whether one may be replaced.
+            ask: asks a question; a box in front of the window if None.
         """
         super().__init__()
         self.studio = studio
@@ -101,6 +121,10 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._choose_open = choose_open or self._ask_open
         self._choose_save = choose_save or self._ask_save
+        self._ask = ask or asker(self)
+        self._offered: Message | None = None  # tells of songs that were left unsaved
+        self._waiting: Message | None = None  # says that the window closes when all is exported
+        self._alone = False  # whether nobody is there to answer a question
         self.ended = True
         self._revision = -1
         self._dragging = False
@@ -138,17 +162,7 @@ class MainWindow(QMainWindow):
         if self._store.remark:
             self.messages.post(Message(self._store.remark, error=True))
         self.studio.open(preferences.ports, sound=preferences.sound)
-        found = self.filing.recoverable()
-        if found is not None:
-            self.messages.post(
-                Message(
-                    "A session was left without being saved.",
-                    actions=(
-                        ("Restore it", lambda: self.filing.recover(found)),
-                        ("Throw it away", lambda: self.filing.discard(found)),
-                    ),
-                )
-            )
+        self.filing.keeping.find(self._offer)
         self._timer.start(FRAME_MS)
         self.refresh()
 
@@ -172,6 +186,24 @@ class MainWindow(QMainWindow):
         self.jobs.refresh()
         self.messages.show_problems(view.problems)
         self.filing.tick()
+
+    def _offer(self, left: list[LeftSong]) -> None:
+        """Offers what earlier runs left unsaved."""
+        if not left:
+            return
+        actions: tuple[tuple[str, Callable[[], None]], ...] = (("Show them…", self.show_unsaved),)
+        if len(left) == 1:
+            actions = (("Throw it away", lambda: self._discard(left[0])),)
+            if not left[0].problem:
+                actions = (("Restore it", lambda: self.filing.keeping.recover(left[0])), *actions)
+        self._offered = Message(offer_text(left), actions=actions)
+        self.messages.post(self._offered)
+
+    def _discard(self, left: LeftSong) -> None:
+        if self._ask(throwing_away([left.name])) == THROW_AWAY:
+            self.filing.keeping.discard([left])
+        else:
+            self._offer([left])
 
     def set_theme(self, theme: Theme) -> None:
         """Shows everything in other colours."""
@@ -208,24 +240,58 @@ class MainWindow(QMainWindow):
 
     def save(self) -> bool:
         """Saves the session; asks where the first time. Whether it is being saved."""
-        return self.filing.save() or self.save_as()
+        path = self.filing.path
+        if path is None:
+            return self.save_as()
+        if not self.filing.altered:
+            return self.filing.save()
+        if self._ask(replacing_altered(path)) == REPLACE:
+            return self.filing.save(replaces=True)
+        return self.save_as()
 
     def save_as(self) -> bool:
         """Saves the session under another name; whether it is being saved."""
-        wanted = self._choose_save("Save the session", self.filing.suggested(".lakhnes"), _SESSION)
-        return bool(wanted) and self.filing.save(Path(wanted))
+        while wanted := self._choose_save("Save the session", self.filing.suggested(".lakhnes"), _SESSION):
+            path = self.filing.session_file(Path(wanted))
+            replaced = self.filing.there([path])
+            if self._may_replace(replaced):
+                return self.filing.save(path, replaces=bool(replaced))
+        return False
 
     def export(self) -> None:
         """Asks what to export and where."""
-        selection = self.roll.selection
-        state = self.studio.session.state
 
         def ask(ending: str, kinds: str) -> str:
             return self._choose_save("Export", self.filing.suggested(ending), kinds)
 
-        dialog = ExportDialog(state, self._span(selection), ask, self.filing.export, self)
+        def export(request: ExportRequest) -> bool:
+            replaced = self.filing.there(targets(request))
+            if not self._may_replace(replaced):
+                return False
+            self.filing.export(replace(request, replaces=frozenset(replaced)))
+            return True
+
+        dialog = ExportDialog(self.studio.session.state, self.roll.selection, ask, export, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
+
+    def show_unsaved(self) -> None:
+        """Lists the songs that are in no file and not in the window."""
+
+        def show(left: list[LeftSong]) -> None:
+            self.messages.withdraw(self._offered)
+            if not left:
+                self.messages.post(Message("There are no other unsaved songs."))
+                return
+            dialog = UnsavedDialog(self.filing.keeping, left, self._ask, self)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.open()
+
+        self.filing.keeping.find(show)
+
+    def _may_replace(self, paths: list[Path]) -> bool:
+        """Whether files that are there may be replaced, if there are any; asks once for all of them."""
+        return not paths or self._ask(replacing(paths)) == REPLACE
 
     def drag_out(self) -> None:
         """Drags the selection, or the whole song, out of the window as MIDI files."""
@@ -322,7 +388,13 @@ class MainWindow(QMainWindow):
             )
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Ends everything; what is not saved is kept and offered at the next start."""
+        """Ends everything, unless something would be lost and the user rather stays.
+
+        What is not saved is kept and offered at the next start.
+        """
+        if self._timer.isActive() and not self._may_end():
+            event.ignore()
+            return
         self._timer.stop()
         self._store.change(
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
@@ -333,6 +405,45 @@ class MainWindow(QMainWindow):
         self.hide()
         self.ended = self.studio.close(_CLOSE_SECONDS)
         event.accept()
+
+    def end(self) -> None:
+        """Closes as the system wants it: asks nothing, and waits for exports unless it is told twice."""
+        if self._alone:
+            self.filing.stop_exports()
+        self._alone = True
+        self.close()
+
+    def _may_end(self) -> bool:
+        """Keeps what can be kept, and asks about what would be lost."""
+        lost = self.filing.keep()
+        if lost and not self._alone and self._ask(quitting_unkept(lost)) == STAY:
+            return False
+        labels = [job.label for job in self.filing.exporting]
+        if not labels:
+            return True
+        answer = QUIT_LATER if self._alone else self._ask(quitting_exports(labels))
+        if answer == QUIT_NOW:
+            self.filing.stop_exports()
+        elif answer == QUIT_LATER:
+            self._close_when_exported()
+        return answer == QUIT_NOW
+
+    def _close_when_exported(self) -> None:
+        self._stay()
+        self._waiting = Message(
+            "LakhNES quits when the export is finished.", actions=(("Do not quit", self._stay),)
+        )
+        self.messages.post(self._waiting)
+
+        def close() -> None:
+            QTimer.singleShot(0, self, self.close)  # for the studio is being looked at
+
+        self.filing.when_exported(close, close if self._alone else self._stay)
+
+    def _stay(self) -> None:
+        """The window closes by itself no more."""
+        self.filing.wait_no_more()
+        self.messages.withdraw(self._waiting)
 
     # How it is put together
 
@@ -402,7 +513,9 @@ class MainWindow(QMainWindow):
         return QFileDialog.getOpenFileName(self, title, place, kinds)[0]
 
     def _ask_save(self, title: str, place: str, kinds: str) -> str:
-        return QFileDialog.getSaveFileName(self, title, place, kinds)[0]
+        # What is written may have another name, with an ending, or be several files: that is asked later.
+        option = QFileDialog.Option.DontConfirmOverwrite
+        return QFileDialog.getSaveFileName(self, title, place, kinds, options=option)[0]
 
 
 def is_dark(theme: str) -> bool:

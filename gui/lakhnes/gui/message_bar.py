@@ -102,6 +102,11 @@ class MessageBar(QFrame):
                 self._add(_Entry(Message(problem, error=True), standing=True))
         self._show()
 
+    def withdraw(self, message: Message | None) -> None:
+        """Closes a message that is not so any more, if it is there."""
+        for entry in [entry for entry in self._entries if entry.message is message]:
+            self._remove(entry)
+
     def clear(self) -> None:
         """Closes everything."""
         self._entries.clear()
