@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.decode.recall import Recollection, Views
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model.catalog import find_model
 from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
 from lakhnes.runtime.model.onnx_runtime import ort
-from lakhnes.runtime.music.timing import Codec
 
 MASKED = np.float32(-1e30)
 """What the mask adds to a score that must not count."""
@@ -278,7 +278,7 @@ class Model:
     def __init__(self, session: ort.InferenceSession, info: ModelInfo, recall: float = 1.0) -> None:
         """Use `Model.load`."""
         self.info = info
-        self.codec = Codec(info.vocabulary, info.timing)
+        self.codec = make_codec(info.vocabulary, info.timing)
         self._session = session
         self._recall = recall
         remembers = info.recall if recall else None

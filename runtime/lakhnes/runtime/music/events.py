@@ -37,6 +37,15 @@ class Kind(StrEnum):
     NOTE_ON = "NOTEON"
     VELOCITY = "VELOCITY"
     TIMBRE = "TIMBRE"
+    BAR = "BAR"
+    POSITION = "POS"
+    METER = "METER"
+    TEMPO = "TEMPO"
+    SWING = "SWING"
+    KEY = "KEY"
+    LENGTH = "LENGTH"
+    DENSITY = "DENSITY"
+    ARTICULATION = "ART"
 
 
 class Event(NamedTuple):
@@ -44,13 +53,14 @@ class Event(NamedTuple):
 
     kind: Kind
     voice: Voice | None = None
-    """None for WAIT and END."""
+    """None for WAIT, END and what concerns the whole song."""
     value: int = 0
-    """WAIT: samples; NOTE_ON: MIDI pitch or noise 1..16; VELOCITY: 1..15; TIMBRE: 0..3; else 0."""
+    """WAIT: samples; NOTE_ON: MIDI pitch or noise 1..16; VELOCITY: 1..15; TIMBRE: 0..3; else 0. Events of
+    bars have the values of `BAR_VALUES` and `VOICE_VALUES`."""
 
     def __str__(self) -> str:
         if self.voice is None:
-            return "<S>" if self.kind is Kind.END else f"WT_{self.value}"
+            return "<S>" if self.kind is Kind.END else f"{self.kind.value}_{self.value}"
         if self.kind is Kind.NOTE_OFF:
             return f"{self.voice.name}_NOTEOFF"
         return f"{self.voice.name}_{self.kind.value}_{self.value}"
@@ -86,10 +96,37 @@ VALUES: dict[tuple[Voice, Kind], range] = {
 }
 """Values that a text may hold, for each voice and kind; what is absent does not exist."""
 
+BAR_VALUES: dict[Kind, range] = {
+    Kind.LENGTH: range(3),
+    Kind.METER: range(2, 8),
+    Kind.TEMPO: range(32),
+    Kind.SWING: range(3),
+    Kind.KEY: range(24),
+    Kind.BAR: range(16),
+    Kind.POSITION: range(1, 168),
+}
+"""Values of the events that concern the whole song in a vocabulary of bars, in the order in which they come.
+
+LENGTH: under 8 bars, under 16, more. METER: beats of a bar. TEMPO: classes of 4.4 %, see `bars.codec`. SWING:
+straight, light, heavy. KEY: tonic 0 to 11, plus 12 for minor. BAR: number of the bar modulo 16. POSITION:
+tick in the bar of what follows; tick 0 needs none.
+"""
+
+VOICE_VALUES: dict[Kind, range] = {Kind.DENSITY: range(6), Kind.ARTICULATION: range(3)}
+"""Values of the events that concern a voice in the whole song, in a vocabulary of bars.
+
+DENSITY: notes a beat, from none to more than three, see `bars.codec`. ARTICULATION: legato, detached, short.
+"""
+
 
 _BY_TEXT = {
     str(event): event
-    for event in [END, *(Event(kind, voice, value) for (voice, kind), r in VALUES.items() for value in r)]
+    for event in [
+        END,
+        *(Event(kind, voice, value) for (voice, kind), r in VALUES.items() for value in r),
+        *(Event(kind, None, value) for kind, r in BAR_VALUES.items() for value in r),
+        *(Event(kind, v, value) for v in Voice for kind, values in VOICE_VALUES.items() for value in values),
+    ]
 }
 _RANGES = {
     f"{voice.name}_{kind.value}": r for (voice, kind), r in VALUES.items() if kind is not Kind.NOTE_OFF

@@ -41,6 +41,7 @@ class Timing(StrEnum):
 
     SAMPLES = "samples"
     FRAMES = "frames"
+    BARS = "bars"
 
 
 class Codec:

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from functools import cache
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.music.events import END, VALUES, VOCABULARY_PITCHES, Event, Kind, Voice, parse_event
+from lakhnes.runtime.music.events import (
+    BAR_VALUES,
+    END,
+    VALUES,
+    VOCABULARY_PITCHES,
+    VOICE_VALUES,
+    Event,
+    Kind,
+    Voice,
+    parse_event,
+)
 
 END_TOKEN = 0
 """Id of `<S>`, which stands at both ends of a song."""
@@ -35,7 +45,7 @@ class Vocabulary:
         if len(self._ids) != len(self.events):
             raise ValueError("an event stands twice in the vocabulary")
         self.waits = sorted(event.value for event in self.events if event.kind is Kind.WAIT)
-        if not self.waits:
+        if not self.waits and not self.has_bars:
             raise ValueError("the vocabulary has no waits")
         for voice in Voice:
             if Event(Kind.NOTE_OFF, voice) not in self._ids:
@@ -56,8 +66,13 @@ class Vocabulary:
         return any(event.kind in (Kind.VELOCITY, Kind.TIMBRE) for event in self.events)
 
     @property
+    def has_bars(self) -> bool:
+        """Whether it counts time in bars and positions rather than in waits."""
+        return any(event.kind is Kind.BAR for event in self.events)
+
+    @property
     def name(self) -> str:
-        """`tx1`, `tx2`, or `custom` for a list of its own."""
+        """`tx1`, `tx2`, `rows`, or `custom` for a list of its own."""
         return next((name for name, make in NAMED.items() if make() == self), "custom")
 
     def token(self, event: Event) -> int:
@@ -140,5 +155,13 @@ def tx2() -> Vocabulary:
     return Vocabulary([*_waits(), *(event for voice in Voice for event in _voice_events(voice, kinds))])
 
 
-NAMED = {"tx1": tx1, "tx2": tx2}
+@cache
+def rows() -> Vocabulary:
+    """Bars row by row: what concerns the whole song, then for each voice NOTEOFF and its NOTEONs."""
+    song = [Event(kind, None, value) for kind, values in BAR_VALUES.items() for value in values]
+    voices = [Event(kind, v, value) for v in Voice for kind, r in VOICE_VALUES.items() for value in r]
+    return Vocabulary([*song, *voices, *(event for voice in Voice for event in _voice_events(voice, ()))])
+
+
+NAMED = {"tx1": tx1, "tx2": tx2, "rows": rows}
 """The vocabularies that have a name."""

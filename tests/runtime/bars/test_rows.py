@@ -1,0 +1,225 @@
+import numpy as np
+import pytest
+from bar_songs import songs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakhnes.runtime.bars.bars import BarNote, Bars, bars_of, score_of
+from lakhnes.runtime.bars.codec import (
+    TEMPO_OCTAVE,
+    bars_of_events,
+    events_of_bars,
+    key_of,
+    make_codec,
+    tempo_class,
+    tempo_of_class,
+)
+from lakhnes.runtime.bars.grammar import RowGrammar
+from lakhnes.runtime.bars.song import Head, RowSong
+from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
+from lakhnes.runtime.music.score import Note, Part, Score, ScoreBuilder
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, Timing
+from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary, rows
+from lakhnes.runtime.time.grid import BeatGrid
+from lakhnes.runtime.time.tempo import Beats, track_beats
+
+CODEC = make_codec(rows(), Timing.BARS)
+
+
+def beats_of(bpm: float, n_beats: int, beats_per_bar: int = 4, downbeat: int = 0) -> Beats:
+    """Beats of one tempo, four rows each."""
+    row = 60 * 44_100 / bpm / 4
+    places = np.round(np.arange(n_beats * 4 + 1) * row).astype(np.int64)
+    return Beats(places, 4, beats_per_bar, downbeat, 0.5, bpm, 1.0, ((0, bpm),))
+
+
+def played(bpm: float, notes: dict[Voice, list[tuple[float, float, int]]], n_beats: int) -> Score:
+    """A score of notes by onset and length in beats, in whole frames."""
+    frames = 60 * 60 / bpm
+
+    def frame(beat: float) -> int:
+        return round(beat * frames) * FRAME_SAMPLES
+
+    parts = []
+    for voice in Voice:
+        line = [
+            Note(frame(on), frame(on + long) - frame(on), pitch) for on, long, pitch in notes.get(voice, [])
+        ]
+        parts.append(Part(tuple(line)))
+    return Score((parts[0], parts[1], parts[2], parts[3]), frame(n_beats))
+
+
+@given(songs())
+def test_a_song_comes_back_from_its_tokens(song):
+    tokens = CODEC.tokens(events_of_bars(song))
+    back = bars_of_events(CODEC.events(tokens))
+    assert back.parts == song.parts
+    assert (back.n_bars, back.beats_per_bar, back.swing) == (song.n_bars, song.beats_per_bar, song.swing)
+    assert back.articulation == song.articulation
+    assert back.bpm == pytest.approx(song.bpm, rel=0.023)
+
+
+@given(songs())
+def test_every_song_is_grammatical(song):
+    grammar = RowGrammar(CODEC.vocabulary)
+    for event in events_of_bars(song):
+        assert grammar.allowed()[CODEC.token(event)]
+        grammar.hear(event)
+    assert grammar.allowed()[END_TOKEN]
+    assert grammar.bar == song.n_bars - 1
+
+
+@given(songs(), st.floats(40, 300))
+def test_a_song_is_played_at_any_tempo(song, bpm):
+    grid = BeatGrid.steady(bpm, song.beats_per_bar)
+    score = score_of(song, grid)
+    assert score.length == grid.sample(song.length * 20)
+    for voice in Voice:
+        notes = score.parts[voice].notes
+        assert len(notes) == len(song.parts[voice])
+        for heard, note in zip(notes, song.parts[voice], strict=True):
+            assert heard.pitch == note.pitch
+            if note.onset % 12 == 0:  # swing moves nothing on an eighth
+                assert heard.onset == grid.sample(note.onset * 20)
+
+
+@pytest.mark.parametrize("bpm", [100, 112.5, 150, 180])
+def test_bars_keep_what_is_played_on_the_beat(bpm):
+    line = [(beat / 2, 0.5, 60 + beat % 5) for beat in range(64)]
+    score = played(bpm, {Voice.P1: line, Voice.NO: [(beat, 0.1, 3) for beat in range(32)]}, 32)
+    song = bars_of(score, beats_of(bpm, 32))
+    assert song.n_bars == 8
+    assert song.beats_per_bar == 4
+    assert [(note.onset, note.pitch) for note in song.parts[Voice.P1]] == [
+        (b * 12, 60 + b % 5) for b in range(64)
+    ]
+    assert [note.onset for note in song.parts[Voice.NO]] == [beat * 24 for beat in range(32)]
+
+
+def test_rests_are_kept_and_short_gaps_are_articulation():
+    line = [(0, 0.5, 60), (1, 0.25, 62), (2, 1, 64), (3, 1, 65)]
+    song = bars_of(played(120, {Voice.P1: line}, 8), beats_of(120, 8))
+    assert [note.end for note in song.parts[Voice.P1]] == [
+        12,
+        30,
+        None,
+        None,
+    ]  # the last one sounds to the end of the song
+
+
+def test_a_slow_tempo_is_counted_twice_as_fast():
+    line = [(beat / 4, 0.25, 60 + beat % 3) for beat in range(64)]
+    song = bars_of(played(60, {Voice.P1: line}, 16), beats_of(60, 16))
+    assert song.bpm == 120
+    assert song.n_bars == 8
+
+
+def test_bar_lines_move_to_the_beat_on_which_more_repeats():
+    figure = [(0, 60), (0.5, 64), (1, 67), (2.5, 72), (3, 71)]
+    line = [(bar * 4 + 1 + beat, 0.5, pitch + bar % 2) for bar in range(8) for beat, pitch in figure]
+    song = bars_of(played(120, {Voice.P1: line}, 34), beats_of(120, 34))
+    assert song.parts[Voice.P1][0].onset % 96 == 0
+    assert song.repeating > 0.7
+
+
+def test_notes_of_a_fast_run_take_a_tick_each():
+    run = [(beat / 24 * 1.1, 1 / 24, 60 + beat) for beat in range(8)]
+    song = bars_of(played(100, {Voice.P1: run}, 4), beats_of(100, 4))
+    assert len(song.parts[Voice.P1]) == 8
+
+
+def test_a_meter_that_the_vocabulary_lacks_is_refused():
+    with pytest.raises(ValueError, match="9 beats"):
+        bars_of(played(120, {Voice.P1: [(0, 1, 60)]}, 9), beats_of(120, 9, beats_per_bar=9))
+
+
+def test_tempi_are_classes_of_an_octave_each_sixteen():
+    assert tempo_class(150) + TEMPO_OCTAVE == tempo_class(300 / 1.0001) or tempo_class(300) == 31
+    for number in range(32):
+        assert tempo_class(tempo_of_class(number)) == number
+    assert tempo_of_class(TEMPO_OCTAVE) / tempo_of_class(0) == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize("tonic", range(12))
+def test_the_key_is_found_and_moves_with_the_music(tonic):
+    scale = [0, 2, 4, 5, 7, 9, 11, 12, 7, 4, 0, 0]
+    notes = tuple(BarNote(i * 24, None, 60 + tonic + step) for i, step in enumerate(scale))
+    assert key_of(Bars((notes, (), (), ()), 3, 4, 120)) == tonic
+
+
+def test_the_vocabulary_is_a_text_like_the_others():
+    text = rows().to_text()
+    assert Vocabulary.from_text(text) == rows()
+    assert parse_event("TR_ART_1") == Event(Kind.ARTICULATION, Voice.TR, 1)
+    assert parse_event("POS_12") == Event(Kind.POSITION, None, 12)
+
+
+def composed(song: RowSong, seed: int) -> tuple[list[int], Score]:
+    """Tokens and streamed score of a song of random logits."""
+    rng = np.random.default_rng(seed)
+    builder, tokens = ScoreBuilder(), []
+    while not song.over:
+        token, events = song.take(rng.normal(0, 2, len(CODEC.vocabulary)).astype(np.float32))
+        tokens.append(token)
+        for event in events:
+            builder.add(event)
+    return tokens, builder.score()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([60.0, 97.0, 140.0, 200.0]))
+def test_what_is_streamed_is_what_the_whole_song_says(seed, n_bars, bpm):
+    grid = BeatGrid.steady(bpm)
+    song = RowSong(CODEC, np.random.default_rng(seed), head=Head(n_bars=n_bars, beats_per_bar=4), grid=grid)
+    tokens, score = composed(song, seed)
+    whole = bars_of_events(CODEC.events(tokens[:-1]))
+    assert whole.n_bars == n_bars
+    assert score == song.score() == score_of(whole, grid)
+
+
+@given(songs(), st.sets(st.sampled_from(list(Voice)), min_size=1, max_size=3), st.integers(0, 1000))
+def test_kept_voices_stay_note_for_note(kept, keep, seed):
+    song = RowSong(
+        CODEC,
+        np.random.default_rng(seed),
+        head=Head(n_bars=kept.n_bars, beats_per_bar=kept.beats_per_bar),
+        grid=BeatGrid.steady(120, kept.beats_per_bar),
+        kept=kept,
+        keep=sorted(keep),
+    )
+    tokens, _ = composed(song, seed)
+    back = bars_of_events(CODEC.events(tokens[:-1]))
+    for voice in keep:
+        assert back.parts[voice] == kept.parts[voice]
+
+
+def test_a_length_in_samples_is_exact():
+    song = RowSong(CODEC, np.random.default_rng(1), head=Head(bpm=140), length_samples=123_456)
+    _, score = composed(song, 1)
+    assert score.length == 123_456
+
+
+def test_a_song_that_was_there_goes_on():
+    first = RowSong(CODEC, np.random.default_rng(3), head=Head(n_bars=2, beats_per_bar=4, bpm=120))
+    tokens, score = composed(first, 3)
+    more = RowSong(CODEC, np.random.default_rng(4), head=Head(n_bars=5))
+    more.read(tokens[:-1])
+    _, _ = composed(more, 4)
+    assert more.score().length > score.length
+    assert more.score().parts[Voice.NO].notes[:3] == score.parts[Voice.NO].notes[:3]
+
+
+@pytest.mark.parametrize("head", [Head(beats_per_bar=9), Head(key=24)])
+def test_what_the_model_cannot_say_is_refused(head):
+    with pytest.raises(OptionError, match="give"):
+        head.values()
+
+
+def test_beats_are_tracked_where_nobody_states_them():
+    line = [(beat / 2, 0.5, 60 + 2 * (beat % 8)) for beat in range(96)]
+    bass = [(beat, 1, 36 + beat // 4 % 2 * 5) for beat in range(48)]
+    score = played(150, {Voice.P1: line, Voice.TR: bass}, 48)
+    assert bars_of(score, track_beats(score)).on_grid == 1
+    tokens = CODEC.encode(score)
+    assert CODEC.event(tokens[-1]) != END
+    assert abs(CODEC.decode(tokens).n_notes - score.n_notes) <= 1
