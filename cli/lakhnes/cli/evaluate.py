@@ -215,7 +215,7 @@ def _open_exported(model: str, threads: int, recall: bool) -> tuple[Judged, Timi
 
 def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> tuple[Judged, Timing | None]:
     """Opens a checkpoint; its timing is None where it does not say."""
-    from lakhnes.runtime import Codec
+    from lakhnes.runtime.bars.codec import make_codec
 
     with training_side("lakhnes evaluate of a checkpoint"):
         import torch
@@ -242,7 +242,7 @@ def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> t
         return composing_model(checkpoint, timing, threads=threads)
 
     how = f"PyTorch on {device}, memory {mem_len}"
-    codec = Codec(checkpoint.vocabulary, timing)
+    codec = make_codec(checkpoint.vocabulary, timing)
     return Judged(str(path), how, codec, False, score, player), checkpoint.timing
 
 

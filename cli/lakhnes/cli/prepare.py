@@ -35,8 +35,11 @@ def prepare(
         Literal["tx1", "tx2"], typer.Option("--format", help="Notes, or also their dynamics and timbre.")
     ] = "tx1",
     timing: Annotated[
-        Literal["frames", "samples"],
-        typer.Option(help="Clean, on the console's 60 frames a second; or every sample, as LakhNES."),
+        Literal["frames", "samples", "bars"],
+        typer.Option(
+            help="Clean, on the console's 60 frames a second; every sample, as LakhNES; or bars and beats, "
+            "whatever the tempo."
+        ),
     ] = "frames",
     adapt: Annotated[
         Literal["better", "seed"],
@@ -107,7 +110,7 @@ def prepare(
     if jobs is not None and cluster is not None:
         raise typer.BadParameter("give --jobs or --cluster, not both", param_hint="--cluster")
     most = arrangements or (16 if adapt == "seed" else 8)
-    recipe = Recipe(format_, timing, adapt, most, max_seconds)
+    recipe = Recipe("rows" if timing == "bars" else format_, timing, adapt, most, max_seconds)
     rule = _rule(split, valid, test)
     executor = _executor(jobs, cluster)
     try:

@@ -62,13 +62,17 @@ class Changes:
     transpose: float = 1.0
     """Probability that the melodic voices are moved by -6..+6 semitones; notes that leave their range go."""
     stretch: float = 1.0
-    """Probability that time is stretched by 0.95..1.05."""
+    """Probability that time is stretched by 0.95..1.05; in bars, that the tempo moves by up to a class."""
     swap: float = 0.5
     """Probability that P1 and P2 change places."""
     subset: float = 0.5
     """Probability that only some of the voices stay."""
     loop: float = 0.0
     """Probability that a snippet comes several times before the song goes on after it."""
+    recount: float = 0.05
+    """In bars: probability that beats are counted twice or half as fast."""
+    keyless: float = 0.25
+    """In bars: probability that the key is not stated."""
     max_stretch: float = 0.05
     """Farthest factor of time from 1."""
     loop_tokens: tuple[int, int] = (24, 110)

@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from lakhnes.export.augment import Augmenter, Changes, Tokens
+from lakhnes.export.augment_bars import BarAugmenter
 from lakhnes.export.evaluation import MIN_SONG_TOKENS
 from lakhnes.export.prepared import Songs
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 _AHEAD = 8
@@ -149,7 +150,7 @@ class Streams:
         if not all(len(songs) for songs in folders):
             raise DataError("The train split has no songs; give data with songs in it.")
         self._folders = folders
-        self._augmenter = Augmenter(codec)
+        self._augmenter = BarAugmenter(codec) if codec.timing is Timing.BARS else Augmenter(codec)
         self._is_wait = codec.wait_samples > 0
         self._changes = changes
         self._segment = segment

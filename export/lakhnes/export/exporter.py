@@ -12,12 +12,13 @@ import torch
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.onnx_graph import PRECISIONS, build_graph
 from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.model.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
-from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.timing import Timing
 
 FP32_TOLERANCE = 1e-4
 """Largest difference of logits that a full-precision export may have from PyTorch."""
@@ -64,7 +65,7 @@ def export_model(
         raise OptionError(f"A memory of {mem_len} is out of range; give 1 to 65536, such as 512.")
     model, c = checkpoint.model.eval(), checkpoint.model.config
     timing = timing or checkpoint.timing or Timing.SAMPLES
-    Codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that the timing cannot use
+    make_codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that the timing cannot use
     info = ModelInfo(
         name=name or folder.resolve().name,
         n_layer=c.n_layer,

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import SAMPLE_RATE
@@ -157,7 +158,7 @@ def open_prepared(folder: Path) -> PreparedData:
         info = json.loads(path.read_text("utf-8"))
         if info["format"] != FORMAT:
             raise DataError(f"{path} is of format {info['format']}, not {FORMAT}; {_AGAIN}.")
-        codec = Codec(NAMED[info["events"]](), Timing(info["timing"]))
+        codec = make_codec(NAMED[info["events"]](), Timing(info["timing"]))
         splits = {str(name): SplitInfo(**split) for name, split in info["splits"].items()}
         return PreparedData(folder, codec, splits, dict(info["options"]), str(info["created_by"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,15 +15,24 @@ from lakhnes.bridge.smf import BrokenFileError, parse
 from lakhnes.export.adapt import adapt
 from lakhnes.export.adapt_seed import MAX_FILE_BYTES, UnfitError, adapt_as_seed
 from lakhnes.export.sources import MIDI_ENDINGS, Item
+from lakhnes.runtime.bars.bars import METERS, bars_of
+from lakhnes.runtime.bars.codec import events_of_bars, make_codec
 from lakhnes.runtime.errors import LakhnesError, OptionError
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.texts import score_from_text
-from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.music.vocabulary import NAMED
+from lakhnes.runtime.time.tempo import SURE, track_beats
 
 ADAPTATIONS = ("better", "seed")
 """Ways to adapt MIDI that is not NES-MDB's."""
+
+_FEWEST_BARS = 4
+"""Songs in bars have at least so many."""
+
+_ON_GRID = 0.7
+"""Least fraction of onsets on subdivisions of the beat, for songs in bars."""
 
 _SAME_TIME = 882
 """Onsets this many samples apart are the same when songs are compared: 20 ms."""
@@ -38,9 +47,9 @@ class Recipe:
     """
 
     events: str = "tx1"
-    """`tx1`, or `tx2` with dynamics and timbre."""
+    """`tx1`; `tx2` with dynamics and timbre; `rows` of bars."""
     timing: str = "frames"
-    """`frames` or `samples`; see `lakhnes.runtime.music.timing`."""
+    """`frames`, `samples` or `bars`; see `lakhnes.runtime.music.timing`."""
     adapt: str = "better"
     """How MIDI that is not NES-MDB's is adapted to the four voices: `better` or `seed`."""
     arrangements: int = 8
@@ -51,9 +60,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.events not in NAMED or self.adapt not in ADAPTATIONS or self.timing not in list(Timing):
             raise OptionError(
-                f"Not known: format {self.events!r} (tx1, tx2), timing {self.timing!r} (frames, samples) or "
-                f"adaptation {self.adapt!r} (better, seed)."
+                f"Not known: format {self.events!r} (tx1, tx2, rows), timing {self.timing!r} (frames, samples, "
+                f"bars) or adaptation {self.adapt!r} (better, seed)."
             )
+        if (self.events == "rows") != (self.timing == Timing.BARS):
+            raise OptionError("Bars are written as rows and nothing else is: give `rows` and `bars` together.")
         if not 1 <= self.arrangements <= 1000:
             raise OptionError(f"{self.arrangements} arrangements a file: give 1 to 1000, such as 8.")
         if not 5 <= self.max_seconds <= 86_400:
@@ -71,7 +82,7 @@ class Recipe:
 
 @cache
 def _codec(events: str, timing: str) -> Codec:
-    return Codec(NAMED[events](), Timing(timing))
+    return make_codec(NAMED[events](), Timing(timing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +154,38 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
         scores = [score_from_text(item.data, item.name)]
     if not any(score.n_notes for score in scores):
         raise UnfitError("no notes")
+    encode = _bars_encoded if recipe.codec.timing is Timing.BARS else _encoded
     unlike = adapted and recipe.adapt == "better"
-    return tuple(
+    songs = tuple(
         Song(
             f"{item.name}#{number}" if adapted else item.name,
-            np.array(recipe.codec.encode(score), np.uint16),
+            tokens,
             score.seconds,
             (len(score.parts[0].notes), *(len(part.notes) for part in score.parts[1:])),  # type: ignore[arg-type]
             content_of(score) if unlike else b"",
         )
         for number, score in enumerate(scores)
+        if len(tokens := encode(score, recipe.codec))
     )
+    if not songs:
+        raise UnfitError("no beat is found in it")
+    return songs
+
+
+def _encoded(score: Score, codec: Codec) -> NDArray[np.uint16]:
+    return np.array(codec.encode(score), np.uint16)
+
+
+def _bars_encoded(score: Score, codec: Codec) -> NDArray[np.uint16]:
+    """The tokens of a score in bars; none if it is short, or has no beat that is worth learning."""
+    clean = clean_frames(score)
+    beats = track_beats(clean)
+    if not score.n_notes or beats.confidence < SURE or beats.beats_per_bar not in METERS:
+        return np.zeros(0, np.uint16)
+    bars = bars_of(clean, beats)
+    if bars.n_bars < _FEWEST_BARS or bars.on_grid < _ON_GRID:
+        return np.zeros(0, np.uint16)
+    return np.array(codec.tokens(events_of_bars(bars)), np.uint16)
 
 
 def _rng(content: bytes) -> np.random.Generator:
