@@ -60,11 +60,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.events not in NAMED or self.adapt not in ADAPTATIONS or self.timing not in list(Timing):
             raise OptionError(
-                f"Not known: format {self.events!r} (tx1, tx2, rows), timing {self.timing!r} (frames, samples, "
-                f"bars) or adaptation {self.adapt!r} (better, seed)."
+                f"Not known: format {self.events!r} (tx1, tx2, rows), timing {self.timing!r} (frames, "
+                f"samples, bars) or adaptation {self.adapt!r} (better, seed)."
             )
         if (self.events == "rows") != (self.timing == Timing.BARS):
-            raise OptionError("Bars are written as rows and nothing else is: give `rows` and `bars` together.")
+            raise OptionError("Only bars are written as rows: give `rows` and `bars` together.")
         if not 1 <= self.arrangements <= 1000:
             raise OptionError(f"{self.arrangements} arrangements a file: give 1 to 1000, such as 8.")
         if not 5 <= self.max_seconds <= 86_400:
