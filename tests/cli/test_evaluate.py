@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from support import lakhnes_here, tune
 
 from lakhnes.bridge import MidiStyle, write_midi
+from lakhnes.export.measure import HELD
 from lakhnes.export.prepared import write_prepared
 from lakhnes.runtime import Codec, Score, Timing, parse_text, tx1, tx1_text
 from lakhnes.runtime.music.score import score_from_events
@@ -88,6 +90,46 @@ def test_statistics_and_memorisation(folder: Path) -> None:
     assert "longest runs of intervals and durations also found in 2 training songs" in told
 
 
+def test_statistics_say_how_composed_songs_differ(folder: Path) -> None:
+    options = ("--statistics", "--songs", 2, "--seconds", 6, "--bpm", 140)
+    done = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, "--json", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["composed"]["bpm"] == 140
+    found = facts["statistics"]["comparison"]
+    assert (found["composed_songs"], found["human_songs"], found["games"]) == (2, 3, 3)
+    for half in ("every", "open", "held"):
+        assert 0 <= found[half]["value"] <= 1
+    assert len(found["similarity"]) == 16
+    shown = {row["name"] for row in (*found["structure"], *found["told_apart"])}
+    assert "tempo stability" in shown
+    assert not shown & set(HELD)  # nobody chooses by what only judges
+
+
+def test_songs_of_any_system_are_measured(folder: Path) -> None:
+    (folder / "theirs").mkdir()
+    for key in (5, 6, 7):
+        write_midi(song(key), folder / "theirs" / f"{key}.mid")
+    (folder / "theirs" / "broken.mid").write_bytes(b"MThd")
+    with tarfile.open(folder / "people.tar.xz", "w:xz") as archive:
+        archive.add(folder / "data" / "valid", "people")
+    options = ("--composed", "theirs", "--human", "people.tar.xz")
+    done = lakhnes("evaluate", *options, "--json", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    assert facts["composed"]["songs"] == 3
+    assert len(facts["composed"]["skipped"]) == 1
+    rows = {row["name"]: row for row in facts["statistics"]["comparison"]["structure"]}
+    for name in ("dissonance P1-TR", "tempo stability", "time sounding, P1"):  # the same tune in other keys
+        assert rows[name]["composed"]["mean"] == pytest.approx(rows[name]["human"]["mean"], abs=0.05)
+
+    told = lakhnes("evaluate", *options, folder=folder).stdout
+    assert "songs   3 of theirs, compared at 8 s; left out: 1 files that cannot be read" in told
+    assert "a classifier of 3 composed songs and 3 of people" in told
+    assert "match at 16 bars" in told
+    assert "held half, to judge by" in told
+
+
 def test_an_exported_model_needs_no_pytorch(folder: Path) -> None:
     code = (
         "import sys; sys.argv = ['lakhnes', 'evaluate', 'nes-6x384', '--data', 'data', '--statistics', "
@@ -153,6 +195,12 @@ def test_a_checkpoint_composes_too(shared: Path, folder: Path) -> None:
         ("nes-6x384", ("--data", "corrupt"), "is broken"),
         ("nes-6x384", ("--data", "raw", "--memorisation"), "prepared in timing samples"),
         ("nes-6x384", ("--data", "data", "--songs", "1", "--seconds", "2"), "Invalid value"),
+        ("nes-6x384", ("--data", "data", "--composed", "data"), "Invalid value"),
+        ("nes-6x384", (), "Invalid value"),
+        ("nes-6x384", ("--data", "data", "--statistics", "--bpm", "10"), "out of range"),
+        ("nes-6x384", ("--data", "data", "--statistics", "--human", "empty"), "no MIDI, TX1 or TX2 files"),
+        ("", ("--composed", "nowhere", "--human", "data"), "nowhere is not there"),
+        ("", ("--composed", "data/valid", "--human", "data", "--memorisation"), "Invalid value"),
     ],
 )
 def test_bad_input_is_one_sentence(folder: Path, model: str, options: tuple[str, ...], reason: str) -> None:
@@ -162,7 +210,7 @@ def test_bad_input_is_one_sentence(folder: Path, model: str, options: tuple[str,
         write_prepared(folder / name, codec, {"valid": {"a": codec.encode(tune())}})
     shard = folder / "corrupt" / "valid-00000.npz"
     shard.write_bytes(shard.read_bytes()[:-40])
-    done = lakhnes_here("evaluate", model, *options, cwd=folder)
+    done = lakhnes_here("evaluate", *([model] if model else []), *options, cwd=folder)
     assert done.returncode == (2 if reason == "Invalid value" else 1)
     assert done.stdout == ""
     assert reason in done.stderr

@@ -34,7 +34,7 @@ NEEDS = {"play": LIVE, "app": LIVE, "ports": LIVE, "doctor": LIVE}
 """What needs a JACK server, because it opens ports or looks for them."""
 TRAINED = ("prepare", "train", "export", "calibrate", "evaluate")
 
-MOST = {"--seconds": 4, "--count": 2, "--bars": 4}
+MOST = {"--seconds": 4, "--count": 2, "--bars": 4, "--songs": 2}
 """Of what is composed: a command that asks for more is run with so much."""
 LENGTH = ["--tokens", "120"]
 """A song that the model ends may last minutes: it gets this length."""
@@ -197,7 +197,7 @@ class Reader:
                 lay_music(path)  # what was composed before may lack the voices that are kept
             if path.exists() or word.startswith("-"):
                 continue
-            if word == "my-midi/":
+            if word in ("my-midi/", "their-songs/"):
                 some_midi(path)
             elif word == "path/to/LakhNES":
                 checkpoint = ROOT.parent / "shared/fixtures/lakhnes/tiny"

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lakhnes.cli.evaluation_report import (
-    print_composed,
-    print_memorisation,
-    print_perplexity,
-    print_statistics,
-)
+from lakhnes.cli.evaluation_report import print_composed, print_memorisation, print_perplexity
 from lakhnes.cli.extras import training_side
+from lakhnes.cli.measuring import Progress, compare_songs, counting, measure_songs, songs_of_people
 from lakhnes.cli.options import (
     TEMPERATURE,
     THREADS,
     TOP_K,
     TOP_P,
+    BpmOption,
     JsonFlag,
     Surprise,
     Temperature,
@@ -37,8 +33,6 @@ if TYPE_CHECKING:
     from lakhnes.export.evaluation import Evaluation, Streams
     from lakhnes.export.evaluation_songs import SplitSongs
     from lakhnes.runtime import Codec, Model, Score, Timing
-
-Progress = Callable[[int, int], None]
 
 _SONGS = "Its own songs"
 
@@ -60,15 +54,16 @@ class Judged:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A model's name, its folder or .onnx file, or a training checkpoint.")
-    ],
+        str | None,
+        typer.Argument(help="A model's name, its folder or .onnx file, or a training checkpoint."),
+    ] = None,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="Prepared data, or a folder with valid/ or test/ in it, of MIDI, TX1 or TX2 files.",
             readable=False,
         ),
-    ],
+    ] = None,
     split: Annotated[Literal["valid", "test"], typer.Option(help="Which songs.")] = "valid",
     timing: Annotated[
         Literal["samples", "frames"] | None,
@@ -91,7 +86,8 @@ def evaluate(
         bool,
         typer.Option(
             "--statistics",
-            help="Compose songs, and compare them with the split's in musical statistics.",
+            help="Compose songs, and compare them with songs of people: by a classifier, in structure, in "
+            "musical statistics.",
             rich_help_panel=_SONGS,
         ),
     ] = False,
@@ -103,15 +99,31 @@ def evaluate(
             rich_help_panel=_SONGS,
         ),
     ] = False,
+    composed: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare the songs of a folder or archive, of any system, instead of a model's.",
+            readable=False,
+            rich_help_panel=_SONGS,
+        ),
+    ] = None,
+    human: Annotated[
+        Path | None,
+        typer.Option(
+            help="Songs of people to compare with: prepared data, a folder, an archive. Usually --data.",
+            readable=False,
+            rich_help_panel=_SONGS,
+        ),
+    ] = None,
     songs: Annotated[
         int, typer.Option(help="How many songs to compose.", min=2, max=10_000, rich_help_panel=_SONGS)
     ] = 50,
     seconds: Annotated[
         float,
         typer.Option(
-            help="Each is as long as one of the split's, and at most this.",
+            help="Each is as long as one that it is compared with, and at most this.",
             callback=finite,
-            min=5,
+            min=4,
             max=3600,
             rich_help_panel=_SONGS,
         ),
@@ -123,23 +135,40 @@ def evaluate(
     top_k: TopK = TOP_K,
     top_p: TopP = TOP_P,
     surprise: Surprise = None,
+    bpm: BpmOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measures how well a model predicts songs, by LakhNES's protocol."""
+    """Measures how well a model predicts songs, by LakhNES's protocol, and how its own songs compare."""
+    if (model is None) == (composed is None):
+        raise typer.BadParameter("give a model, or --composed and songs", param_hint="MODEL")
+    people = human or data
+    if people is None or (model is not None and data is None):
+        raise typer.BadParameter("give the songs to evaluate on", param_hint="--data")
+    if composed is not None:
+        if memorisation:
+            raise typer.BadParameter(
+                "only what a model composes is looked for in its data", param_hint="--memorisation"
+            )
+        measure_songs(composed, people, split, seconds, quiet=as_json)
+        return
+    assert model is not None
+    assert data is not None
     from lakhnes.export.composed_songs import Plan
     from lakhnes.export.evaluation_songs import open_data, read_split
-    from lakhnes.runtime import Sampling, Timing
+    from lakhnes.runtime import BeatGrid, Sampling, Timing
 
     started = time.perf_counter()
-    plan = Plan(songs, seconds, seed, Sampling(temperature, top_k or None, top_p, surprise or None))
+    sampling = Sampling(temperature, top_k or None, top_p, surprise or None)
+    plan = Plan(songs, seconds, seed, sampling, None if bpm is None else BeatGrid.steady(bpm))
     prepared = open_data(data)
     usual = Timing.SAMPLES if prepared is None else prepared.timing
     judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, not no_recall)
-    with _counting("reading songs", quiet=as_json) as report:
+    with counting("reading songs", quiet=as_json) as report:
         found = read_split(data, split, judged.codec, progress=report)
     if memorisation:
-        with _counting("reading the train split", quiet=as_json) as report:
+        with counting("reading the train split", quiet=as_json) as report:
             trained = read_split(data, "train", judged.codec, progress=report)
+    like = songs_of_people(people, split, seconds, quiet=as_json) if statistics else None
     facts: dict[str, Any] = {
         "model": judged.name,
         "how": judged.how,
@@ -150,16 +179,15 @@ def evaluate(
     if not as_json:
         print_perplexity(facts)
     if statistics or memorisation:
-        compared, composed = _compose(judged, found, plan, quiet=as_json)
-        facts["composed"] = _composed_facts(plan, composed)
+        compared = _references(judged, found, plan) if memorisation else []
+        its_own = _compose(judged, compared if like is None else like.scores, plan, quiet=as_json)
+        facts["composed"] = _composed_facts(plan, its_own)
         if not as_json:
             print_composed(facts["composed"])
-    if statistics:
-        facts["statistics"] = _statistics(composed, compared)
-        if not as_json:
-            print_statistics(facts["statistics"])
+        if like is not None:
+            facts["statistics"] = compare_songs(its_own, like, quiet=as_json)
     if memorisation:
-        found_runs = _memorisation(judged.codec, trained, composed, compared)
+        found_runs = _memorisation(judged.codec, trained, its_own, compared)
         found_runs["composed"]["longest_seed"] = seed + found_runs["composed"].pop("longest_song")
         facts["memorisation"] = found_runs
         if not as_json:
@@ -167,18 +195,6 @@ def evaluate(
     facts["took_seconds"] = time.perf_counter() - started
     if as_json:
         typer.echo(json.dumps(facts))
-
-
-@contextmanager
-def _counting(doing: str, *, quiet: bool) -> Iterator[Progress]:
-    """Shows a bar on the terminal of how many are done."""
-    from lakhnes.cli.progress import rendering
-
-    if quiet:
-        yield lambda done, total: None
-        return
-    with rendering(doing) as report:
-        yield lambda done, total: report(done / total)
 
 
 def _open(
@@ -254,7 +270,7 @@ def _perplexity(judged: Judged, found: SplitSongs, *, quiet: bool) -> dict[str, 
     songs = [song.tolist() for song in found.tokens]
     streams = fill_streams(songs, judged.codec.vocabulary, single_steps=judged.single_steps)
     started = time.perf_counter()
-    with _counting("evaluating", quiet=quiet) as report:
+    with counting("evaluating", quiet=quiet) as report:
         result = judged.score(streams, report)
     music = float(judged.codec.wait_samples[streams.targets].sum()) / SAMPLE_RATE
     return {
@@ -272,17 +288,20 @@ def _perplexity(judged: Judged, found: SplitSongs, *, quiet: bool) -> dict[str, 
     }
 
 
-def _compose(
-    judged: Judged, found: SplitSongs, plan: Plan, *, quiet: bool
-) -> tuple[list[Score], list[Score]]:
-    """The split's songs to compare with, and composed ones of such lengths."""
-    from lakhnes.export.composed_songs import compose_songs, lengths_like, reference_songs
+def _references(judged: Judged, found: SplitSongs, plan: Plan) -> list[Score]:
+    """The split's songs whose runs are looked for beside those of composed ones."""
+    from lakhnes.export.composed_songs import reference_songs
 
-    scores = [judged.codec.decode(song.tolist()) for song in found.tokens]
-    compared = reference_songs(scores, plan.seconds)
-    with _counting("composing", quiet=quiet) as report:
-        lengths = lengths_like(compared, plan.songs)
-        return compared, compose_songs(judged.player(), lengths, plan, progress=report)
+    return reference_songs([judged.codec.decode(song.tolist()) for song in found.tokens], plan.seconds)
+
+
+def _compose(judged: Judged, like: Sequence[Score], plan: Plan, *, quiet: bool) -> list[Score]:
+    """Songs of the model, of such lengths as others have."""
+    from lakhnes.export.composed_songs import compose_songs, lengths_like
+
+    with counting("composing", quiet=quiet) as report:
+        lengths = lengths_like(like, plan.songs)
+        return compose_songs(judged.player(), lengths, plan, progress=report)
 
 
 def _composed_facts(plan: Plan, composed: Sequence[Score]) -> dict[str, Any]:
@@ -291,19 +310,8 @@ def _composed_facts(plan: Plan, composed: Sequence[Score]) -> dict[str, Any]:
         "seeds": [plan.seed, plan.seed + len(composed) - 1],
         "seconds": sum(song.seconds for song in composed),
         "longest_seconds": max(song.seconds for song in composed),
+        "bpm": None if plan.grid is None else plan.grid.bpm,
         **asdict(plan.sampling),
-    }
-
-
-def _statistics(composed: Sequence[Score], compared: Sequence[Score]) -> dict[str, Any]:
-    from lakhnes.export.musical_statistics import overlaps, song_features
-
-    rows = overlaps([song_features(song) for song in composed], [song_features(song) for song in compared])
-    return {
-        "data_songs": len(compared),
-        "mean_overlap": sum(row.overlap for row in rows) / len(rows),
-        "mean_ceiling": sum(row.ceiling for row in rows) / len(rows),
-        "features": [asdict(row) for row in rows],
     }
 
 

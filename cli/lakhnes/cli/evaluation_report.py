@@ -27,6 +27,7 @@ def print_composed(facts: dict[str, Any]) -> None:
     """Prints what was composed."""
     first, last = facts["seeds"]
     cuts = [f"temperature {facts['temperature']:g}"]
+    cuts += [f"{facts['bpm']:g} BPM"] if facts["bpm"] else []
     for name, key in (("top-k", "top_k"), ("top-p", "top_p"), ("surprise", "surprise")):
         cuts += [f"{name} {facts[key]:g}"] if facts[key] else []
     typer.echo(
@@ -35,9 +36,65 @@ def print_composed(facts: dict[str, Any]) -> None:
     )
 
 
+def print_found(facts: dict[str, Any]) -> None:
+    """Prints which composed songs were found."""
+    left_out = f"; left out: {len(facts['skipped'])} files that cannot be read" if facts["skipped"] else ""
+    typer.echo(
+        f"songs   {facts['songs']} of {facts['from']}, "
+        f"compared at {facts['compared_seconds']:.0f} s{left_out}"
+    )
+
+
+_MOST_TOLD_APART = 12
+
+
+def print_comparison(facts: dict[str, Any]) -> None:
+    """Prints composed songs beside songs of people: classifier, structure, similarity by distance."""
+    typer.echo(
+        f"a classifier of {facts['composed_songs']} composed songs and {facts['human_songs']} of people, "
+        f"from {facts['games']} games; AUC 0.5 if it cannot tell them apart"
+    )
+    for key, name in (
+        ("every", "all features"),
+        ("open", "open half, to choose by"),
+        ("held", "held half, to judge by"),
+        ("among_humans", "people's songs, by halves"),
+    ):
+        if facts[key]:
+            typer.echo(f"  {name:38} {facts[key]['value']:8.3f} ±{facts[key]['error']:.3f}")
+    typer.echo("what tells them apart most, of the open half")
+    typer.echo(f"  {'':38} {'AUC':>8} {'composed':>16} {'people':>16}")
+    for row in facts["told_apart"][:_MOST_TOLD_APART]:
+        typer.echo(f"  {row['name']:38} {row['area']['value']:8.3f} {_sides(row)}")
+    typer.echo("structure and surface, means of songs")
+    typer.echo(f"  {'':38} {'composed':>16} {'people':>16}")
+    for row in facts["structure"]:
+        typer.echo(f"  {row['name']:38} {_sides(row)}")
+    typer.echo("similarity of bars by distance")
+    for row in facts["similarity"]:
+        typer.echo(f"  {row['name']:38} {_sides(row)}")
+    if facts["similarity_difference"] is not None:
+        typer.echo(f"  {'mean difference':38} {facts['similarity_difference']:8.3f}")
+
+
+def _sides(row: dict[str, Any]) -> str:
+    """A figure of both sets, with its standard errors."""
+    return " ".join(_side(row[key]) for key in ("composed", "human")).rstrip()
+
+
+def _side(facts: dict[str, float | None]) -> str:
+    if facts["mean"] is None:
+        return f"{'none':>9}" + " " * 7
+    error = "" if facts["error"] is None else f"±{facts['error']:.3f}"
+    return f"{facts['mean']:9.3f} {error:6}"
+
+
 def print_statistics(facts: dict[str, Any]) -> None:
     """Prints the musical statistics as a table."""
-    typer.echo(f"compared with {facts['data_songs']} songs; the ceiling is what these share among each other")
+    typer.echo(
+        f"overlap with {facts['data_songs']} songs of people; "
+        "the ceiling is what these share among each other"
+    )
     typer.echo(f"  {'':22} {'overlap':>8} {'ceiling':>8} {'model':>8} {'data':>8}")
     for row in facts["features"]:
         means = [

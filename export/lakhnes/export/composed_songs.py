@@ -16,6 +16,7 @@ from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import SAMPLE_RATE
 from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.time.grid import BeatGrid
 
 SHORTEST_SECONDS = 5.0
 """Songs of the data that are shorter say little, and are left out."""
@@ -34,6 +35,8 @@ class Plan:
     seed: int = 0
     """Of the first song; the next has the next one."""
     sampling: Sampling = USUAL_SAMPLING
+    grid: BeatGrid | None = None
+    """On whose rows every note begins; None for free time."""
 
 
 def reference_songs(songs: Sequence[Score], seconds: float) -> list[Score]:
@@ -81,7 +84,7 @@ def compose_songs(
             np.random.default_rng(plan.seed + place),
             sampling=plan.sampling,
             length_samples=length,
-            constraints=Steering(plan.sampling).constraints(model.codec),
+            constraints=Steering(plan.sampling).constraints(model.codec, plan.grid),
         )
         for place, length in enumerate(lengths)
     ]
