@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from support import scores, tune
+from support import scores, tune, without_expression
 
 from lakhnes.export.dynamics_statistics import DYNAMIC_FEATURES
 from lakhnes.export.musical_statistics import (
@@ -123,6 +123,13 @@ def test_overlaps_of_the_same_and_of_others() -> None:
     assert other["pitch classes"].overlap > 0.8
     identical = overlaps(data, data)
     assert all(row.overlap == pytest.approx(1) for row in identical)
+
+
+def test_dynamics_are_compared_where_composed_songs_have_any() -> None:
+    dynamic, plain = song_features(tune()), song_features(without_expression(tune()))
+    names = [row.name for row in overlaps([plain], [dynamic, dynamic])]
+    assert names == [name for name in FEATURES if name not in DYNAMIC_FEATURES]
+    assert {row.name for row in overlaps([dynamic], [dynamic, dynamic])} == set(FEATURES)
 
 
 def test_songs_without_notes_have_no_melody_to_compare() -> None:

@@ -221,6 +221,8 @@ def self_similarity(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]
 def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: int = 0) -> list[Overlap]:
     """Compares a model's songs with the data's, feature by feature; what the data do not have is left out.
 
+    Dynamics are compared where the model's songs have any.
+
     Args:
         model: the model's songs.
         data: the data's songs; two at least.
@@ -231,8 +233,9 @@ def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: 
     size = min(len(model), len(data) // 2)
     divisions = [rng.permutation(len(data)) for _ in range(_SPLITS)]
     rows = []
+    dynamic = any(name in song.histograms for song in model for name in DYNAMIC_FEATURES)
     for name in FEATURES:
-        if not any(name in song.histograms for song in data):
+        if not any(name in song.histograms for song in data) or (name in DYNAMIC_FEATURES and not dynamic):
             continue
         ours, theirs = (_table(songs, name) for songs in (model, data))
         shared = [_shared(theirs[order[:size]], theirs[order[size:]]) for order in divisions]
