@@ -268,8 +268,8 @@ def _judged(error: LakhnesError, path: Path | None) -> tuple[str, str]:
 
 def _is_ours(error: BaseException) -> bool:
     """Whether our own code raised an exception, rather than a library that it calls."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and "lakhnes" in Path(frames[-1].filename).parent.parts
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith("lakhnes.")
 
 
 def _limit() -> None:

@@ -15,7 +15,8 @@ LakhnesError            whatever a user can cause and mend
 ├── MissingLibraryError the compiled part of the sound chip is not there
 └── MissingExtraError   an optional dependency that is not installed
 
-Messages say what was wrong, where, and the next step.
+Messages say what was wrong, where, and the next step, on one line of under 500 characters, all of them
+printable.
 """
 
 from __future__ import annotations
@@ -23,9 +24,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from lakhnes.runtime.printable import printable
+
+_MAX_MESSAGE = 499
+"""Characters of a message; a longer one loses its middle: the file comes first, the next step last."""
+
 
 class LakhnesError(Exception):
     """Root of every error that a user can cause and mend."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keeps the message fit to print, whatever a file put into it.
+
+        Args:
+            message: what was wrong, where, and the next step.
+        """
+        super().__init__(printable(message, _MAX_MESSAGE))
 
 
 class FormatError(LakhnesError):
