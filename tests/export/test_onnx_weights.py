@@ -10,7 +10,7 @@ from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, expor
 from lakhnes.export.exporter import reference_logits  # noqa: E402
 from lakhnes.export.onnx_graph import PRECISIONS, Steps, quantise_blocks  # noqa: E402
 from lakhnes.export.onnx_weights import read_weights  # noqa: E402
-from lakhnes.runtime import CheckpointError, Model, Timing, tx1  # noqa: E402
+from lakhnes.runtime import Model, ModelError, Timing, tx1  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -105,7 +105,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("not a model")
     (tmp_path / "empty.onnx").write_bytes(onnx.ModelProto().SerializeToString())
     for name in ("text.onnx", "empty.onnx"):
-        with pytest.raises(CheckpointError, match=name):
+        with pytest.raises(ModelError, match=name):
             read_weights(tmp_path / name)
 
 
@@ -115,5 +115,5 @@ def test_a_graph_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
     last = max(place for place, node in enumerate(graph.graph.node) if node.op_type == "MatMul")
     del graph.graph.node[last]
     onnx.save(graph, tmp_path / "part.onnx")
-    with pytest.raises(CheckpointError, match=r"part\.onnx is no model whose weights can be read back"):
+    with pytest.raises(ModelError, match=r"part\.onnx cannot be read"):
         read_weights(tmp_path / "part.onnx")

@@ -13,13 +13,13 @@ from lakhnes.cli.options import JsonFlag
 def models(as_json: JsonFlag = False) -> None:
     """Lists the models that can compose."""
     from lakhnes.runtime import DEFAULT_MODEL, LakhnesError, list_models
-    from lakhnes.runtime.model.model import open_session, read_info
+    from lakhnes.runtime.model.model_file import read_model
 
     rows: list[dict[str, Any]] = []
     for name, path in list_models().items():
         row: dict[str, Any] = {"name": name, "default": name == DEFAULT_MODEL, "path": str(path)}
         try:
-            info = read_info(open_session(path, path), path)
+            _, info = read_model(path)
         except LakhnesError as error:
             rows.append({**row, "error": str(error)})
             continue

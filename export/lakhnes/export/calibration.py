@@ -34,7 +34,8 @@ from lakhnes.runtime.decode.recall import (
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model.model import Model
-from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.model.model_file import read_model
+from lakhnes.runtime.model.model_info import METADATA_KEY
 
 TEMPERATURES = tuple(np.linspace(0.9, 1.3, 21).round(2).tolist())
 RATES = (0.0, 0.03, 0.1, 0.2)
@@ -130,12 +131,14 @@ def write_calibrated(source: Path, target: Path, recall: Recall) -> None:
         recall: what `calibrate` gave.
 
     Raises:
+        ModelError: if the source is no model.
         OutputError: if it cannot be written.
     """
-    proto = onnx.load(source)
+    data, info = read_model(source)
+    proto = onnx.load_model_from_string(data)
     texts = {p.key: p.value for p in proto.metadata_props}
-    info = replace(ModelInfo.from_json(texts[METADATA_KEY]), recall=recall)
-    onnx.helper.set_model_props(proto, texts | {METADATA_KEY: info.to_json()})
+    texts[METADATA_KEY] = replace(info, recall=recall).to_json()
+    onnx.helper.set_model_props(proto, texts)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, proto.SerializeToString())
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.model.model import PREFILL_CHUNK, Model
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.model.model_file import PREFILL_CHUNK
 from lakhnes.runtime.music.events import Kind
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
 

@@ -18,7 +18,9 @@ from onnx import numpy_helper
 from lakhnes.export.onnx_graph import DISTANCES, PRECISIONS
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
-from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.model.model_file import read_model
+from lakhnes.runtime.model.model_info import ModelInfo
+from lakhnes.runtime.reading import reading
 
 Array = NDArray[Any]
 
@@ -32,27 +34,18 @@ def read_weights(path: Path) -> tuple[TransformerXL, ModelInfo]:
         path: the ONNX file.
 
     Raises:
-        CheckpointError: if it is not a model that `lakhnes export` makes.
+        ModelError: if it is no model at all.
+        CheckpointError: if it is not one that `lakhnes export` makes.
     """
-    try:
-        proto = onnx.load(path)
-        info = ModelInfo.from_json({p.key: p.value for p in proto.metadata_props}[METADATA_KEY])
-        graph = _Graph(proto.graph)
-        weights, variant = _weights(graph, info)
-        model = TransformerXL(variant)
-        model.load_state_dict(
-            {name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()}
-        )
-    except (LookupError, ValueError, RuntimeError, TypeError, AttributeError, StopIteration) as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")[:80]
-        raise CheckpointError(
-            f"{path} is no model whose weights can be read back ({reason}); "
-            "give one that `lakhnes export` of this version made."
-        ) from None
-    except Exception as error:  # protobuf's own
-        raise CheckpointError(
-            f"{path} is no ONNX file ({type(error).__name__}); give a model's folder."
-        ) from None
+    data, info = read_model(path)
+    with reading(path, CheckpointError, "Give a model that `lakhnes export` of this version made."):
+        weights, variant = _weights(_Graph(onnx.load_model_from_string(data).graph), info)
+        with torch.device("meta"):  # no memory before the weights turn out to be of these sizes
+            model = TransformerXL(variant)
+        tensors = {name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()}
+        model.load_state_dict(tensors, assign=True)
+        if variant.tie_embedding:  # which the assignment has parted
+            model.output.weight = model.embedding.weight
     return model.eval(), info
 
 
@@ -63,9 +56,15 @@ class _Graph:
         self.nodes = list(graph.node)
         self._constants = {constant.name: constant for constant in graph.initializer}
         self._makers = {name: node for node in graph.node for name in node.output}
+        self._arrays: dict[str, Array | None] = {}
 
     def array(self, name: str) -> Array | None:
         """A constant, also one that a node casts, scales or dequantises; None for what is none."""
+        if name not in self._arrays:
+            self._arrays[name] = self._array(name)
+        return self._arrays[name]
+
+    def _array(self, name: str) -> Array | None:
         if name in self._constants:
             return np.asarray(numpy_helper.to_array(self._constants[name]))
         maker = self._makers.get(name)

@@ -185,12 +185,14 @@ def test_numbers_come_back_from_json() -> None:
     [
         ({"scores": [[0.0]]}, "scores of its recall is broken"),
         ({"gate": [float("nan")] * (HIDDEN + 1)}, "gate of its recall is broken"),
-        ({"hidden": "x"}, "its recall is broken"),
-        ({"temperature": 0}, "not above 0"),
+        ({"hidden": "x"}, "could not convert"),
+        ({"rate": 1e300}, "rate of its recall is broken"),
+        ({"temperature": 0}, "below 0.01"),
+        ({"temperature": -1}, "below 0.01"),
     ],
 )
 def test_broken_numbers_are_refused(change: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Recall.from_dict(NEVER.to_dict() | change)
-    with pytest.raises(ValueError, match="calibrate it again"):
+    with pytest.raises(KeyError, match="rate"):
         Recall.from_dict({"temperature": 1.0})

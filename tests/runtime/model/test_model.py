@@ -99,10 +99,10 @@ def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
         Model.load(tmp_path)
     broken = tmp_path / MODEL_FILE
     broken.write_bytes(find_model().read_bytes()[:5000])
-    with pytest.raises(ModelError, match="no ONNX model that can be loaded"):
+    with pytest.raises(ModelError, match=r"cannot be read.*Export it again"):
         Model.load(tmp_path)
     broken.write_bytes(b"")
-    with pytest.raises(ModelError, match="no ONNX model that can be loaded"):
+    with pytest.raises(ModelError, match=r"cannot be read.*Export it again"):
         Model.load(tmp_path)
 
 
@@ -123,20 +123,20 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
         onnx.save(proto, tmp_path / MODEL_FILE)
 
     write(None)
-    with pytest.raises(ModelError, match="has no lakhnes metadata; make it with"):
+    with pytest.raises(ModelError, match=r"has no lakhnes metadata\. Make it with"):
         Model.load(tmp_path)
     write(text.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))
-    with pytest.raises(ModelError, match=r"model format 99, newer.*update it"):
+    with pytest.raises(ModelError, match=r"model format 99, newer.*Update lakhnes"):
         Model.load(tmp_path)
     for nonsense in ("[]", "{}", "x", '{"format_version": 1, "vocabulary": "tx1", "timing": "weeks"}'):
         write(nonsense)
-        with pytest.raises(ModelError, match="cannot be used"):
+        with pytest.raises(ModelError, match="cannot be read"):
             Model.load(tmp_path)
     write(text.replace('"n_head": 6', '"n_head": 7'))
     with pytest.raises(ModelError, match="other tensors"):
         Model.load(tmp_path)
     write(text.replace('"mem_len": 1024', '"mem_len": 1025'))
-    with pytest.raises(ModelError, match="does not run"):
+    with pytest.raises(ModelError, match="looks up more than its table has"):
         Model.load(tmp_path)
     write(text, rename=True)
     with pytest.raises(ModelError, match="other tensors"):
@@ -151,10 +151,11 @@ def test_where_8_bit_steps_crawl_the_weights_become_floats_if_that_is_faster(
     monkeypatch.setattr(Model, "_probe", lambda self, source: next(measured))
     loaded = Model.load()
     monkeypatch.undo()
-    expected = Model(open_session(find_model(), "the model", widen=gains), loaded.info)
+    data = find_model().read_bytes()
+    expected = Model(open_session(data, widen=gains), loaded.info)
     tokens = some_tokens(loaded, 20)
     np.testing.assert_array_equal(loaded.prefill(tokens), expected.prefill(tokens))
-    other = Model(open_session(find_model(), "the model", widen=not gains), loaded.info)
+    other = Model(open_session(data, widen=not gains), loaded.info)
     assert not np.array_equal(other.prefill(tokens), expected.prefill(tokens))
 
 

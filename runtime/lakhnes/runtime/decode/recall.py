@@ -59,6 +59,9 @@ _SHORT_SAMPLES = 150
 _LEAST = 1e-4
 """Probabilities below this look alike to the gate."""
 
+_LARGEST, _COLDEST = 1e4, 0.01
+"""Numbers beyond this, and temperatures below that, fit no music; they would overflow."""
+
 _TINY = 1e-30
 """Stands for no probability where a logarithm is taken."""
 
@@ -91,18 +94,15 @@ class Recall:
         """Reads `to_dict`.
 
         Raises:
-            ValueError: if a number is missing, or no number.
+            ValueError: if an array has another shape, or a number that no fit gives.
+            Exception: for what is no numbers at all.
         """
-        arrays: dict[str, Any]
-        try:
-            arrays = {field.name: np.array(plain[field.name], np.float64) for field in fields(cls)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"its recall is broken ({error!r:.60}): calibrate it again") from None
+        arrays: dict[str, Any] = {f.name: np.array(plain[f.name], np.float64) for f in fields(cls)}
         for name, value in arrays.items():
-            if value.shape != _SHAPES[name] or not np.isfinite(value).all():
+            if value.shape != _SHAPES[name] or not (np.abs(value) <= _LARGEST).all():
                 raise ValueError(f"{name} of its recall is broken: calibrate it again")
-        if arrays["temperature"] <= 0:
-            raise ValueError("the temperature of its recall is not above 0: calibrate it again")
+        if arrays["temperature"] < _COLDEST:
+            raise ValueError(f"the temperature of its recall is below {_COLDEST}: calibrate it again")
         plain_numbers = {name: value if value.shape else value.item() for name, value in arrays.items()}
         return cls(**plain_numbers)
 

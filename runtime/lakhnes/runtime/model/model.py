@@ -30,23 +30,19 @@ from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.decode.recall import Recollection, Views
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model.catalog import find_model
-from lakhnes.runtime.model.model_info import METADATA_KEY, ModelInfo
+from lakhnes.runtime.model.model_file import FIRST_SLOTS, NEXT_STEP, PREFILL_CHUNK, check_model, read_model
+from lakhnes.runtime.model.model_info import ModelInfo
 from lakhnes.runtime.model.onnx_runtime import ort
+from lakhnes.runtime.reading import reading
 
 MASKED = np.float32(-1e30)
 """What the mask adds to a score that must not count."""
-
-PREFILL_CHUNK = 128
-"""Tokens of a prompt that go through the graph at once; the measured optimum is flat from 64 to 256."""
 
 Logits = NDArray[np.float32]
 
 
 SLOW_STEP = 1e-9
 """Seconds a weight: a step of 8-bit weights that takes longer has no operator of its own on this machine."""
-
-FIRST_SLOTS = 64
-"""Slots of a memory that begins; they double as they fill up, so that few tokens do not pay for many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +296,8 @@ class Model:
             ModelError: if it is not there, or not a model that this runtime can use.
         """
         path = find_model(name_or_dir)
-        return cls._open(path, path, threads, recall)
+        data, info = read_model(path)
+        return cls._open(data, info, path, threads, recall)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, threads: int = 1) -> Model:
@@ -309,19 +306,20 @@ class Model:
         Raises:
             ModelError: if it is not a model that this runtime can use.
         """
-        return cls._open(data, "The model", threads)
+        source = "The model"
+        return cls._open(data, check_model(data, source), source, threads)
 
     @classmethod
-    def _open(cls, graph: Path | bytes, source: Path | str, threads: int, recall: float = 1.0) -> Model:
-        session = open_session(graph, source, threads)
-        info = read_info(session, source)
-        _check_contract(session, info, source)
-        model = cls(session, info, recall)
-        step = model._probe(source)
-        if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
-            widened = cls(open_session(graph, source, threads, widen=True), info, recall)
-            if widened._probe(source) < step:
-                return widened
+    def _open(
+        cls, data: bytes, info: ModelInfo, source: Path | str, threads: int, recall: float = 1.0
+    ) -> Model:
+        with reading(source, ModelError, NEXT_STEP):
+            model = cls(open_session(data, threads), info, recall)
+            step = model._probe(source)
+            if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
+                widened = cls(open_session(data, threads, widen=True), info, recall)
+                if widened._probe(source) < step:
+                    return widened
         return model
 
     def _probe(self, source: Path | str) -> float:
@@ -334,13 +332,8 @@ class Model:
             ModelError: if the graph fails, or gives no numbers.
         """
         batch = self.batch(1)
-        try:
-            logits = batch.try_out()
-        except Exception as error:  # onnxruntime raises classes of its own that share no root
-            reason = type(error).__name__
-            raise ModelError(f"{source} does not run ({reason}); export it again.") from None
-        if not np.isfinite(logits).all():
-            raise ModelError(f"{source} gives no numbers, so its weights are broken; export it again.")
+        if not np.isfinite(batch.try_out()).all():
+            raise ModelError(f"{source} gives no numbers, so its weights are broken. {NEXT_STEP}")
         seconds = []
         for _ in range(3):
             started = time.perf_counter()
@@ -414,19 +407,13 @@ class Model:
         self._stream.spread(snapshot)
 
 
-def open_session(
-    graph: Path | bytes, source: Path | str, threads: int = 1, *, widen: bool = False
-) -> ort.InferenceSession:
-    """Opens an ONNX file or its content on the CPU.
+def open_session(data: bytes, threads: int = 1, *, widen: bool = False) -> ort.InferenceSession:
+    """Opens the content of an ONNX file on the CPU.
 
     Args:
-        graph: the file or the content.
-        source: its name in errors.
+        data: the content, which `check_model` has passed.
         threads: threads of one step.
         widen: turns weights of 8 bits into floats once, rather than use operators made for them.
-
-    Raises:
-        ModelError: if it cannot be read.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -435,51 +422,6 @@ def open_session(
     # A thread that waits for others must spin, or waking it costs more than it brings; one alone must not.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads > 1 else "0")
     options.add_session_config_entry("session.disable_quant_qdq", "1" if widen else "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # as it was checked
     options.log_severity_level = 4
-    try:
-        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own that share no root
-        raise ModelError(
-            f"{source} is no ONNX model that can be loaded ({type(error).__name__}); export it again."
-        ) from None
-
-
-def read_info(session: ort.InferenceSession, source: Path | str) -> ModelInfo:
-    """The description inside an open ONNX file.
-
-    Raises:
-        ModelError: if there is none, or one that this runtime cannot use.
-    """
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise ModelError(f"{source} has no lakhnes metadata; make it with `lakhnes export`.")
-    try:
-        return ModelInfo.from_json(text)
-    except ValueError as error:
-        raise ModelError(f"{source} cannot be used: {error}.") from None
-
-
-def _check_contract(session: ort.InferenceSession, info: ModelInfo, source: Path | str) -> None:
-    memory = {f"{kind}{layer}": ("tensor(float)", 4) for kind in "kv" for layer in range(info.n_layer)}
-    inputs = {
-        "token": ("tensor(int64)", 2),
-        "distance": ("tensor(int64)", 2),
-        "mask": ("tensor(float)", 4),
-        **memory,
-    }
-    outputs = {"logits": ("tensor(float)", 3), "new": ("tensor(float)", 4)}
-    found_inputs = {i.name: (i.type, len(i.shape)) for i in session.get_inputs()}
-    found_outputs = {o.name: (o.type, len(o.shape)) for o in session.get_outputs()}
-    sizes = {
-        i.name: (i.shape[1], i.shape[3]) == (info.n_head, info.d_head)
-        for i in session.get_inputs()
-        if i.name in memory
-    }
-    vocabulary = next((o.shape[-1] for o in session.get_outputs() if o.name == "logits"), None)
-    if (
-        found_inputs != inputs
-        or found_outputs != outputs
-        or not all(sizes.values())
-        or vocabulary != len(info.vocabulary)
-    ):
-        raise ModelError(f"{source} has other tensors than its metadata say; export it again.")
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])

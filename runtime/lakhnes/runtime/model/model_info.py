@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from lakhnes.runtime.decode.recall import Recall
+from lakhnes.runtime.errors import ModelError
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
@@ -18,6 +21,12 @@ METADATA_KEY = "lakhnes"
 
 MODEL_FILE = "model.onnx"
 """Name of the graph in a model folder."""
+
+MOST_EVENTS = 1 << 15
+"""Events of a vocabulary."""
+
+_MOST_TEXT = 1 << 20
+"""Characters of the metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +75,43 @@ class ModelInfo:
         return json.dumps(self.to_dict())
 
     @classmethod
-    def from_json(cls, text: str) -> ModelInfo:
+    def from_json(cls, text: str, source: Path | str = "The model") -> ModelInfo:
         """Reads `to_json`; fields that this version does not know are passed over.
 
+        Args:
+            text: what the file holds.
+            source: the file's name in errors.
+
         Raises:
-            ValueError: with the reason, also for a newer format version.
+            ModelError: if the format is newer than this version's.
+            Exception: whatever a broken text gives rise to; `reading` makes one error of it.
         """
-        try:
-            plain = json.loads(text)
-            version = plain["format_version"]
-            if type(version) is int and version > FORMAT_VERSION:
-                raise ValueError(
-                    f"it has model format {version}, newer than this lakhnes's {FORMAT_VERSION}: update it"
-                )
-            for name, (kind, largest) in _FIELDS.items():
-                value = plain.get(name, "" if name == "provenance" else None)
-                if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
-                    raise ValueError(f"its {name} is {value!r:.40}: export it again")
-            named = plain["vocabulary"]
-            vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
-            parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
-            recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
-            given = {
-                name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")
-            }
-            timing = Timing(plain["timing"])
-            return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
-        except (AttributeError, KeyError, RecursionError, TypeError) as error:
-            raise ValueError(f"its metadata are broken ({error!r:.60}): export it again") from None
+        if len(text) > _MOST_TEXT:
+            raise ValueError("its metadata are too long")
+        plain = json.loads(text)
+        if not isinstance(plain, dict):
+            raise ValueError("its metadata are of something else")
+        version = plain["format_version"]
+        if type(version) is int and version > FORMAT_VERSION:
+            raise ModelError(
+                f"{source} has model format {version!s:.20}, newer than this lakhnes's {FORMAT_VERSION}. "
+                "Update lakhnes."
+            )
+        for name, (kind, largest) in _FIELDS.items():
+            value = plain.get(name, "" if name == "provenance" else None)
+            if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
+                raise ValueError(f"its {name} is {value!r:.40}")
+        named = plain["vocabulary"]
+        vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
+        if len(vocabulary) > MOST_EVENTS:
+            raise ValueError(f"its vocabulary has more than {MOST_EVENTS} events")
+        parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
+        if not all(map(isfinite, parity.values())):
+            raise ValueError("its parity is no number")
+        recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
+        given = {name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")}
+        timing = Timing(plain["timing"])
+        return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
 
 
 _FIELDS: dict[str, tuple[type, int]] = {
