@@ -16,10 +16,11 @@ from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime import Voice
-from lakhnes.runtime.errors import OptionError, OutputError
-from lakhnes.runtime.files import Content, write_all
+from lakhnes.runtime.errors import FormatError, MusicError, OptionError, OutputError
+from lakhnes.runtime.files import Content, real_path, write_all
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.texts import read_text, tx1_text, tx2_text
+from lakhnes.runtime.reading import reading
 from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
 from lakhnes.runtime.time.tempo import SURE, track_beats
@@ -101,14 +102,15 @@ class Music:
             beats: 2 counts twice as many beats, 0.5 half as many.
 
         Raises:
-            OptionError: if it has no steady beat, or the tempo is out of range.
+            MusicError: if it has no steady beat.
+            OptionError: if the tempo is out of range.
         """
         score, remarks = self.score()
         grid = self.grid
         if grid is None or percent is not None:
             found = track_beats(score)
             if found.confidence < SURE:
-                raise OptionError("No steady beat was found in the song, so its timing cannot be changed.")
+                raise MusicError("No steady beat was found in the song, so its timing cannot be changed.")
             score = score if percent is None else quantised(score, found, percent / 100)
             grid = grid or grid_of_beats(found)
         grid = grid if beats == 1 else grid.scaled(beats)
@@ -132,25 +134,28 @@ def read_music(path: Path) -> Music:
 
     Raises:
         FormatError: if the file is broken.
-        OptionError: if its name has no known ending, or it is not there.
+        MusicError: if its name has no known ending, or it is not there.
         OSError: if it cannot be opened.
     """
     name = path.name.lower()
-    if not path.exists():
-        raise OptionError(f"{path} is not there; give {_READABLE}.")
-    if not path.is_file():
-        raise OptionError(f"{path} is no file; give {_READABLE}.")
-    if name.endswith((*_MIDI, ".rmi")):
-        imported = import_midi(path)
-        return Music(imported.score, imported.remarks, imported.grid)
-    if name.endswith((*_TX1, *_TX2, ".txt")):
-        return Music(read_text(path))
-    if name.endswith(_VGM):
-        file = read_vgm(path)
-        return Music(file.log, file.remarks)
+    with reading(path, FormatError, "Give another file"):
+        there, is_file = path.exists(), path.is_file()
+    if not there:
+        raise MusicError(f"{path} is not there; give {_READABLE}.")
+    if not is_file:
+        raise MusicError(f"{path} is no file; give {_READABLE}.")
     if name.endswith(_SOUND):
-        raise OptionError(f"{path} is sound, and notes cannot be read from it; give {_READABLE}.")
-    raise OptionError(f"{path} has no known ending; give {_READABLE}.")
+        raise MusicError(f"{path} is sound, and notes cannot be read from it; give {_READABLE}.")
+    with reading(path, FormatError, "Give another file"):
+        if name.endswith((*_MIDI, ".rmi")):
+            imported = import_midi(path)
+            return Music(imported.score, imported.remarks, imported.grid)
+        if name.endswith((*_TX1, *_TX2, ".txt")):
+            return Music(read_text(path))
+        if name.endswith(_VGM):
+            file = read_vgm(path)
+            return Music(file.log, file.remarks)
+    raise MusicError(f"{path} has no known ending; give {_READABLE}.")
 
 
 def name_of(path: Path) -> str:
@@ -178,24 +183,32 @@ def check_outputs(paths: list[Path], source: Path | None = None) -> None:
         source: what is read; it is not to be overwritten.
 
     Raises:
-        OptionError: for a name that says no format.
-        OutputError: for a folder that is not there or not ours, or the source itself.
+        OutputError: for a name that says no format, a folder that is not there or not ours, or the source
+            itself.
     """
     for path in paths:
-        if source is not None and path.resolve() == source.resolve():
+        try:
+            _check_output(path, source)
+        except OSError as error:
             raise OutputError(
-                f"{path} would be overwritten by what is made of it. Give another name with -o."
-            )
-        if not path.name.lower().endswith(_ALL):
-            raise OptionError(f"{path} has no ending that says a format; use {_WRITABLE}.")
-        if path.name.lower() in _ALL:
-            raise OptionError(f"{path} is an ending without a name; put one before it.")
-        if not path.parent.is_dir():
-            raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
-        if path.is_dir():
-            raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
+                f"{path} cannot be written: {error.strerror or error}. Give another name."
+            ) from error
+
+
+def _check_output(path: Path, source: Path | None) -> None:
+    if source is not None and os.path.realpath(path) == os.path.realpath(source):
+        raise OutputError(f"{path} would be overwritten by what is made of it. Give another name with -o.")
+    if not path.name.lower().endswith(_ALL):
+        raise OutputError(f"{path} has no ending that says a format; use {_WRITABLE}.")
+    if path.name.lower() in _ALL:
+        raise OutputError(f"{path} is an ending without a name; put one before it.")
+    real_path(path)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
 
 
 def write_music(

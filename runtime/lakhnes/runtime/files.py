@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from lakhnes.runtime.errors import OutputError
+from lakhnes.runtime.unfinished import Unfinished
 
 Content = bytes | Callable[[BinaryIO], None]
 """What a file holds, or a function that writes it."""
@@ -21,6 +20,7 @@ _NEXT_STEPS = {
     errno.EFBIG: "Give another place.",
     errno.ENAMETOOLONG: "Give a shorter name.",
     errno.ENOENT: "Make its folder first.",
+    errno.ELOOP: "Give another name.",
 }
 
 
@@ -40,39 +40,51 @@ def write_all(files: Mapping[Path, Content]) -> None:
     Raises:
         OutputError: if a folder or the disk does not take them; nothing is left behind.
     """
-    temporary: dict[Path, Path] = {}
     path = Path()
     named: dict[Path, Path] = {}
-    for path in files:
-        target = path.resolve()
-        if target in named:
-            raise OutputError(f"{named[target]} and {path} are one file. Give them different names.")
-        if target.exists() and not target.is_file():
-            raise OutputError(
-                f"{path} cannot be written: there is something of that name. Give another name."
-            )
-        named[target] = path
+    temporary: dict[Path, Path] = {}
     try:
-        for target, path in named.items():
-            data = files[path]
-            temporary[target] = target.with_name(f".lakhnes-{secrets.token_hex(8)}")
-            with temporary[target].open("xb") as file:
-                if isinstance(data, bytes):
-                    file.write(data)
-                else:
-                    data(file)
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                temporary[target].chmod(target.stat().st_mode & 0o7777)
-        for target, part in temporary.items():
-            path = named[target]
-            part.replace(target)
+        for path in files:
+            target = real_path(path)
+            if target in named:
+                raise OutputError(f"{named[target]} and {path} are one file. Give them different names.")
+            if target.exists() and not target.is_file():
+                raise OutputError(
+                    f"{path} cannot be written: there is something of that name. Give another name."
+                )
+            named[target] = path
+        with Unfinished() as unfinished:
+            for target, path in named.items():
+                temporary[target] = unfinished.beside(target)
+                _write(temporary[target], files[path])
+                if target.exists():
+                    temporary[target].chmod(target.stat().st_mode & 0o7777)
+            for target, part in temporary.items():
+                path = named[target]
+                part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
         step = _NEXT_STEPS.get(error.errno or 0, "Check its permissions, or give another place.")
         raise OutputError(f"{path} cannot be written: {reason}. {step}") from None
-    finally:
-        for part in temporary.values():
-            with contextlib.suppress(OSError):
-                part.unlink()
+
+
+def real_path(path: Path) -> Path:
+    """Return where a path leads, through all links.
+
+    Raises:
+        OSError: if its links lead in a circle.
+    """
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, "its links lead in a circle", str(path))
+    return real
+
+
+def _write(path: Path, data: Content) -> None:
+    with path.open("xb") as file:
+        if isinstance(data, bytes):
+            file.write(data)
+        else:
+            data(file)
+        file.flush()
+        os.fsync(file.fileno())
