@@ -20,7 +20,7 @@ from lakhnes.apu import (
     write_sound,
 )
 from lakhnes.apu.sound_files import MAX_SECONDS, REFERENCE_GAIN, plays_samples
-from lakhnes.runtime import OptionError
+from lakhnes.runtime import MusicError, OptionError
 
 LOG = registers_of(tune())
 
@@ -192,7 +192,7 @@ def test_what_stops_the_writing_comes_out(error: BaseException, file_format: str
 
 
 def test_a_song_of_many_hours_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"13\.5 hours are too long for a sound file"):
+    with pytest.raises(MusicError, match=r"13\.5 hours are too long for a sound file"):
         write_sound(BytesIO(), RegisterLog(*silence(), 2**31), SoundSettings())
     assert MAX_SECONDS < 2**31 / 44_100
 

@@ -11,7 +11,7 @@ from lakhnes.apu import vgm
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
 from lakhnes.apu.vgm import MAX_BYTES, parse_vgm, read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
-from lakhnes.runtime.errors import FormatError, OptionError
+from lakhnes.runtime.errors import FormatError, MusicError
 from lakhnes.runtime.music.events import MAX_SAMPLES
 
 WRITE = bytes((0xB4, 0x02, 0x55))
@@ -143,7 +143,7 @@ def test_a_compressed_file_is_the_plain_one_without_a_time():
 
 
 def test_a_song_that_is_too_long_is_not_written():
-    with pytest.raises(OptionError, match="24 hours at most"):
+    with pytest.raises(MusicError, match="24 hours at most"):
         vgm_bytes(log_of([], MAX_SAMPLES + 1))
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import mido
 import pytest
 from support import lakhnes_here, tune
 
@@ -184,6 +185,9 @@ def test_bad_input_is_named_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> 
     (tmp_path / "silent.tx1.txt").write_text("WT_300\n")
     (tmp_path / "model").mkdir()
     (tmp_path / "no.onnx").write_text("no")
+    for name in ("loop.mid", "loop.wav", "loop.png", "loop"):
+        (tmp_path / name).symlink_to(name)
+    long = "n" * 300
     for arguments, message in (
         (("convert", "empty.mid", "-o", "a.tx1.txt"), "empty.mid: empty; give a MIDI file."),
         (("convert", "cut.mid", "-o", "a.tx1.txt"), "cut.mid: cut off in track 4 of 5"),
@@ -194,20 +198,78 @@ def test_bad_input_is_named_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> 
         (("convert", "whole.mid", "-o", "x/a.mid"), "there is no folder x"),
         (("convert", "whole.mid", "-o", "whole.mid"), "whole.mid would be overwritten by what is made of it"),
         (("continue", "silent.tx1.txt", "-o", "a.mid"), "The prompt has no notes"),
-        (("accompany", "whole.mid", "--keep", "P1,P2,TR,NO", "-o", "a.mid"), "All four voices are kept"),
-        (("accompany", "whole.mid", "--keep", "P7", "-o", "a.mid"), "'P7' names no voices"),
+        (("generate", "-o", "a.xyz"), "a.xyz has no ending"),
+        (("generate", "--model", "nope"), "There is no model 'nope'"),
+        (("generate", "--model", "model"), "model has no model.onnx in it"),
+        (("generate", "--model", "no.onnx"), "no.onnx cannot be read"),
+        (
+            ("convert", "whole.mid", "-o", "loop.mid"),
+            "loop.mid cannot be written: its links lead in",
+        ),
+        (("convert", "whole.mid", "-o", "loop/a.mid"), "there is no folder loop"),
+        (("convert", "whole.mid", "-o", f"{long}.mid"), "cannot be written: File name too long"),
+        (("render", "whole.mid", "-o", "loop.wav"), "loop.wav cannot be written: its links lead in a circle"),
+        (("show", "whole.mid", "-o", "loop.png"), "loop.png cannot be written: its links lead in a circle"),
+        (("generate", "--bpm", "120", "--bars", "1", "-o", "loop.mid"), "loop.mid cannot be written"),
+        (("convert", "loop.mid", "-o", "a.mid"), "loop.mid is not there"),
+        (("render", "loop.mid", "-o", "a.wav"), "loop.mid is not there"),
+        (("convert", f"{long}.mid", "-o", "a.mid"), "File name too long"),
+        (("generate", "--model", long), "File name too long"),
+        (("generate", "--model", "loop"), "There is no model 'loop'"),
+    ):
+        assert message in fails(*arguments, cwd=tmp_path)
+
+
+def test_settings_out_of_range_are_2_and_a_sentence(tmp_path: Path) -> None:
+    write_midi(tune(), tmp_path / "a.mid")
+    for arguments, message in (
+        (("accompany", "a.mid", "--keep", "P1,P2,TR,NO", "-o", "b.mid"), "All four voices are kept"),
+        (("accompany", "a.mid", "--keep", "P7", "-o", "b.mid"), "'P7' names no voices"),
         (("generate", "--scale", "x minor"), "'x minor' is no scale"),
         (("generate", "--range", "P1:9"), "'P1:9' is no range"),
         (("generate", "--range", "P1:120-127"), "P1 has no pitch from 120 to 127"),
         (("generate", "--density", "99"), "density of 99.0 is out of range"),
-        (("generate", "-o", "a.xyz"), "a.xyz has no ending"),
-        (("generate", "--model", "nope"), "There is no model 'nope'"),
-        (("generate", "--model", "model"), "model has no model.onnx in it"),
-        (("generate", "--model", "no.onnx"), "no.onnx is no ONNX model"),
         (("generate", "--temperature", "-1"), "Temperature -1.0 is out of range"),
+        (("generate", "--temperature", "nan"), "Temperature nan is out of range"),
         (("generate", "--top-p", "3"), "top-p 3.0 is out of range"),
+        (("generate", "--bpm", "9999", "--bars", "4"), "9999 BPM is out of range"),
+        (("convert", "a.mid", "-o", "b.mid", "--bpm", "5"), "5 BPM is out of range"),
+        (("render", "a.mid", "-o", "b.wav", "--rate", "5"), "5 Hz is not made"),
+        (("render", "a.mid", "-o", "b.wav", "--bits", "5"), "5 bits is not made"),
+        (("render", "a.mid", "-o", "b.wav", "--pan", "P1:3"), "cannot be panned to 3"),
+        (("render", "a.mid", "-o", "b.wav", "--fade", "9999"), "cannot fade for 9999 s"),
+        (("show", "a.mid", "-o", "b.png", "--width", "9"), "9 pixels wide is not made"),
     ):
-        assert message in fails(*arguments, cwd=tmp_path)
+        errors = fails(*arguments, cwd=tmp_path, code=2)
+        assert errors.startswith("lakhnes: ")
+        assert errors.count("\n") == 1
+        assert message in errors
+
+
+def test_what_comes_from_a_file_is_printed_without_control_characters(tmp_path: Path) -> None:
+    midi = mido.MidiFile()
+    midi.add_track("\x1b[2J\x07red\x1b[31m" + "long" * 500)
+    midi.tracks[0] += [
+        mido.Message("note_on", note=60),
+        mido.Message("note_on", note=60, velocity=0, time=99),
+    ]
+    midi.save(tmp_path / "a.mid")
+    (tmp_path / "a\x1b[31m.mid").write_bytes((tmp_path / "a.mid").read_bytes())
+    (tmp_path / "bad\x1b]0;x\x07.mid").touch()
+    for arguments in (
+        ("convert", "a.mid", "-o", "b.mid"),
+        ("convert", "a\x1b[31m.mid", "-o", "c\x1b[31m.mid"),
+        ("convert", "bad\x1b]0;x\x07.mid", "-o", "b.mid"),
+        ("show", "a.mid", "-o", "b.png"),
+        ("generate", "--model", "\x1b[31m"),
+    ):
+        done = lakhnes(*arguments, cwd=tmp_path)
+        said = done.stdout + done.stderr
+        assert said
+        assert "Traceback" not in said
+        assert all(line.isprintable() for line in said.splitlines()), said
+        if done.returncode:
+            assert len(said) <= 501
 
 
 def test_wrong_usage_is_2(tmp_path: Path) -> None:

@@ -367,13 +367,13 @@ def test_a_server_that_dies_is_told_and_one_that_comes_back_is_used(tmp_path: Pa
         assert not any(count > 0 for count in unbalanced(monitor.messages()).values())
 
 
-def fails(folder: Path, *arguments: str, **environment: str) -> str:
+def fails(folder: Path, *arguments: str, code: int = 1, **environment: str) -> str:
     """Runs what cannot be done; the one line that it says."""
     command = [sys.executable, "-m", "lakhnes.cli", "play", "--seconds", "2", *arguments]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=30, env={**os.environ, **environment}
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("lakhnes: ")
@@ -386,8 +386,8 @@ def test_what_cannot_be_done_is_one_sentence(rig: Rig) -> None:
     there = fails(folder, "--port", "nowhere")
     assert "'nowhere'" in there
     assert "'somewhere:input'" in there
-    assert "1,2,3" in fails(folder, "--channels", "1,2,3")
-    assert "9999" in fails(folder, "--bpm", "9999")
+    assert "1,2,3" in fails(folder, "--channels", "1,2,3", code=2)
+    assert "9999" in fails(folder, "--bpm", "9999", code=2)
     assert "'nokeys'" in fails(folder, "--input", "nokeys")
     answer = fails(folder, JACK_DEFAULT_SERVER=f"{rig.server.name}none")
     assert "No MIDI back end answers" in answer

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model, load_checkpoint  # noqa: E402
 from lakhnes.export.exporter import reference_logits  # noqa: E402
 from lakhnes.export.onnx_graph import PRECISIONS, Steps, quantise_blocks  # noqa: E402
-from lakhnes.runtime import CheckpointError, Model, OptionError, Timing, tx1, tx2  # noqa: E402
+from lakhnes.runtime import CheckpointError, Model, OptionError, OutputError, Timing, tx1, tx2  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -106,7 +106,7 @@ def test_options_out_of_range_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="memory of 0"):
         export_model(checkpoint(), tmp_path, mem_len=0)
     (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match="cannot be a model folder"):
+    with pytest.raises(OutputError, match="cannot be a model folder"):
         export_model(checkpoint(), tmp_path / "file", mem_len=8)
 
 

@@ -337,7 +337,7 @@ def test_a_cluster_gives_the_same_though_a_worker_is_killed(tmp_path: Path) -> N
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_does_not_answer_is_a_sentence() -> None:
     pytest.importorskip("distributed")
-    with pytest.raises(OptionError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(DataError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
         Cluster("tcp://127.0.0.1:9")
 
 
@@ -382,7 +382,7 @@ def test_splits_by_folder_hash_composer_and_list(tmp_path: Path) -> None:
     assert [name for name in names if listed[name] == "test"] == [f"{c}/7.mid" for c in "abcdefgh"]
     for text, match in (("vali a.mid", "line 1"), ("", "empty"), ("valid", "line 1")):
         (tmp_path / "list").write_text(text)
-        with pytest.raises(OptionError, match=match):
+        with pytest.raises(DataError, match=match):
             read_split_list(tmp_path / "list")
     with pytest.raises(OptionError, match="shares"):
         SplitRule(valid=0.6, test=0.5)

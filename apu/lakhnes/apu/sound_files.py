@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.render import CHANNELS, Filters, Mixer, Samples, render
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import MusicError, OptionError
 
 _Result = TypeVar("_Result")
 
@@ -125,12 +125,12 @@ def write_sound(
         progress: takes how much is done, 0..1.
 
     Raises:
-        OptionError: for a song of more than `MAX_SECONDS`.
+        MusicError: for a song of more than `MAX_SECONDS`.
         OSError: if the file takes no more.
     """
     if log.seconds > MAX_SECONDS:
         hours = MAX_SECONDS // 3600
-        raise OptionError(
+        raise MusicError(
             f"{log.seconds / 3600:.1f} hours are too long for a sound file ({hours} at most). Cut the song."
         )
     frames = log.frames(settings.sample_rate)

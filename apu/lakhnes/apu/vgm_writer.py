@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from lakhnes.apu.register_log import RegisterLog
 from lakhnes.apu.vgm import CLOCK_AT, MAGIC, NES_RAM, TAG_MAGIC, WAITS
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import MusicError
 from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
 _ONE_BYTE = {wait: bytes([command]) for command, wait in WAITS.items() if command < 0x80}
@@ -25,10 +25,10 @@ def vgm_bytes(log: RegisterLog, *, compressed: bool = False) -> bytes:
         compressed: as a .vgz holds it.
 
     Raises:
-        OptionError: if the song is longer than a file may be.
+        MusicError: if the song is longer than a file may be.
     """
     if log.length > MAX_SAMPLES:
-        raise OptionError(
+        raise MusicError(
             f"A song of {log.seconds / 3600:.1f} hours is too long for a VGM file;"
             f" {MAX_SAMPLES // SAMPLE_RATE // 3600} hours at most."
         )

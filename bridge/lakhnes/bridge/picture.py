@@ -153,7 +153,7 @@ def _view(score: Score, settings: PictureSettings) -> tuple[float, float]:
     """The first and the last sample that are shown."""
     start = settings.start_seconds * SAMPLE_RATE
     end = math.inf if settings.end_seconds is None else settings.end_seconds * SAMPLE_RATE
-    if not 0 <= start < end:
+    if not 0 <= start <= end - 1:  # a sample at least
         until = "the end" if settings.end_seconds is None else f"{settings.end_seconds:g} s"
         raise OptionError(
             f"No music lies from {settings.start_seconds:g} s to {until}; "

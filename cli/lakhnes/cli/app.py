@@ -1,6 +1,7 @@
 """The command: its subcommands, and what becomes of errors.
 
-Exit codes: 0 done; 1 it cannot be done, with the reason and the next step; 2 wrong usage; 130 interrupted.
+Exit codes: 0 done; 1 it cannot be done, with the reason and the next step; 2 wrong usage, also a setting out
+of its range; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from lakhnes.cli import (
     show,
     train,
 )
+from lakhnes.cli.printing import say
 
 app = typer.Typer(
     name="lakhnes",
@@ -63,7 +65,7 @@ def _print_version(wanted: bool) -> None:
 
         noted = Path(__file__).with_name("commit.txt")  # by the build
         commit = f"commit {noted.read_text('ascii').strip()}" if noted.exists() else "a checkout"
-        typer.echo(f"lakhnes {version('lakhnes')} ({commit}), model {DEFAULT_MODEL}")
+        say(f"lakhnes {version('lakhnes')} ({commit}), model {DEFAULT_MODEL}")
         raise typer.Exit
 
 
@@ -77,6 +79,10 @@ def _common(
     ] = False,
 ) -> None:
     """Composes four-voice NES music."""
+
+
+_MAX_MESSAGE = 499
+"""Characters of what is said of an error."""
 
 
 def run() -> int:
@@ -97,14 +103,16 @@ def run() -> int:
     except MemoryError:
         return _fail("There is not enough memory for this. Close other programs, or ask for less.")
     except Exception as error:
-        from lakhnes.runtime import LakhnesError  # not at the top: it would load the runtime for --help
+        from lakhnes.runtime import LakhnesError, OptionError  # not at the top: --help would load the runtime
 
         if not isinstance(error, LakhnesError):
             raise
-        return _fail(str(error))
+        return _fail(str(error), code=2 if isinstance(error, OptionError) else 1)
     return 0
 
 
-def _fail(message: str) -> int:
-    typer.echo(f"lakhnes: {message}", err=True)
-    return 1
+def _fail(message: str, *, code: int = 1) -> int:
+    from lakhnes.runtime.printable import printable
+
+    say(printable(f"lakhnes: {message}", _MAX_MESSAGE), error=True)
+    return code

@@ -35,6 +35,7 @@ from lakhnes.cli.options import (
     TopP,
     finite,
 )
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.runtime import Score
@@ -254,12 +255,12 @@ def _finish(
     write_music(dict.fromkeys(output, Music(score, grid=grid)), forms)
     row = summary(score, output)
     if as_json:
-        typer.echo(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))
+        say(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))
         return
     for remark in remarks:
-        typer.echo(remark, err=True)
-    typer.echo(f"model   {model}")
-    typer.echo(f"seed    {seed}")
+        say(remark, error=True)
+    say(f"model   {model}")
+    say(f"seed    {seed}")
     if "prompt_perplexity" in facts:
-        typer.echo(f"prompt  {facts['prompt_seconds']:.1f} s, perplexity {facts['prompt_perplexity']:.2f}")
+        say(f"prompt  {facts['prompt_seconds']:.1f} s, perplexity {facts['prompt_perplexity']:.2f}")
     print_summary(row)

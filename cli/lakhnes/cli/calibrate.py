@@ -10,6 +10,7 @@ import typer
 
 from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import THREADS, JsonFlag
+from lakhnes.cli.printing import say
 
 
 def calibrate(
@@ -62,10 +63,10 @@ def calibrate(
         write_calibrated(path, target, result.recall)
     if as_json:
         facts = {name: value for name, value in result._asdict().items() if name != "recall"}
-        typer.echo(json.dumps({"file": str(target) if better else None, **facts}))
+        say(json.dumps({"file": str(target) if better else None, **facts}))
         return
-    typer.echo(
+    say(
         f"tested  on {result.tested:,} events after the {result.fitted:,} that it was fitted to: "
         f"{result.network_loss:.4f} nats each by the network alone, {result.loss:.4f} with what it remembers"
     )
-    typer.echo(f"wrote   {target}" if better else f"left    {path} as it is; more songs may help")
+    say(f"wrote   {target}" if better else f"left    {path} as it is; more songs may help")

@@ -19,6 +19,7 @@ from lakhnes.cli.options import (
     Source,
     finite,
 )
+from lakhnes.cli.printing import say
 
 _SOUND = "Sound"
 
@@ -146,7 +147,7 @@ def render(
     from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
     from lakhnes.cli.progress import rendering
     from lakhnes.cli.steering import parse_pan
-    from lakhnes.runtime.errors import OptionError
+    from lakhnes.runtime.errors import OutputError
     from lakhnes.studio.music_files import Forms, check_outputs, read_music, write_music
 
     places = parse_pan(pan)
@@ -165,7 +166,7 @@ def render(
     check_outputs(output, source)
     for path in output:
         if not path.name.lower().endswith(tuple(SOUND_FORMATS)):
-            raise OptionError(f"{path} is no sound; end it in .wav or .flac, or use `lakhnes convert`.")
+            raise OutputError(f"{path} is no sound; end it in .wav or .flac, or use `lakhnes convert`.")
     with rendering("rendering") as progress:
         music = read_music(source)
         files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
@@ -184,8 +185,8 @@ def _say(files: list[Path], seconds: float, remarks: list[str], *, as_json: bool
     """Says what was done."""
     remarks = list(dict.fromkeys(remarks))
     if as_json:
-        typer.echo(json.dumps({"files": list(map(str, files)), "seconds": seconds, "remarks": remarks}))
+        say(json.dumps({"files": list(map(str, files)), "seconds": seconds, "remarks": remarks}))
         return
     for remark in remarks:
-        typer.echo(remark, err=True)
-    typer.echo(f"wrote {', '.join(map(str, files))}: {seconds:.1f} s")
+        say(remark, error=True)
+    say(f"wrote {', '.join(map(str, files))}: {seconds:.1f} s")

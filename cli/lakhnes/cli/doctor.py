@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.printing import say
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 """Versions that lakhnes runs on."""
@@ -64,11 +65,11 @@ def doctor(as_json: JsonFlag = False) -> None:
     ]
     fine = all(check.ok for check in checks if check.needed)
     if as_json:
-        typer.echo(json.dumps({"ok": fine, "checks": [asdict(check) for check in checks]}))
+        say(json.dumps({"ok": fine, "checks": [asdict(check) for check in checks]}))
     else:
         for check in checks:
             step = f": {check.next_step}" if check.next_step else ""
-            typer.echo(f"{'ok' if check.ok else 'missing':<9}{check.name:<20}{check.found}{step}")
+            say(f"{'ok' if check.ok else 'missing':<9}{check.name:<20}{check.found}{step}")
     if not fine:
         raise typer.Exit(1)
 

@@ -27,6 +27,7 @@ from lakhnes.cli.options import (
     TopP,
     finite,
 )
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.composed_songs import Plan
@@ -194,7 +195,7 @@ def evaluate(
             print_memorisation(facts["memorisation"])
     facts["took_seconds"] = time.perf_counter() - started
     if as_json:
-        typer.echo(json.dumps(facts))
+        say(json.dumps(facts))
 
 
 def _open(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
+from lakhnes.cli.printing import say
 
 
 def print_perplexity(facts: dict[str, Any]) -> None:
@@ -12,15 +12,15 @@ def print_perplexity(facts: dict[str, Any]) -> None:
     skipped = [f"{facts['short_songs']} too short"] if facts["short_songs"] else []
     skipped += [f"{len(facts['skipped'])} files that cannot be read"] if facts["skipped"] else []
     left_out = f"; left out: {', '.join(skipped)}" if skipped else ""
-    typer.echo(f"model   {facts['model']} ({facts['how']})")
+    say(f"model   {facts['model']} ({facts['how']})")
     minutes = facts["seconds"] / 60
-    typer.echo(
+    say(
         f"data    {facts['split']}, timing {facts['timing']}: {facts['songs']} songs, "
         f"{facts['tokens']:,} tokens in {facts['streams']} streams, {minutes:.1f} minutes{left_out}"
     )
-    typer.echo(f"loss    {facts['loss']:.5f} nats a token, perplexity {facts['ppl']:.5f}")
+    say(f"loss    {facts['loss']:.5f} nats a token, perplexity {facts['ppl']:.5f}")
     if facts["nats_per_second"] is not None:
-        typer.echo(f"        {facts['nats_per_second']:.3f} nats a second of music")
+        say(f"        {facts['nats_per_second']:.3f} nats a second of music")
 
 
 def print_composed(facts: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ def print_composed(facts: dict[str, Any]) -> None:
     cuts += [f"{facts['bpm']:g} BPM"] if facts["bpm"] else []
     for name, key in (("top-k", "top_k"), ("top-p", "top_p"), ("surprise", "surprise")):
         cuts += [f"{name} {facts[key]:g}"] if facts[key] else []
-    typer.echo(
+    say(
         f"songs   {facts['songs']} composed, seeds {first} to {last}, "
         f"up to {facts['longest_seconds']:.0f} s, {', '.join(cuts)}"
     )
@@ -39,7 +39,7 @@ def print_composed(facts: dict[str, Any]) -> None:
 def print_found(facts: dict[str, Any]) -> None:
     """Prints which composed songs were found."""
     left_out = f"; left out: {len(facts['skipped'])} files that cannot be read" if facts["skipped"] else ""
-    typer.echo(
+    say(
         f"songs   {facts['songs']} of {facts['from']}, "
         f"compared at {facts['compared_seconds']:.0f} s{left_out}"
     )
@@ -50,7 +50,7 @@ _MOST_TOLD_APART = 12
 
 def print_comparison(facts: dict[str, Any]) -> None:
     """Prints composed songs beside songs of people: classifier, structure, similarity by distance."""
-    typer.echo(
+    say(
         f"a classifier of {facts['composed_songs']} composed songs and {facts['human_songs']} of people, "
         f"from {facts['games']} games; AUC 0.5 if it cannot tell them apart"
     )
@@ -61,20 +61,20 @@ def print_comparison(facts: dict[str, Any]) -> None:
         ("among_humans", "people's songs, by halves"),
     ):
         if facts[key]:
-            typer.echo(f"  {name:38} {facts[key]['value']:8.3f} ±{facts[key]['error']:.3f}")
-    typer.echo("what tells them apart most, of the open half")
-    typer.echo(f"  {'':38} {'AUC':>8} {'composed':>16} {'people':>16}")
+            say(f"  {name:38} {facts[key]['value']:8.3f} ±{facts[key]['error']:.3f}")
+    say("what tells them apart most, of the open half")
+    say(f"  {'':38} {'AUC':>8} {'composed':>16} {'people':>16}")
     for row in facts["told_apart"][:_MOST_TOLD_APART]:
-        typer.echo(f"  {row['name']:38} {row['area']['value']:8.3f} {_sides(row)}")
-    typer.echo("structure and surface, means of songs")
-    typer.echo(f"  {'':38} {'composed':>16} {'people':>16}")
+        say(f"  {row['name']:38} {row['area']['value']:8.3f} {_sides(row)}")
+    say("structure and surface, means of songs")
+    say(f"  {'':38} {'composed':>16} {'people':>16}")
     for row in facts["structure"]:
-        typer.echo(f"  {row['name']:38} {_sides(row)}")
-    typer.echo("similarity of bars by distance")
+        say(f"  {row['name']:38} {_sides(row)}")
+    say("similarity of bars by distance")
     for row in facts["similarity"]:
-        typer.echo(f"  {row['name']:38} {_sides(row)}")
+        say(f"  {row['name']:38} {_sides(row)}")
     if facts["similarity_difference"] is not None:
-        typer.echo(f"  {'mean difference':38} {facts['similarity_difference']:8.3f}")
+        say(f"  {'mean difference':38} {facts['similarity_difference']:8.3f}")
 
 
 def _sides(row: dict[str, Any]) -> str:
@@ -91,32 +91,32 @@ def _side(facts: dict[str, float | None]) -> str:
 
 def print_statistics(facts: dict[str, Any]) -> None:
     """Prints the musical statistics as a table."""
-    typer.echo(
+    say(
         f"overlap with {facts['data_songs']} songs of people; "
         "the ceiling is what these share among each other"
     )
-    typer.echo(f"  {'':22} {'overlap':>8} {'ceiling':>8} {'model':>8} {'data':>8}")
+    say(f"  {'':22} {'overlap':>8} {'ceiling':>8} {'model':>8} {'data':>8}")
     for row in facts["features"]:
         means = [
             f"{mean:8.2f}" if mean is not None else " " * 8 for mean in (row["model_mean"], row["data_mean"])
         ]
         line = f"  {row['name']:22} {row['overlap']:8.3f} {row['ceiling']:8.3f} {' '.join(means)}"
-        typer.echo(line.rstrip())
-    typer.echo(f"  {'mean':22} {facts['mean_overlap']:8.3f} {facts['mean_ceiling']:8.3f}")
+        say(line.rstrip())
+    say(f"  {'mean':22} {facts['mean_overlap']:8.3f} {facts['mean_ceiling']:8.3f}")
 
 
 def print_memorisation(facts: dict[str, Any]) -> None:
     """Prints the longest runs as a table."""
-    typer.echo(f"longest runs of intervals and durations also found in {facts['train_songs']} training songs")
-    typer.echo(f"  {'':22} {'median':>8} {'90 %':>8} {'longest':>8}")
+    say(f"longest runs of intervals and durations also found in {facts['train_songs']} training songs")
+    say(f"  {'':22} {'median':>8} {'90 %':>8} {'longest':>8}")
     for name, label in (("composed", "composed songs"), ("data", "the split's songs")):
         row = facts[name]
-        typer.echo(f"  {label:22} {row['median']:8.1f} {row['ninth_decile']:8.1f} {row['longest']:8d}")
+        say(f"  {label:22} {row['median']:8.1f} {row['ninth_decile']:8.1f} {row['longest']:8d}")
     for name, label in (("composed", "composed"), ("data", "of the split")):
         row = facts[name]
         if row["longest_in"]:
             whose = f"{label}, seed {row['longest_seed']}" if "longest_seed" in row else label
-            typer.echo(
+            say(
                 f"  the longest {whose}: {row['longest']} steps, {row['longest_different']} of them "
                 f"different, as in {row['longest_in']}"
             )

@@ -10,6 +10,7 @@ import typer
 
 from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.printing import say
 
 
 def export(
@@ -56,10 +57,10 @@ def export(
         )
     if as_json:
         calibrated = info.recall is not None
-        typer.echo(json.dumps({"folder": str(output), **info.to_dict(), "recall": calibrated}))
+        say(json.dumps({"folder": str(output), **info.to_dict(), "recall": calibrated}))
         return
-    typer.echo(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
-    typer.echo(
+    say(f"wrote   {output} ({info.precision}, {info.n_parameters / 1e6:.1f} M parameters)")
+    say(
         f"parity  over {info.parity['tokens']:.0f} tokens: "
         f"logits differ by {info.parity['max_difference']:.2g} at most, "
         f"KL {info.parity['mean_kl']:.2g} nats a token"

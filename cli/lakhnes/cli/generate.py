@@ -37,6 +37,7 @@ from lakhnes.cli.options import (
     TopP,
     finite,
 )
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,11 +192,11 @@ def generate(
         "tokens_per_second": sum(composed.n_tokens for composed in made.values()) / took,
     }
     if as_json:
-        typer.echo(json.dumps({**common, **rows[0]} if count == 1 else {**common, "songs": rows}))
+        say(json.dumps({**common, **rows[0]} if count == 1 else {**common, "songs": rows}))
         return
-    typer.echo(f"model   {player.info.name} ({player.info.precision})")
+    say(f"model   {player.info.name} ({player.info.precision})")
     for row in rows:
-        typer.echo(f"seed    {row['seed']}")
+        say(f"seed    {row['seed']}")
         print_summary(row)
 
 

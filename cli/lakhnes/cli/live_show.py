@@ -11,12 +11,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import typer
 from rich.console import Console
 
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.performance import Status
 from lakhnes.cli.live_view import Keys, screen, view
+from lakhnes.cli.printing import say
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.time.grid import TEMPI_BPM
@@ -68,7 +68,7 @@ class Show:
         """Tells what was written."""
         self._tell("recorded", files=[str(file) for file in files], notes=notes)
         if not self._as_json:
-            typer.echo(f"wrote   {', '.join(map(str, files))}", err=True)
+            say(f"wrote   {', '.join(map(str, files))}", error=True)
 
     def _loop(self, started: float, seconds: float | None, over: Callable[[], bool]) -> None:
         console = Console(stderr=True)
@@ -77,7 +77,8 @@ class Show:
             shown = not self._as_json and console.is_terminal
             live = stack.enter_context(screen(console)) if shown else None
             if live is None and not self._as_json:
-                typer.echo("\n".join([self._heading(), *self._stage.remarks]), err=True)
+                for line in (self._heading(), *self._stage.remarks):
+                    say(line, error=True)
             while not over() and (seconds is None or time.perf_counter() < started + seconds):
                 if self._stage.performance.error is not None:
                     raise self._stage.performance.error
@@ -158,7 +159,7 @@ class Show:
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self._as_json:
-            typer.echo(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))
+            say(json.dumps({"event": event, "time": round(time.time(), 3), **facts}))
 
 
 def _figures(status: Status) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lakhnes.bridge import gm
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.bridge.performance import Status
 from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.printable import printable
 
 KEYS = "space play/stop   1-4, m mute   + - tempo   t new take   s save   p panic   q quit"
 
@@ -66,9 +67,16 @@ def view(status: Status, heading: str, message: str) -> RenderableType:
         f"steering temperature {sampling.temperature:g}, top-k {sampling.top_k or 'all'}, "
         f"density {status.steering.density:g}"
     )
-    problems = [Text(problem, "red") for problem in status.problems]
-    lines: list[RenderableType] = [Text(heading, "bold"), top, voices, Text(ahead), Text(counts), Text(asked)]
-    return Group(*lines, *problems, Text(message, "green"), Text(KEYS, "dim"))
+    problems = [Text(printable(problem), "red") for problem in status.problems]
+    lines: list[RenderableType] = [
+        Text(printable(heading), "bold"),
+        top,
+        voices,
+        Text(ahead),
+        Text(counts),
+        Text(asked),
+    ]
+    return Group(*lines, *problems, Text(printable(message), "green"), Text(KEYS, "dim"))
 
 
 @contextmanager

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import typer
-
 from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.printing import say
 
 
 def models(as_json: JsonFlag = False) -> None:
@@ -27,17 +26,17 @@ def models(as_json: JsonFlag = False) -> None:
         calibrated = info.recall is not None
         rows.append({**row, "megabytes": size, **info.to_dict(), "recall": calibrated, "name": name})
     if as_json:
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
     for row in rows:
-        typer.echo(f"{row['name']}{' (default)' if row['default'] else ''}")
+        say(f"{row['name']}{' (default)' if row['default'] else ''}")
         if "error" in row:
-            typer.echo(f"  {row['error']}")
+            say(f"  {row['error']}")
             continue
-        typer.echo(
+        say(
             f"  {row['n_layer']} layers of {row['d_model']}, {row['n_parameters'] / 1e6:.1f} M parameters, "
             f"{row['precision']}, {row['megabytes']} MB, memory of {row['mem_len']} events, "
             f"timing {row['timing']}{', calibrated' if row['recall'] else ''}"
         )
-        typer.echo(f"  {row['provenance'] or 'made from ' + row['source']}")
-        typer.echo(f"  {row['path']}")
+        say(f"  {row['provenance'] or 'made from ' + row['source']}")
+        say(f"  {row['path']}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-import typer
-
 from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.printing import say
 
 
 def ports(as_json: JsonFlag = False) -> None:
@@ -18,13 +17,13 @@ def ports(as_json: JsonFlag = False) -> None:
     backends = answering_backends() or [rtmidi_backend()]  # the latter says why there is none
     found = list_ports(backends)
     if as_json:
-        typer.echo(json.dumps([asdict(port) for port in found]))
+        say(json.dumps([asdict(port) for port in found]))
         return
     for backend in backends:
-        typer.echo(f"{backend.name}{'' if backend.can_open_virtual else ' (makes no new ports)'}")
+        say(f"{backend.name}{'' if backend.can_open_virtual else ' (makes no new ports)'}")
         for direction, meaning in (("output", "to play to"), ("input", "to hear")):
             names = [
                 port.name for port in found if (port.backend, port.direction) == (backend.name, direction)
             ]
             for place, name in enumerate(names or ["none"]):
-                typer.echo(f"  {'' if place else meaning:<12}{name}")
+                say(f"  {'' if place else meaning:<12}{name}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lakhnes.cli.options import JsonFlag, finite
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.cluster import Executor
@@ -92,7 +93,11 @@ def prepare(
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Processes; all cores without it.", min=1, show_default=False, rich_help_panel=_WORK
+            help="Processes; all cores without it.",
+            min=1,
+            max=1024,
+            show_default=False,
+            rich_help_panel=_WORK,
         ),
     ] = None,
     cluster: Annotated[
@@ -117,7 +122,7 @@ def prepare(
         with _bar(quiet=as_json) as progress:
             done = prepare(sources, output, recipe, rule, executor, progress=progress)
     except KeyboardInterrupt:
-        typer.echo("lakhnes: interrupted. Run the same command again: it goes on where it was.", err=True)
+        say("lakhnes: interrupted. Run the same command again: it goes on where it was.", error=True)
         raise
     finally:
         executor.close()
@@ -194,14 +199,14 @@ def _say(done: Preparation, *, as_json: bool) -> None:
             }
             for name, split in data.splits.items()
         }
-        typer.echo(json.dumps({"folder": str(data.folder), **counts, "splits": splits}))
+        say(json.dumps({"folder": str(data.folder), **counts, "splits": splits}))
         return
     for name, split in data.splits.items():
         notes = ", ".join(f"{voice} {count:,}" for voice, count in split.notes.items())
-        typer.echo(f"{name:<8}{split.songs:,} songs, {split.tokens:,} tokens, {split.seconds / 3600:.1f} h")
-        typer.echo(f"{'':<8}{_rate(split):.1f} tokens a second; notes {notes}")
+        say(f"{name:<8}{split.songs:,} songs, {split.tokens:,} tokens, {split.seconds / 3600:.1f} h")
+        say(f"{'':<8}{_rate(split):.1f} tokens a second; notes {notes}")
     left = [f"{done.skipped:,} of {done.files:,} files (see {SKIPPED_FILE})"] if done.skipped else []
     left += [f"{done.copies:,} copies of songs"] if done.copies else []
     if left:
-        typer.echo(f"{'left out':<9}{', '.join(left)}")
-    typer.echo(f"wrote   {data.folder} ({data.vocabulary.name}, {data.timing})")
+        say(f"{'left out':<9}{', '.join(left)}")
+    say(f"wrote   {data.folder} ({data.vocabulary.name}, {data.timing})")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lakhnes.cli.options import TIME, Source
+from lakhnes.cli.printing import say
 
 
 def show(
@@ -35,7 +36,7 @@ def show(
     """Draws a song as a piano roll of its four voices."""
     from lakhnes.bridge.drawing import png_bytes, svg_bytes
     from lakhnes.bridge.picture import PictureSettings, picture
-    from lakhnes.runtime import OptionError
+    from lakhnes.runtime import OutputError
     from lakhnes.runtime.files import write_all
     from lakhnes.runtime.time.grid import BeatGrid
     from lakhnes.studio.music_files import read_music
@@ -43,7 +44,7 @@ def show(
     backends = {".png": png_bytes, ".svg": svg_bytes}
     for path in output:
         if path.suffix.lower() not in backends:
-            raise OptionError(f"{path} has no ending that says a kind of picture; use .png or .svg.")
+            raise OutputError(f"{path} has no ending that says a kind of picture; use .png or .svg.")
     steady = None if bpm is None else BeatGrid.steady(bpm, meter)
     music = read_music(source)
     score, remarks = music.score()
@@ -51,8 +52,8 @@ def show(
     drawn = picture(score, music.grid if steady is None else steady, settings)
     write_all({path: backends[path.suffix.lower()](drawn) for path in output})
     for remark in dict.fromkeys((*music.remarks, *remarks)):
-        typer.echo(remark, err=True)
-    typer.echo(f"wrote {', '.join(map(str, output))}: {score.seconds:.1f} s")
+        say(remark, error=True)
+    say(f"wrote {', '.join(map(str, output))}: {score.seconds:.1f} s")
 
 
 def _title(source: Path) -> str:

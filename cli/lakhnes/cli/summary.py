@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from lakhnes.cli.printing import say
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.score import Score
 
@@ -20,5 +19,5 @@ def summary(score: Score, files: list[Path]) -> dict[str, Any]:
 def print_summary(row: dict[str, Any]) -> None:
     """Prints what `summary` says."""
     voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
-    typer.echo(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
-    typer.echo(f"wrote   {', '.join(row['files'])}")
+    say(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
+    say(f"wrote   {', '.join(row['files'])}")

@@ -17,6 +17,7 @@ import typer
 
 from lakhnes.cli.extras import training_side
 from lakhnes.cli.options import JsonFlag
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.train_config import TrainConfig
@@ -99,17 +100,15 @@ def train(
         plain = {
             k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(result).items()
         }
-        typer.echo(json.dumps({"run": str(output), **plain}))
+        say(json.dumps({"run": str(output), **plain}))
         return
     state = "finished" if result.finished else "stopped; go on with --resume"
-    typer.echo(
-        f"{state}: step {result.step}, {result.tokens / 1e6:.2f} M tokens, {result.seconds / 60:.1f} minutes"
-    )
+    say(f"{state}: step {result.step}, {result.tokens / 1e6:.2f} M tokens, {result.seconds / 60:.1f} minutes")
     found = {"loss": result.loss, "valid": result.valid, "best": result.best}
     known = [f"{name} {value:.4f}" for name, value in found.items() if math.isfinite(value)]
     if known:
-        typer.echo(f"nats    {', '.join(known)} a token")
-    typer.echo(f"wrote   {output}")
+        say(f"nats    {', '.join(known)} a token")
+    say(f"wrote   {output}")
 
 
 def _settings(given: list[str]) -> dict[str, Any]:
@@ -146,10 +145,10 @@ def _resumed(folder: Path, changes: dict[str, Any]) -> TrainConfig:
 
 def _new_folder(folder: Path) -> None:
     from lakhnes.export.checkpoints import LAST
-    from lakhnes.runtime import OptionError, OutputError
+    from lakhnes.runtime import OutputError, TrainingError
 
     if (folder / LAST).exists():
-        raise OptionError(f"{folder} holds a run; go on with it by --resume, or give another folder.")
+        raise TrainingError(f"{folder} holds a run; go on with it by --resume, or give another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -213,6 +212,6 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         text = line(progress)
         if progress.row.valid is not None or progress.row.seconds - shown >= _EVERY:
             shown = progress.row.seconds
-            typer.echo(text, err=True)
+            say(text, error=True)
 
     yield show

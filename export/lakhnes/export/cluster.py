@@ -166,7 +166,7 @@ class Cluster:
 
         Raises:
             MissingExtraError: if Dask is not installed.
-            OptionError: if no scheduler answers there.
+            DataError: if no scheduler answers there.
         """
         try:
             from distributed import Client
@@ -178,7 +178,7 @@ class Cluster:
             connect: Any = Client
             self._client: Any = connect(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
-            raise OptionError(
+            raise DataError(
                 f"No Dask scheduler answers at {address} ({str(error).splitlines()[0]}). "
                 "Start one with `dask scheduler`, and workers with `dask worker ADDRESS`."
             ) from None

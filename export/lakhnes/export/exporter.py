@@ -14,7 +14,7 @@ from lakhnes.export.onnx_graph import PRECISIONS, build_graph
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.decode.sampling import log_softmax
-from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError
+from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError, OutputError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.model.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
@@ -95,7 +95,7 @@ def export_model(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(f"{folder} cannot be a model folder: {error.strerror}. Give another one.") from None
+        raise OutputError(f"{folder} cannot be a model folder: {error.strerror}. Give another one.") from None
     write_whole(folder / MODEL_FILE, _serialise(model, info))
     return info
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from lakhnes.export.prepared import SPLITS
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import DataError, OptionError
 
 _FOLDERS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid"}
 _FOLDERS |= {"dev": "valid", "test": "test"}
@@ -73,25 +73,23 @@ def read_split_list(path: Path) -> dict[str, str]:
     """Reads a list of files and their splits: on each line `train`, `valid` or `test` and a file name.
 
     Raises:
-        OptionError: with the line that is no such pair, or if the list is empty or no text.
+        DataError: with the line that is no such pair, or if the list is empty or no text.
         OSError: if it cannot be opened.
     """
     listed: dict[str, str] = {}
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise OptionError(
-            f"{path} is no text (byte {error.start}); give a list of splits and files."
-        ) from None
+        raise DataError(f"{path} is no text (byte {error.start}); give a list of splits and files.") from None
     for number, line in enumerate(lines, start=1):
         split, _, name = line.strip().replace("\t", " ").partition(" ")
         if split and (split not in SPLITS or not name.strip()):
-            raise OptionError(
+            raise DataError(
                 f"{path}, line {number}: expected train, valid or test and then a file name, "
                 "such as  valid 004_Balloon.mid"
             )
         if split:
             listed[name.strip().removeprefix("./")] = split
     if not listed:
-        raise OptionError(f"{path} is empty; each line has a split and a file name.")
+        raise DataError(f"{path} is empty; each line has a split and a file name.")
     return listed

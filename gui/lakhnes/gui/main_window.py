@@ -57,6 +57,7 @@ from lakhnes.gui.transport import TransportBar
 from lakhnes.gui.unsaved_dialog import UnsavedDialog, offer_text
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.runtime import LakhnesError, Voice
+from lakhnes.runtime.printable import printable
 from lakhnes.studio.arranging import Arranging
 from lakhnes.studio.exports import ExportRequest, targets
 from lakhnes.studio.filing import Filing
@@ -176,7 +177,7 @@ class MainWindow(QMainWindow):
             for widget in (self.transport, self.roll, self.steering, self.strips):
                 widget.show_state(state)
             self._name_steps()
-            title = self.filing.title.replace("[*]", "[*][*]")  # else Qt takes it for its star
+            title = printable(self.filing.title).replace("[*]", "[*][*]")  # else Qt takes it for its star
             self.setWindowTitle(f"{title}[*]")
             self.setWindowModified(session.changed)
         for shown in (self.transport, self.roll, self.strips, self.outputs):
@@ -502,8 +503,8 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self.recent.clear()
         for name in self._store.value.recent:
-            action = self.recent.addAction(Path(name).name.replace("&", "&&"))
-            action.setToolTip(name)
+            action = self.recent.addAction(printable(Path(name).name).replace("&", "&&"))
+            action.setToolTip(printable(name))
             action.triggered.connect(lambda _=False, path=name: self.open(path))
         self.recent.setToolTipsVisible(True)
         if self.recent.isEmpty():

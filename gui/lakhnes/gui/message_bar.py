@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QSizePo
 from lakhnes.gui.buttons import Button, pixmap
 from lakhnes.gui.fields import reading
 from lakhnes.gui.theme import LIGHT, Theme
+from lakhnes.runtime.printable import printable
 from lakhnes.studio.view import Message
 
 INFO_SECONDS = 6.0
@@ -155,7 +156,7 @@ class MessageBar(QFrame):
         others = len(self._entries) - 1
         self.more.setText(f"+{others} more")
         self.more.setVisible(others > 0)
-        self.more.setToolTip("\n\n".join(other.message.text for other in self._entries[1:]))
+        self.more.setToolTip("\n\n".join(printable(other.message.text) for other in self._entries[1:]))
         if entry is not self._shown:
             self._shown = entry
             if entry is not None:
@@ -164,8 +165,9 @@ class MessageBar(QFrame):
 
     def _fill(self, message: Message) -> None:
         self.kind.setText("Problem" if message.error else "Note")
-        self.text.setText(message.text)
-        self.setAccessibleName(f"{self.kind.text()}: {message.text}")
+        text = printable(message.text)
+        self.text.setText(text)
+        self.setAccessibleName(f"{self.kind.text()}: {text}")
         self._colour()
         for button in self.actions_shown:
             self._places.removeWidget(button)

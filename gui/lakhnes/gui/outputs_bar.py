@@ -12,6 +12,7 @@ from lakhnes.bridge import list_ports
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.naming import named
 from lakhnes.runtime import LakhnesError
+from lakhnes.runtime.printable import printable
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Choice, Studio
 from lakhnes.studio.view import Message, View
@@ -81,7 +82,7 @@ class OutputsBar(QWidget):
         if shown == self._shown:
             return
         self._shown = shown
-        self.port.setText(", ".join(view.ports) if view.ports else _NONE)
+        self.port.setText(printable(", ".join(view.ports)) if view.ports else _NONE)
         self.place.setText(f"to {view.sound}" if view.sound else "no output" if shown[2] else "")
 
     def look(self) -> None:
@@ -105,7 +106,7 @@ class OutputsBar(QWidget):
         for place, (text, choice) in enumerate(choices):
             if place == 2:
                 self.menu.addSeparator()
-            action = QAction(text.replace("&", "&&"), group)
+            action = QAction(printable(text).replace("&", "&&"), group)
             action.setCheckable(True)
             action.setChecked(choice == self._ports)
             action.triggered.connect(lambda _=False, wanted=choice: self._choose(wanted))

@@ -15,6 +15,7 @@ from lakhnes.gui.scale_box import ScaleBox
 from lakhnes.gui.seed_box import SeedBox
 from lakhnes.runtime import list_models
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE
+from lakhnes.runtime.printable import printable
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.state import AHEAD_BARS, SongState
 from lakhnes.studio.studio import Studio
@@ -107,8 +108,8 @@ class SteeringPanel(QWidget):
         with QSignalBlocker(self.model):
             self.model.clear()
             for name in names if model in names else [model, *names]:
-                self.model.addItem(Path(name).name if name not in names else name, name)
-                self.model.setItemData(self.model.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
+                self.model.addItem(printable(Path(name).name if name not in names else name), name)
+                self.model.setItemData(self.model.count() - 1, printable(name), Qt.ItemDataRole.ToolTipRole)
             self.model.addItem(_OTHER, None)
             self.model.setCurrentIndex(self.model.findData(model))
 

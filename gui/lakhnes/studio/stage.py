@@ -32,7 +32,7 @@ from lakhnes.bridge.ports import (
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
 from lakhnes.runtime import BeatGrid, LiveComposer, Model, Score, Steering, Voice
-from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError, SoundError
+from lakhnes.runtime.errors import MissingExtraError, MusicError, PortError, SoundError
 from lakhnes.studio.music_files import Forms, Music, write_music
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ class Stage:
         """
         score, grid = self._recorder.music()
         if not score.n_notes:
-            raise OptionError("Nothing was played, so there is nothing to write. Let it play for longer.")
+            raise MusicError("Nothing was played, so there is nothing to write. Let it play for longer.")
         write_music(dict.fromkeys(paths, Music(score, grid=grid)), Forms(instruments=self._wiring.instrument))
         return score.n_notes
 

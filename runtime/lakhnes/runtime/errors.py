@@ -2,11 +2,12 @@
 
 LakhnesError            whatever a user can cause and mend
 ├── FormatError         a music file that cannot be read: names file, line or byte, reason
+├── MusicError          music that does not allow what is asked of it
 ├── ModelError          a model that cannot be found or used
 ├── CheckpointError     a training checkpoint that is refused or not supported
 ├── DataError           prepared training data that cannot be read or made
 ├── TrainingError       a training run that cannot go on
-├── OptionError         a setting out of its range
+├── OptionError         a setting out of its range; the command ends with code 2, with 1 for all others
 ├── OutputError         a file that cannot be written
 ├── ScreenError         no screen for a window, or a library missing that windows need
 ├── SoundError          no sound output, or one that fails
@@ -55,6 +56,10 @@ class FormatError(LakhnesError):
         """
         where = f"{source}, line {line}" if line is not None else str(source)
         super().__init__(f"{where}: {reason}.")
+
+
+class MusicError(LakhnesError):
+    """Music that is not there, or does not allow what is asked of it."""
 
 
 class ModelError(LakhnesError):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import tune
 
-from lakhnes.runtime import Model, Note, OptionError, Part, Score, Voice
+from lakhnes.runtime import Model, ModelError, MusicError, Note, Part, Score, Voice
 from lakhnes.runtime.compose.arrange import Settings
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
@@ -70,7 +70,7 @@ def test_what_was_there_before_says_nothing(dynamic_model: Model) -> None:
 
 
 def test_a_model_of_notes_says_which_one_it_takes(builtin_model: Model, dynamic_model: Model) -> None:
-    with pytest.raises(OptionError, match=r"composes notes alone; .* --model expressive"):
+    with pytest.raises(ModelError, match=r"composes notes alone; .* --model expressive"):
         performed(builtin_model, tune())
-    with pytest.raises(OptionError, match="no note"):
+    with pytest.raises(MusicError, match="no note"):
         performed(dynamic_model, Score(length=44_100))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakhnes.runtime import Event, Kind, OptionError, Vocabulary, Voice, tx1, tx2
+from lakhnes.runtime import Event, Kind, MusicError, Vocabulary, Voice, tx1, tx2
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 OFFS = "P1_NOTEOFF\nP2_NOTEOFF\nTR_NOTEOFF\nNO_NOTEOFF\n"
@@ -55,7 +55,7 @@ def test_known_waits(samples: int, wait: int) -> None:
 
 
 def test_a_pitch_outside_the_vocabulary_says_the_ranges() -> None:
-    with pytest.raises(OptionError, match=r"no P1_NOTEON_30: .*P1 33\.\.108"):
+    with pytest.raises(MusicError, match=r"no P1_NOTEON_30: .*P1 33\.\.108"):
         tx1().token(Event(Kind.NOTE_ON, Voice.P1, 30))
 
 

@@ -19,7 +19,7 @@ from lakhnes.runtime.decode.kept import Kept, Template
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling, log_softmax
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.decode.time_constraints import Grid
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import MusicError, OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.music.score import Part, Score, events_of_score
@@ -96,7 +96,7 @@ def prompt_perplexity(model: Model, prompt: Score) -> float:
     """How well a model foresees a score, of a long one its last 4,096 tokens: exp of nats a token.
 
     Raises:
-        OptionError: if the score has no note.
+        MusicError: if the score has no note.
 
     Source: LakhNES `continuations.ipynb`.
     """
@@ -118,7 +118,7 @@ def continue_score(
         seconds: length of what is new; None lets the model end it.
 
     Raises:
-        OptionError: if the prompt has no note, or a pitch outside the vocabulary.
+        MusicError: if the prompt has no note, or a pitch outside the vocabulary.
     """
     ear = heard(_with_notes(prompt), model.codec.timing)
     events = list(events_of_score(ear.score, expression=model.codec.vocabulary.has_expression))
@@ -164,12 +164,12 @@ def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangem
     """Keeps a score's rhythm and its noise; the model chooses the pitches of the other voices.
 
     Raises:
-        OptionError: if no melodic voice has a note.
+        MusicError: if no melodic voice has a note.
 
     Source: LakhNES `accompany_rhythm.ipynb`.
     """
     if not any(score.parts[voice].notes for voice in MELODIC):
-        raise OptionError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
+        raise MusicError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
     ear = heard(score, model.codec.timing)
     song = _song(model, settings, Template(model.codec, ear.score, MELODIC))
     noise = _with(score, {voice: Part() for voice in MELODIC})
@@ -301,7 +301,7 @@ def _rows(model: Model, settings: Settings, ear: Heard, sample: int) -> list[Con
 
 def _with_notes(prompt: Score) -> Score:
     if not prompt.n_notes:
-        raise OptionError("The prompt has no notes; give one that has, or compose from nothing.")
+        raise MusicError("The prompt has no notes; give one that has, or compose from nothing.")
     return prompt
 
 

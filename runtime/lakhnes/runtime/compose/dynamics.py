@@ -10,7 +10,7 @@ from lakhnes.runtime.compose.arrange import Arrangement, Settings, fit_to_vocabu
 from lakhnes.runtime.decode.composer import Composer
 from lakhnes.runtime.decode.kept import Dynamics
 from lakhnes.runtime.decode.song import Song
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import ModelError, MusicError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import Kind
 from lakhnes.runtime.music.score import Change, Note, Part, Score
@@ -27,15 +27,16 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
         settings: chance, sampling and constraints.
 
     Raises:
-        OptionError: if the score has no note, or the model knows no dynamics.
+        MusicError: if the score has no note.
+        ModelError: if the model knows no dynamics.
     """
     if not model.codec.vocabulary.has_expression:
-        raise OptionError(
+        raise ModelError(
             f"The model {model.info.name} composes notes alone; give one that knows dynamics, "
             "such as --model expressive."
         )
     if not score.n_notes:
-        raise OptionError("There is no note whose dynamics could be composed; give a score that has one.")
+        raise MusicError("There is no note whose dynamics could be composed; give a score that has one.")
     p1, p2, tr, no = (Part(tuple(map(_at_full_volume, part.notes))) for part in score.parts)
     plain = Score((p1, p2, tr, no), score.length)
     ear = heard(fit_to_vocabulary(plain)[0], model.codec.timing)

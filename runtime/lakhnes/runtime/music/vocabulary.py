@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
 
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.errors import MusicError
 from lakhnes.runtime.music.events import (
     BAR_VALUES,
     END,
@@ -79,14 +79,14 @@ class Vocabulary:
         """Id of an event; a wait that is not there becomes the nearest one, the lower on a tie.
 
         Raises:
-            OptionError: for an event that the vocabulary does not have.
+            MusicError: for an event that the vocabulary does not have.
         """
         token = self._ids.get(event)
         if token is not None:
             return token
         if event.kind is Kind.WAIT:
             return self._ids[Event(Kind.WAIT, None, self.nearest_wait(event.value))]
-        raise OptionError(
+        raise MusicError(
             f"The model's vocabulary has no {event}: transpose the part into its range "
             f"({_ranges()}) or use another model."
         )
