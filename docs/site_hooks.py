@@ -24,8 +24,8 @@ Every command, its arguments, and its options with what they usually are. The en
 format. This page is made from the program: `lakhnes COMMAND --help` shows the same, `lakhnes --version` the
 version.
 
-Exit codes: 0 done; 1 it cannot be done, and a sentence says why and what to do; 2 wrong usage, also a setting out
-of its range; 130 interrupted.
+Exit codes: 0 done; 1 it cannot be done, and a sentence says why and what to do; 2 wrong usage, also a setting
+out of its range; 130 interrupted.
 """
 _KINDS = {float: "number", int: "whole number", str: "text", Path: "path"}
 

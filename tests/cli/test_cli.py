@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -270,6 +271,12 @@ def test_what_comes_from_a_file_is_printed_without_control_characters(tmp_path: 
         assert all(line.isprintable() for line in said.splitlines()), said
         if done.returncode:
             assert len(said) <= 501
+
+
+def test_all_subcommands_print_by_the_one_function() -> None:
+    for path in Path(options.__file__).parent.glob("*.py"):
+        if path.name != "printing.py":
+            assert not re.search(r"typer\.echo|click\.echo|\bprint\(", path.read_text("utf-8")), path.name
 
 
 def test_wrong_usage_is_2(tmp_path: Path) -> None:
