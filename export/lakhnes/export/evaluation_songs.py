@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lakhnes.bridge import read_midi
 from lakhnes.export.prepared import INFO_FILE, PreparedData, Songs, open_prepared
-from lakhnes.runtime.errors import DataError, FormatError, OptionError
+from lakhnes.runtime.errors import DataError, LakhnesError
 from lakhnes.runtime.music.events import Kind
 from lakhnes.runtime.music.texts import parse_text, read_text
 from lakhnes.runtime.music.timing import Codec, Timing
@@ -108,7 +108,7 @@ def _read_files(folder: Path, split: str, codec: Codec, progress: Callable[[int,
     for number, path in enumerate(files, start=1):
         try:
             song = np.array(_tokens_of_file(path, codec), np.uint16)
-        except (FormatError, OptionError) as error:
+        except LakhnesError as error:
             skipped.append(str(error))
         else:
             names.append(path.relative_to(inside).as_posix())

@@ -120,13 +120,13 @@ class PreferenceStore:
             kept = json.loads(data)
             if not isinstance(kept, dict):
                 raise ValueError("no object")
-        except (ValueError, RecursionError):
+        except Exception:  # whatever is wrong with it: the usual settings hold
             self._set_aside()
             return
         known = {item.name for item in fields(Preferences)}
         self._others = {name: value for name, value in kept.items() if name not in known}
         for name in known & kept.keys():
-            with suppress(ValueError, TypeError, AttributeError):  # that one keeps its usual value
+            with suppress(Exception):  # that one keeps its usual value
                 self.value = replace(self.value, **{name: _READERS[name](kept[name])})
 
     def _set_aside(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -41,7 +40,6 @@ MAX_BYTES = 16 << 20
 _SETTINGS, _MIDI, _TEXT = "session.json", "song.mid", "song.tx2.txt"
 _MIDI_SAMPLES = 1 << 28
 _KEPT = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ  # ticks of a day
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
 
 _NOWHERE = Whereabouts()
 
@@ -115,9 +113,11 @@ def read_song(path: Path) -> tuple[SongState, Whereabouts]:
             voices = _voices(path, settings.get("voices", []))
             state = SongState(_score(archive), voices=voices, **given)
             return state, _whereabouts(path, settings.get("whereabouts", {}))
-    except _BROKEN as error:
+    except (LakhnesError, MemoryError):
+        raise
+    except Exception as error:  # whatever a broken archive, JSON or MIDI gives rise to
         reason = str(error).rstrip(".") or type(error).__name__
-        raise FormatError(path, f"not a session, or a broken one ({reason}); open another file") from None
+        raise FormatError(path, f"not a session, or a broken one ({reason}); open another file") from error
 
 
 def checked(name: str, value: Any) -> Any:
