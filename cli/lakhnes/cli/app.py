@@ -81,10 +81,6 @@ def _common(
     """Composes four-voice NES music."""
 
 
-_MAX_MESSAGE = 499
-"""Characters of what is said of an error."""
-
-
 def run() -> int:
     """Runs the command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -112,7 +108,5 @@ def run() -> int:
 
 
 def _fail(message: str, *, code: int = 1) -> int:
-    from lakhnes.runtime.printable import printable
-
-    say(printable(f"lakhnes: {message}", _MAX_MESSAGE), error=True)
+    say(f"lakhnes: {message}", error=True)
     return code
