@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from lakhnes.cli.evaluation_report import print_comparison, print_found, print_statistics
+from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.measure import HumanSongs, SongSet
@@ -59,7 +58,7 @@ def measure_songs(composed: Path, human: Path, split: str, seconds: float, *, qu
     facts["statistics"] = compare_songs(found.scores, like, quiet=quiet)
     facts["took_seconds"] = time.perf_counter() - started
     if quiet:
-        typer.echo(json.dumps(facts))
+        say(json.dumps(facts))
 
 
 def _read_songs(path: Path, split: str | None, doing: str, *, quiet: bool) -> SongSet:
