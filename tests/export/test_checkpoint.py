@@ -244,9 +244,7 @@ def evil_pickles(marker: Path) -> dict[str, bytes]:
 def test_malicious_pickles_are_refused_and_run_nothing(tmp_path: Path, name: str, legacy: bool) -> None:
     marker = tmp_path / "it-ran"
     path = container(evil_pickles(marker)[name], tmp_path / "model.pt", legacy=legacy)
-    with pytest.raises(
-        CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of the LakhNES code"
-    ):
+    with pytest.raises(CheckpointError, match=r"model\.pt is refused: .*Only checkpoints of lakhnes"):
         load_checkpoint(path)
     assert not marker.exists()
     assert "antigravity" not in sys.modules
@@ -299,17 +297,18 @@ def test_bombs_are_refused_before_they_unfold(lakhnes_modules: Callable[..., Any
     for _ in range(60):
         laughs = [laughs, laughs]
     container(pickle.dumps(laughs, 2), path, legacy=False)
-    with pytest.raises(CheckpointError, match="no whole model"):
+    with pytest.raises(CheckpointError, match="without end"):
         load_checkpoint(path)
     torch.save(torch.zeros(1).expand(1 << 20, 1 << 20), path)
-    with pytest.raises(CheckpointError, match="beyond its storage"):
-        load_torch_file(path).array()
+    with pytest.raises(CheckpointError, match="do not lie one after the other"):
+        load_torch_file(path)
     original = lakhnes_modules()
+    numbers = torch.zeros(1 << 22)
     for layer in original.layers:
         layer.dec_attn.extra = torch.nn.ParameterList(
-            [torch.nn.Parameter(original.word_emb.emb_layers[0].weight.data) for _ in range(50)]
+            [torch.nn.Parameter(numbers[place:]) for place in range(10)]
         )
-    with pytest.raises(CheckpointError, match="views of each other"):
+    with pytest.raises(CheckpointError, match="far more than the file"):
         load_checkpoint(saved(original, path))
 
 

@@ -4,42 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
-import zipfile
-from collections.abc import Mapping
-from dataclasses import fields
+import tarfile
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import torch
 
-from lakhnes.export.lakhnes_checkpoint import Checkpoint, load_checkpoint
-from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
+from lakhnes.export.lakhnes_checkpoint import Checkpoint, lakhnes_checkpoint, load_checkpoint
+from lakhnes.export.safe_pickle import Tensor, load_torch_file
+from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
+from lakhnes.runtime.model.catalog import find_model, list_models
 from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
-from lakhnes.runtime.model.catalog import find_model, list_models
 from lakhnes.runtime.model.model_info import MODEL_FILE
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED
 
 FORMAT = "lakhnes-train 1"
 """Says that a file is a checkpoint of ours, and its version."""
 
-_BROKEN = (
-    RuntimeError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-)
-"""What PyTorch raises for files that are not its own, or not whole."""
+_STEP = "Take another checkpoint of the run, or train again."
 
 PART_BYTES = 15 << 20
 """Largest part that `write_parts` writes."""
+
+_MAX_PROVENANCE = 2000
+"""Characters of a checkpoint's own description that are taken."""
 
 LAST, BEST = "last.pt", "best.pt"
 """Files of a run: where it is, and where its valid loss was least."""
@@ -68,13 +62,14 @@ def write_parts(checkpoint: Path, folder: Path) -> list[Path]:
         CheckpointError: if the checkpoint is not there or broken.
         OutputError: if they cannot be written.
     """
-    state = read_checkpoint(checkpoint)
-    weights = {name: weight.half() for name, weight in (state["ema"] or state["model"]).items()}
-    dropped = ("optimizer", "ranks", "data", "songs")
-    light = {key: value for key, value in state.items() if key not in dropped} | {
-        "model": weights,
-        "ema": None,
-    }
+    state = _state(load_torch_file(_there(checkpoint)), checkpoint)
+    with reading(checkpoint, CheckpointError, _STEP):
+        public = _weights(state)
+        check_memory(public.values(), checkpoint.stat().st_size)
+        weights = {name: weight.read().half() for name, weight in public.items()}
+    dropped = ("model", "ema", "optimizer", "ranks", "data", "songs")
+    kept = {key: value for key, value in state.items() if key not in dropped}
+    light = {**kept, "model": weights, "ema": None}
     file = io.BytesIO()
     torch.save(light, file)
     whole = file.getvalue()
@@ -113,36 +108,60 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: if it is not there, broken, or no checkpoint of ours.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is not there; give a checkpoint of `lakhnes train`.") from None
-    except _BROKEN as error:
-        reason = str(error).split("\n")[0][:80]
-        raise CheckpointError(f"{path} is no checkpoint of `lakhnes train`, or broken ({reason}).") from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        found = state.get("format") if isinstance(state, dict) else None
+    state = _state(load_torch_file(_there(path)), path)
+    with reading(path, CheckpointError, _STEP):
+        try:
+            check_memory(_tensors(state), path.stat().st_size)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} is refused: {error}.") from error
+        read: dict[str, Any] = _read(state)
+    return read
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there; give a checkpoint of `lakhnes train`.")
+    return path
+
+
+def _state(value: Any, path: Path) -> dict[str, Any]:
+    """What `load_torch_file` gave, if it is of `lakhnes train` and of this version."""
+    found = value.get("format") if isinstance(value, dict) else None
+    if not isinstance(found, str):
+        raise CheckpointError(f"{path} is no checkpoint of `lakhnes train`; give one, such as RUN/{LAST}.")
+    if found != FORMAT:
         raise CheckpointError(
-            f"{path} has checkpoint format {found!r:.40}, not {FORMAT!r}; use the lakhnes that made it."
+            f"{path} has checkpoint format {shown(found)}, not '{FORMAT}'; use the lakhnes that made it."
         )
-    return state
+    return cast(dict[str, Any], value)
 
 
-def model_of(state: Mapping[str, Any], path: Path) -> TransformerXL:
-    """The model of a checkpoint, with its averaged weights if it has any.
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in a value."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)
 
-    Raises:
-        CheckpointError: if weights and sizes do not fit.
-    """
-    known = {field.name for field in fields(TransformerXLConfig)}
-    try:
-        config = TransformerXLConfig(**{k: v for k, v in state["model_config"].items() if k in known})
-        model = TransformerXL(config)
-        model.load_state_dict(state["ema"] or state["model"])
-    except (KeyError, RuntimeError, TypeError, AttributeError, ValueError) as error:
-        reason = str(error).split("\n")[0][:80]
-        raise CheckpointError(f"{path} is broken: its weights do not fit its sizes ({reason}).") from None
-    return model.eval()
+
+def _read(value: Any) -> Any:
+    """A value with the numbers of its tensors."""
+    if isinstance(value, Tensor):
+        return value.read()
+    if isinstance(value, dict):
+        return {key: _read(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_read(part) for part in value)
+    return value
+
+
+def _weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights to compose with: averaged ones, if there are any."""
+    weights = state["model"] if state["ema"] is None else state["ema"]
+    if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
+        raise CheckpointError("its weights are missing")
+    return weights
 
 
 def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
@@ -162,7 +181,7 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
     if path.is_dir():
         for name in (BEST, LAST):
             if (path / name).is_file():
-                return _ours(path / name)
+                return _of_state(_state(load_torch_file(path / name), path / name), path / name)
         if (path / MODEL_FILE).is_file():
             return _exported(path / MODEL_FILE)
     if path.suffix == ".onnx":
@@ -170,30 +189,44 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
         names = ", ".join(list_models())
         raise ModelError(f"{path} is not there: give a checkpoint, a model's folder, or one of {names}.")
-    return _ours(path) if path.is_file() and _says_format(path) else load_checkpoint(path)
+    if not path.is_file() or _is_archive(path):
+        return load_checkpoint(path)
+    value = load_torch_file(path)
+    if isinstance(value, dict) and "format" in value:
+        return _of_state(_state(value, path), path)
+    return lakhnes_checkpoint(value, path, path)
 
 
-def _says_format(path: Path) -> bool:
-    """Whether a file is a checkpoint of `lakhnes train`, of any version; told without reading its weights."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-            return FORMAT.split()[0].encode() in archive.read(name)
-    except (OSError, zipfile.BadZipFile, StopIteration):
-        return False
+def _is_archive(path: Path) -> bool:
+    """Whether a file is a tar, packed or not."""
+    with reading(path, CheckpointError, "Get it again."):
+        return tarfile.is_tarfile(path)
 
 
-def _ours(path: Path) -> Checkpoint:
-    state = read_checkpoint(path)
-    try:
-        vocabulary, timing = NAMED[state["events"]](), Timing(state["timing"])
-        provenance = str(state["provenance"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is broken: it lacks or has a wrong {error}.") from None
-    model = model_of(state, path)
-    if model.config.n_token != len(vocabulary):
-        raise CheckpointError(f"{path} has {model.config.n_token} tokens, but its events {len(vocabulary)}.")
-    return Checkpoint(model, vocabulary, path.name, _digest(path), timing, provenance)
+def _of_state(state: Mapping[str, Any], path: Path) -> Checkpoint:
+    with reading(path, CheckpointError, _STEP):
+        try:
+            return _checkpoint(state, path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} is broken: {error}. {_STEP}") from error
+
+
+def _checkpoint(state: Mapping[str, Any], path: Path) -> Checkpoint:
+    """The model with its averaged weights if it has any."""
+    events, timing, provenance = (state.get(name) for name in ("events", "timing", "provenance"))
+    if not isinstance(events, str) or events not in NAMED:
+        raise CheckpointError(f"its events are {shown(events)}")
+    if not isinstance(timing, str) or timing not in list(Timing):
+        raise CheckpointError(f"its timing is {shown(timing)}")
+    if not isinstance(provenance, str):
+        raise CheckpointError(f"its provenance is {shown(provenance)}")
+    config = config_of(state["model_config"])
+    vocabulary = NAMED[events]()
+    if config.n_token != len(vocabulary):
+        raise CheckpointError(f"it has {config.n_token} tokens, but its events {len(vocabulary)}")
+    model = model_of_weights(config, _weights(state), path.stat().st_size)
+    provenance = printable(provenance, _MAX_PROVENANCE)
+    return Checkpoint(model, vocabulary, path.name, _digest(path), Timing(timing), provenance)
 
 
 def _exported(path: Path) -> Checkpoint:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import lzma
-import math
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from lakhnes.export.archives import ShortHeaders
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
-from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
-from lakhnes.runtime.decode.recall import Recall
+from lakhnes.export.transformer_xl import TransformerXL
+from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
 from lakhnes.runtime.errors import CheckpointError
+from lakhnes.runtime.reading import reading
+from lakhnes.runtime.decode.recall import Recall
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
@@ -34,10 +33,12 @@ PUBLISHED = {
 }
 """SHA-256 of the archives that the LakhNES README lists, and their names there."""
 
-_MAX_ARCHIVE_BYTES = 2 << 30
-"""Unpacked size of an archive; the published ones have 170 MB."""
+_SPARE_BYTES = 64 << 20
+"""An archive may unpack to twice its size and so much more; the published ones unpack to 1.1 times."""
 
-_MAX_LAYERS = 256
+_MAX_VOCABULARY_BYTES = 1 << 20
+
+_STEP = "Give a LakhNES checkpoint: a folder with model.pt in it, or its archive, whole."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +76,47 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file() and not (path / "model.pt").is_file():
         raise CheckpointError(f"{path} has no model.pt; give the folder of a LakhNES checkpoint.")
     with _unpacked(path) as file:
-        root = load_torch_file(file, path)
-        if not isinstance(root, Record) or root.kind != "MemTransformerLM":
-            raise CheckpointError(
-                f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, ...)."
-            )
-        try:
-            model = _model(root)
-        except CheckpointError as error:
-            raise CheckpointError(f"{path} cannot be imported: {error}.") from None
-        except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"[:80]
-            raise CheckpointError(f"{path} is no model that the LakhNES code made ({reason}).") from None
-        vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token)
+        return lakhnes_checkpoint(load_torch_file(file, path), file, path)
+
+
+def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
+    """Make a checkpoint of what `load_torch_file` gave.
+
+    Args:
+        root: the model of the LakhNES code.
+        file: the `model.pt` that it is in.
+        path: what the user gave.
+
+    Raises:
+        CheckpointError: if it is broken, or of a kind that is not supported.
+    """
+    if not isinstance(root, Record) or root.kind != "MemTransformerLM":
+        raise CheckpointError(
+            f"{path} holds no whole model of the LakhNES code; save one with torch.save(model, ...)."
+        )
     source = path / "model.pt" if path.is_dir() else path
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    name = PUBLISHED.get(digest, source.name)
-    return Checkpoint(model, vocabulary, name, digest)
+    with reading(path, CheckpointError, "It is no model that the LakhNES code made."):
+        try:
+            model = _model(root, source.stat().st_size)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} cannot be imported: {error}.") from error
+        vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token)
+        with source.open("rb") as whole:
+            digest = hashlib.file_digest(whole, "sha256").hexdigest()
+    return Checkpoint(model, vocabulary, PUBLISHED.get(digest, source.name), digest)
 
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     """The `model.pt` of a folder, a file or an archive."""
-    if path.is_dir() or not tarfile.is_tarfile(path):
+    with reading(path, CheckpointError, _STEP):
+        packed = not path.is_dir() and tarfile.is_tarfile(path)
+    if not packed:
         yield path / "model.pt" if path.is_dir() else path
         return
     with tempfile.TemporaryDirectory() as folder:
-        try:
+        with reading(path, CheckpointError, "It is a broken archive; get it again."):
             _extract(path, Path(folder))
-        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-            raise CheckpointError(f"{path} is a broken archive ({error}); get it again.") from None
         if not Path(folder, "model.pt").is_file():
             raise CheckpointError(f"{path} has no model.pt in it; give an archive of a LakhNES checkpoint.")
         yield Path(folder, "model.pt")
@@ -112,12 +124,12 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpacks `model.pt` and `vocab.txt` of an archive, wherever they are in it."""
-    total = 0
-    with tarfile.open(path) as archive:
+    left = 2 * path.stat().st_size + _SPARE_BYTES
+    with tarfile.open(path, tarinfo=ShortHeaders) as archive:
         for member in archive:
-            total += member.size
-            if total > _MAX_ARCHIVE_BYTES:
-                raise CheckpointError(f"{path} is refused: it unpacks to more than any LakhNES model.")
+            left -= member.size
+            if left < 0:
+                raise CheckpointError(f"{path} is refused: it unpacks to far more than any LakhNES model.")
             name = Path(member.name).name
             content = archive.extractfile(member) if name in ("model.pt", "vocab.txt") else None
             if content is not None:
@@ -127,6 +139,8 @@ def _extract(path: Path, folder: Path) -> None:
 
 def _vocabulary(path: Path, n_token: int) -> Vocabulary:
     if path.is_file():
+        if path.stat().st_size > _MAX_VOCABULARY_BYTES:
+            raise CheckpointError(f"{path} is no vocabulary of TX1 or TX2 events: it is too long.")
         try:
             vocabulary = Vocabulary.from_text(path.read_text("utf-8-sig"))
         except ValueError as error:
@@ -159,58 +173,43 @@ _RENAMES = (
 """Names of LakhNES's parameters and ours."""
 
 
-def _model(root: Record) -> TransformerXL:
-    """The model with its weights; sizes are believed only where the weights have them.
+_SIZES = ("n_token", "n_layer", "n_head", "d_model", "d_head", "d_embed")
+
+
+def _model(root: Record, file_bytes: int) -> TransformerXL:
+    """The model with its weights.
 
     Raises:
         CheckpointError: for a variant that is not supported, or sizes that the weights do not have.
     """
     state = root.state
-    if state.get("sample_softmax", -1) > 0:
+    softmax, kind = state.get("sample_softmax", -1), state["attn_type"]
+    if type(softmax) is not int or softmax > 0:
         raise CheckpointError("it was trained with sampled softmax; only plain softmax is supported")
-    if state["attn_type"] != 0:
-        raise CheckpointError(f"it has attention type {state['attn_type']!r:.20}; only type 0 is supported")
-    if _child(root, "crit").state["n_clusters"] != 0 or _child(root, "word_emb").state["div_val"] != 1:
+    if type(kind) is not int or kind != 0:
+        raise CheckpointError(f"it has attention type {shown(kind)}; only type 0 is supported")
+    clusters, divisor = _child(root, "crit").state["n_clusters"], _child(root, "word_emb").state["div_val"]
+    if type(clusters) is not int or clusters != 0 or type(divisor) is not int or divisor != 1:
         raise CheckpointError("it has an adaptive softmax; only plain softmax is supported")
-    tensors = dict(_parameters(root))
-    numel = sum(math.prod(tensor.size) for tensor in tensors.values())
-    if numel > 2 * sum(
-        storage.numel for storage in {id(t.storage): t.storage for t in tensors.values()}.values()
-    ):
-        raise CheckpointError("its weights are views of each other")
-    weights = {name: np.array(tensor.array(), np.float32) for name, tensor in tensors.items()}
-    layers = _child(root, "layers").state["_modules"]
-    embedding = weights["embedding.weight"]
-    config = TransformerXLConfig(
-        **{name: _size(state, name) for name in ("n_token", "n_layer", "n_head", "d_model", "d_head")},
-        d_inner=len(weights["layers.0.feed_forward.wide.weight"]),
-        d_embed=_size(state, "d_embed"),
-        pre_lnorm=_child(root, "layers", "0", "dec_attn").state.get("pre_lnorm") is True,
-        clamp_len=int(state.get("clamp_len", -1)),
-        same_length=state.get("same_length") is True,
-        tie_embedding=np.array_equal(embedding, weights["output.weight"]),
+    weights = dict(_parameters(root))
+    check_memory(weights.values(), file_bytes, torch.float32)
+    embedding, output = weights["embedding.weight"], weights["output.weight"]
+    config = config_of(
+        {name: state[name] for name in _SIZES}
+        | {
+            "d_inner": weights["layers.0.feed_forward.wide.weight"].size[0],
+            "pre_lnorm": _child(root, "layers", "0", "dec_attn").state.get("pre_lnorm") is True,
+            "clamp_len": state.get("clamp_len", -1),
+            "same_length": state.get("same_length") is True,
+            "tie_embedding": embedding.size == output.size and _same(embedding, output),
+        }
     )
-    qkv = weights["layers.0.attention.qkv.weight"].shape
-    if (
-        len(layers) != config.n_layer
-        or config.n_layer > _MAX_LAYERS
-        or embedding.shape != (config.n_token, config.d_embed)
-        or qkv != (3 * config.n_head * config.d_head, config.d_model)
-    ):
-        raise CheckpointError("its weights do not fit its sizes")
-    model = TransformerXL(config)
-    try:
-        model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
-    except RuntimeError:
-        raise CheckpointError("its weights do not fit its sizes") from None
-    return model.eval()
+    return model_of_weights(config, weights, file_bytes)
 
 
-def _size(state: dict[str, Any], name: str) -> int:
-    value = state[name]
-    if type(value) is not int or not 0 < value < 1 << 20:
-        raise CheckpointError(f"its {name} is {value!r:.20}")
-    return value
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two weights of one size have the same numbers."""
+    return one.place == other.place or torch.equal(one.read(torch.float32), other.read(torch.float32))
 
 
 def _child(module: Record, *names: str) -> Record:

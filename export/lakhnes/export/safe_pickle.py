@@ -2,7 +2,9 @@
 
 A pickle is a program for a small stack machine, and Python's machine lets it import any module and call any
 function. This one knows the instructions that `torch.save` writes, makes nothing but numbers, strings, plain
-containers, tensors and inert records of modules, and never imports. A file that wants more is refused.
+containers, tensors and inert records of modules, and never imports. A file that wants more is refused, and so
+is one whose values have no end when they are written out. The numbers of a tensor stay in the file until
+somebody asks for them.
 
 Source: `torch/serialization.py` for the two containers: the zip of torch 1.6 and later, and the sequence of
 pickles before it. `pickletools` for the instructions.
@@ -19,31 +21,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from lakhnes.export.archives import open_zip
 from lakhnes.runtime.errors import CheckpointError
+from lakhnes.runtime.reading import reading, reason_of
 
-Array = NDArray[Any]
+MAX_INSTRUCTIONS = 500_000
+"""The program of a whole model has some 10,000, of a run with its optimizer some 50,000."""
 
-MAX_INSTRUCTIONS = 2_000_000
-"""The program of a whole model has some 10,000."""
-
-MAX_PICKLE_BYTES = 64 << 20
+MAX_PICKLE_BYTES = 8 << 20
 """The program of a whole model is some 100 KB."""
 
+_MAX_VALUES = 500_000
+_MAX_DEPTH = 48
+"""So many values a program may give, written out, and so deep inside each other; a model of LakhNES has some
+10,000 and is 30 deep."""
+
+_MAX_RANK = 8
+
 _DTYPES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "<?",
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }
+
+_PIECE = 1 << 20
+"""Numbers of a tensor that are read at once."""
 
 _MODULE_SOURCES = ("mem_transformer", "proj_adaptive_softmax")
 """Modules of the LakhNES code whose classes a model is made of, under whatever package."""
@@ -79,37 +90,67 @@ class _Name:
 
 @dataclass(slots=True, eq=False)
 class _Storage:
-    """The raw numbers of one or more tensors; they are read after the program has run."""
+    """The raw numbers of one or more tensors."""
 
-    dtype: str
+    dtype: torch.dtype
     numel: int
-    values: Array | None = None
+    path: Path | None = None
+    """File that holds them; None while the program runs."""
+    start: int = 0
+    """Their first byte in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A view into a storage."""
+    """A tensor whose numbers lie one after the other in a file."""
 
     storage: _Storage
     offset: int
+    """Its first number in the storage."""
     size: tuple[int, ...]
-    stride: tuple[int, ...]
 
-    def array(self) -> Array:
-        """The numbers.
+    @property
+    def dtype(self) -> torch.dtype:
+        """Kind of its numbers."""
+        return self.storage.dtype
+
+    @property
+    def numel(self) -> int:
+        """How many numbers it has; the file has as many."""
+        return math.prod(self.size)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """What two tensors over the same numbers have in common."""
+        return id(self.storage), self.offset, self.numel
+
+    def read(self, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Read the numbers, piece by piece.
+
+        Args:
+            dtype: kind of the result; as in the file without it.
 
         Raises:
-            CheckpointError: if the view reaches beyond its storage, or the storage is missing.
+            CheckpointError: if the file became shorter meanwhile.
+            OSError: if it cannot be opened any more.
         """
-        values = self.storage.values
-        if values is None:
-            raise CheckpointError("the numbers of a tensor are missing")
-        numel = math.prod(self.size, start=1)
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
-        if numel > len(values) or (numel and last >= len(values)):
-            raise CheckpointError("a tensor reaches beyond its storage")
-        strides = [step * values.itemsize for step in self.stride]
-        return np.lib.stride_tricks.as_strided(values[self.offset :], self.size, strides, writeable=False)
+        numbers = torch.empty(self.numel, dtype=dtype or self.dtype)
+        item = self.dtype.itemsize
+        with _path(self.storage).open("rb") as file:
+            file.seek(self.storage.start + self.offset * item)
+            for begin in range(0, self.numel, _PIECE):
+                count = min(_PIECE, self.numel - begin)
+                raw = bytearray(file.read(count * item))
+                if len(raw) < count * item:
+                    raise CheckpointError("it is cut off in the middle")
+                numbers[begin : begin + count] = torch.frombuffer(raw, dtype=self.dtype)
+        return numbers.view(self.size)
+
+
+def _path(storage: _Storage) -> Path:
+    if storage.path is None:
+        raise CheckpointError("the numbers of a tensor are missing")
+    return storage.path
 
 
 class _Machine:
@@ -183,10 +224,7 @@ class _Machine:
                 "_rebuild_tensor" | "_rebuild_tensor_v2",
                 (_Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_),
             ):
-                numbers = (offset, *size, *stride)
-                if len(size) != len(stride) or not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers):
-                    raise CheckpointError("it has a tensor of a broken shape")
-                self._push(Tensor(storage, offset, size, stride))
+                self._push(_tensor(storage, offset, size, stride))
             case (("set" | "_get_thnn_function_backend"), _):
                 self._push(Record(function.name))
             case _:
@@ -200,9 +238,10 @@ class _Machine:
 
     def _build(self, _: object) -> None:
         target, state = self._pop(2)
-        if not isinstance(target, Record) or not isinstance(state, dict):
+        if not isinstance(target, Record | dict) or not isinstance(state, dict):
             raise CheckpointError("it sets the state of what has none")
-        target.state = state
+        if isinstance(target, Record):
+            target.state = state  # that of a dictionary, versions of its modules, says nothing to us
         self._push(target)
 
     def _set_items(self, items: list[Any]) -> None:
@@ -224,6 +263,23 @@ class _Machine:
 
     def _get(self, place: int) -> None:
         self._push(self._memo[place])
+
+
+def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> Tensor:
+    """A tensor, if its numbers are inside its storage, one after the other."""
+    numbers = (offset, *size, *stride)
+    if len(size) != len(stride) or not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers):
+        raise CheckpointError("it has a tensor of a broken shape")
+    if len(size) > _MAX_RANK:
+        raise CheckpointError(f"it has a tensor of {len(size)} dimensions")
+    step = 1
+    for length, found in zip(reversed(size), reversed(stride), strict=True):
+        if length > 1 and found != step:
+            raise CheckpointError("it has a tensor whose numbers do not lie one after the other")
+        step *= length
+    if offset + step > storage.numel:
+        raise CheckpointError("a tensor reaches beyond its storage")
+    return Tensor(storage, offset, size)
 
 
 def _constant(_: _Machine, __: object) -> None:
@@ -265,71 +321,110 @@ def _run(file: BinaryIO) -> tuple[Any, dict[str, _Storage]]:
     """Runs one program; returns its value and the storages that it names."""
     machine = _Machine()
     try:
-        return machine.run(file), machine.storages
-    except (ValueError, LookupError, UnicodeError, OverflowError, TypeError) as error:
-        raise CheckpointError(f"its pickle is broken ({type(error).__name__})") from None
+        value = machine.run(file)
+    except CheckpointError:
+        raise
+    except Exception as error:  # pickletools and the stack raise many kinds for a broken program
+        raise CheckpointError(f"its pickle is broken ({type(error).__name__})") from error
+    _check_end(value)
+    return value, machine.storages
+
+
+def _check_end(value: Any) -> None:
+    """Refuses a value that is endless when written out: it holds itself, or a part very often."""
+    count, waiting = 0, [(value, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        count += 1
+        if isinstance(part, Record):
+            part = part.state
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list | tuple) else ()
+        if depth > _MAX_DEPTH or count + len(waiting) + len(inner) > _MAX_VALUES:
+            raise CheckpointError("its values are inside each other without end")
+        waiting += [(one, depth + 1) for one in inner]
 
 
 def load_torch_file(path: Path, source: Path | None = None) -> Any:
     """Loads what `torch.save` wrote, in either container.
 
     Args:
-        path: the file.
+        path: the file. It must stay while the numbers of tensors are read.
         source: its name in errors, where it was unpacked from another.
 
     Returns:
         Numbers, strings, plain containers, `Tensor`s for tensors and parameters, `Record`s for modules. All
-        of it is what the file says, and nothing of it has been checked.
+        of it is what the file says; checked is only that it ends, and that the file has the numbers.
 
     Raises:
         CheckpointError: if the file is broken, or names anything but tensors, containers and the modules of
             a LakhNES model. Nothing that it names has run.
-        OSError: if it cannot be opened.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            return _load_zip(path)
-        with path.open("rb") as file:
-            return _load_legacy(file, path.stat().st_size)
-    except CheckpointError as error:
-        reason = str(error)
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        EOFError,
-    ) as error:
-        reason = f"its zip container is broken ({error})"
+    source = source or path
+    step = "Give a checkpoint of `lakhnes train` or of the LakhNES code, whole."
+    with reading(source, CheckpointError, step):
+        is_zip = zipfile.is_zipfile(path)
+        try:
+            return _load_zip(path) if is_zip else _load_legacy(path)
+        except CheckpointError as error:
+            reason = str(error)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            reason = f"its zip container is broken ({reason_of(error)})"
     raise CheckpointError(
-        f"{source or path} is refused: {reason}. Only checkpoints of the LakhNES code can be imported."
+        f"{source} is refused: {reason}. Only checkpoints of lakhnes and of the LakhNES code can be read."
     )
 
 
 def _load_zip(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
         total = sum(entry.file_size for entry in archive.infolist())
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+        if any(entry.flag_bits & 1 for entry in archive.infolist()):
+            raise CheckpointError("its zip container is encrypted")
         if not stored or total > path.stat().st_size:
             raise CheckpointError("its zip container is compressed, as torch never leaves it")
         if "data.pkl" not in entries or entries["data.pkl"].file_size > MAX_PICKLE_BYTES:
             raise CheckpointError("its zip container holds no model")
-        if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
+        if "byteorder" in entries and _begin(archive, entries["byteorder"]) != b"little":
             raise CheckpointError("it was saved on a big-endian machine")
         value, storages = _run(io.BytesIO(archive.read(entries["data.pkl"])))
         for key, storage in storages.items():
             if f"data/{key}" not in entries:
                 raise CheckpointError("the numbers of a tensor are missing")
-            storage.values = _numbers(storage, archive.read(entries[f"data/{key}"]))
+            entry = entries[f"data/{key}"]
+            if entry.file_size < storage.numel * storage.dtype.itemsize:
+                raise CheckpointError("it is cut off in the middle")
+            with archive.open(entry) as numbers:
+                storage.path, storage.start = path, _data_start(path, entry)
+                while numbers.read(_PIECE):  # for its checksum
+                    pass
     return value
+
+
+def _begin(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    with archive.open(entry) as file:
+        return file.read(16)
+
+
+def _data_start(path: Path, entry: zipfile.ZipInfo) -> int:
+    """Where the bytes of an uncompressed member begin, by the header before them."""
+    with path.open("rb") as file:
+        file.seek(entry.header_offset)
+        header = file.read(30)
+    name, extra = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
+    return entry.header_offset + len(header) + name + extra
 
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
-def _load_legacy(file: BinaryIO, size: int) -> Any:
+def _load_legacy(path: Path) -> Any:
     """Magic, version, machine, model and storage keys, a pickle each; then the numbers."""
+    size = path.stat().st_size
+    with path.open("rb") as whole:
+        file = io.BytesIO(whole.read(MAX_PICKLE_BYTES))
     if _run(file)[0] != _LEGACY_MAGIC:
         raise CheckpointError("it is no torch.save file")
     _run(file)
@@ -340,22 +435,14 @@ def _load_legacy(file: BinaryIO, size: int) -> Any:
     keys = _run(file)[0]
     if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
         raise CheckpointError("its list of storages is broken")
-    for key in keys:
-        storage = storages[key]
-        n_bytes = storage.numel * _item_size(storage)
-        if int.from_bytes(file.read(8), "little") != storage.numel or n_bytes > size:
-            raise CheckpointError("it is cut off in the middle")
-        storage.values = _numbers(storage, file.read(n_bytes))
+    place = file.tell()
+    with path.open("rb") as whole:
+        for key in keys:
+            storage = storages[key]
+            whole.seek(place)
+            count = int.from_bytes(whole.read(8), "little")
+            storage.path, storage.start = path, place + 8
+            place += 8 + storage.numel * storage.dtype.itemsize
+            if count != storage.numel or place > size:
+                raise CheckpointError("it is cut off in the middle")
     return value
-
-
-def _item_size(storage: _Storage) -> int:
-    return 2 if storage.dtype == "bfloat16" else np.dtype(storage.dtype).itemsize
-
-
-def _numbers(storage: _Storage, raw: bytes) -> Array:
-    if len(raw) < storage.numel * _item_size(storage):
-        raise CheckpointError("it is cut off in the middle")
-    if storage.dtype == "bfloat16":
-        return (np.frombuffer(raw, "<u2", storage.numel).astype("<u4") << 16).view("<f4")
-    return np.frombuffer(raw, storage.dtype, storage.numel)

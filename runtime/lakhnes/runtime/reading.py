@@ -48,8 +48,9 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = " ".join(str(error).split())
-    if isinstance(error, KeyError):
-        said = f"{said} is missing"
+    if isinstance(error, KeyError) and error.args:  # a key, or a library's sentence in quotes
+        key = str(error.args[0])
+        said = " ".join(key.split()) if " " in key else f"{said} is missing"
     if len(said) > _MAX_REASON:
         said = f"{said[:_MAX_REASON]}.."
     return said.rstrip(".") or type(error).__name__
