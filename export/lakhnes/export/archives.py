@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 _MAX_DIRECTORY_BYTES = 2 << 20
 """Directory of a zip that holds arrays or tensors; one that torch wrote has some 100 bytes a tensor."""
@@ -26,31 +29,100 @@ _LONG_HEADERS = (
 """Kinds of tar members whose content is read whole, as more about the next member."""
 
 
+_COMPRESSED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
+    (b"\x1f\x8b", lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file))),
+    (b"BZh", lambda file: cast(BinaryIO, bz2.BZ2File(file))),
+    (b"\xfd7zXZ\0", lambda file: cast(BinaryIO, lzma.LZMAFile(file))),  # noqa: SIM115, of an open file
+)
+"""First bytes of compressed files, and what unpacks them."""
+
+
 class _Sips(io.BufferedReader):
-    """A file that is read in small pieces only; zipfile reads a directory at once."""
+    """A file of which one call reads so much at most; zipfile reads a directory at once."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(io.FileIO(path))
+        self._most = most
 
     def read(self, size: int | None = -1, /) -> bytes:
-        most = _MAX_DIRECTORY_BYTES + 1
-        data = super().read(most if size is None or size < 0 else min(size, most))
-        if len(data) == most:
+        beyond = self._most + 1
+        data = super().read(beyond if size is None or size < 0 else min(size, beyond))
+        if len(data) == beyond:
             raise zipfile.BadZipFile("its directory is too long")
         return data
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip of a few thousand members at most; read them in pieces of 2 MiB at most.
+def open_zip(path: Path, directory_bytes: int = _MAX_DIRECTORY_BYTES) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; its members are read in pieces that are not longer than its directory may be.
+
+    Args:
+        path: the file.
+        directory_bytes: longest directory; each of its members takes 50 or more.
 
     Raises:
         zipfile.BadZipFile: if it is none, or its directory is longer.
         OSError: if it cannot be opened.
     """
-    with _Sips(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+    with _Sips(path, directory_bytes) as file, zipfile.ZipFile(file) as archive:
         yield archive
 
 
-class ShortHeaders(tarfile.TarInfo):
-    """A member of a tar whose headers are short: `tarfile.open(..., tarinfo=ShortHeaders)`."""
+def is_tar(path: Path) -> bool:
+    """Tell whether a file looks like a tar, packed or not, by its first bytes or its ending."""
+    with path.open("rb") as file:
+        head = file.read(262)
+    return (
+        path.suffix == ".tar"
+        or head[257:] == b"ustar"
+        or any(head.startswith(mark) for mark, _ in _COMPRESSED)
+    )
+
+
+@contextmanager
+def open_tar(path: Path, most: int) -> Iterator[tuple[tarfile.TarFile, Callable[[], int]]]:
+    """Open a tar, packed or not, to be read from its start to its end.
+
+    Args:
+        path: the file.
+        most: bytes that it may unpack to.
+
+    Returns:
+        The archive, and what tells how many bytes of the file were read.
+
+    Raises:
+        tarfile.TarError: if it is none; reading raises many other kinds too.
+        OSError: if it cannot be opened.
+    """
+    with path.open("rb") as raw:
+        head = raw.peek(6)
+        unpack = next((opened for mark, opened in _COMPRESSED if head.startswith(mark)), None)
+        limited = cast(BinaryIO, _Limited(unpack(raw) if unpack else raw, most))
+        with tarfile.open(fileobj=limited, mode="r:", tarinfo=_ShortHeaders) as archive:
+            yield archive, raw.tell
+
+
+class _Limited:
+    """A file of which only so many bytes are read, whatever it unpacks to."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._most = file, most
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, self._most + 1) if size >= 0 else self._most + 1)
+        if self._file.tell() > self._most:
+            raise tarfile.ReadError("it unpacks to far more than it is")
+        return data
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if whence == 0 and place > self._most:
+            raise tarfile.ReadError("it unpacks to far more than it is")
+        return self._file.seek(place, whence)
+
+
+class _ShortHeaders(tarfile.TarInfo):
+    """A member of a tar whose headers are short."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

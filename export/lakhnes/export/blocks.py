@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import zipfile
+import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lakhnes.export.arrays import read_arrays
 from lakhnes.export.songs import FileSongs, Song
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
+
+_KINDS = {
+    "digest": "|u1",
+    **dict.fromkeys(("names", "contents", "problems", "song_names", "song_contents"), "U"),
+    **dict.fromkeys(("file_of_song", "notes", "offsets"), "<i8"),
+    "seconds": "<f8",
+    "tokens": "<u2",
+}
+"""The arrays of a block; `notes` has four numbers for each song."""
 
 
 def write_block(path: Path, digest: bytes, files: Sequence[FileSongs]) -> None:
@@ -38,7 +51,7 @@ def write_block(path: Path, digest: bytes, files: Sequence[FileSongs]) -> None:
         "song_names": np.array([song.name for _, song in songs], np.str_),
         "song_contents": np.array([song.content.hex() for _, song in songs], np.str_),
         "seconds": np.array([song.seconds for _, song in songs], np.float64),
-        "notes": np.array([song.notes for _, song in songs], np.int64).reshape(-1, 4),
+        "notes": np.array([song.notes for _, song in songs], np.int64).reshape(-1),
         "tokens": np.concatenate([np.zeros(0, np.uint16), *tokens]),
         "offsets": np.cumsum([0, *map(len, tokens)], dtype=np.int64),
     }
@@ -49,13 +62,15 @@ def _save(file: BinaryIO, arrays: dict[str, Any]) -> None:
     np.savez(file, **arrays)
 
 
-def is_kept(path: Path, digest: bytes) -> bool:
-    """Whether the file is there and of a block with this hash."""
+def kept_block(path: Path, digest: bytes) -> list[FileSongs] | None:
+    """What a block of files gave, if its file is there, whole and of a block with this hash."""
+    if not path.is_file():
+        return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return bool(arrays["digest"].tobytes() == digest)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return False
+        found, files = _read(path)
+    except DataError:  # whatever broke it, the block is made again
+        return None
+    return files if found == digest else None
 
 
 def read_block(path: Path) -> list[FileSongs]:
@@ -64,28 +79,49 @@ def read_block(path: Path) -> list[FileSongs]:
     Raises:
         DataError: if its file is broken.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            kept = {name: arrays[name] for name in arrays.files}
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[bytes, list[FileSongs]]:
+    """The hash of a block, and what its files gave."""
+    with reading(path, DataError, "Remove it and run the same command again."):
+        kept = read_arrays(path, _KINDS)
+        plain = {name: array.tolist() for name, array in kept.items() if name not in ("digest", "tokens")}
+        _check(plain, len(kept["tokens"]))
         songs: dict[int, tuple[Song, ...]] = {}
-        places = enumerate(kept["file_of_song"].tolist())
-        for place, group in groupby(places, lambda pair: pair[1]):
-            songs[place] = tuple(_song(kept, number) for number, _ in group)
-        files = zip(kept["names"].tolist(), kept["contents"].tolist(), kept["problems"].tolist(), strict=True)
-        return [
-            FileSongs(name, bytes.fromhex(content), songs.get(place, ()), problem)
+        for place, group in groupby(enumerate(plain["file_of_song"]), lambda pair: pair[1]):
+            songs[place] = tuple(_song(plain, kept["tokens"], number) for number, _ in group)
+        files = zip(plain["names"], plain["contents"], plain["problems"], strict=True)
+        return kept["digest"].tobytes(), [
+            FileSongs(printable(name), bytes.fromhex(content), songs.get(place, ()), printable(problem))
             for place, (name, content, problem) in enumerate(files)
         ]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is broken ({error}). Remove it and run the same command again.") from None
 
 
-def _song(kept: dict[str, Any], number: int) -> Song:
-    start, end = kept["offsets"][number : number + 2]
+def _check(plain: dict[str, list[Any]], n_tokens: int) -> None:
+    """Refuses lists that do not fit together."""
+    n_songs, offsets, places = len(plain["seconds"]), plain["offsets"], plain["file_of_song"]
+    fits = (
+        {len(plain[name]) for name in ("song_names", "song_contents", "file_of_song")} == {n_songs}
+        and len(plain["notes"]) == 4 * n_songs
+        and len(offsets) == n_songs + 1
+        and (offsets[0], offsets[-1]) == (0, n_tokens)
+        and all(one <= two for one, two in pairwise(offsets))
+        and all(one <= two for one, two in pairwise(places))
+        and all(0 <= place < len(plain["names"]) for place in places)
+        and all(0 <= seconds < math.inf for seconds in plain["seconds"])
+        and all(0 <= count <= n_tokens for count in plain["notes"])
+    )
+    if not fits:
+        raise ValueError("its arrays do not fit together")
+
+
+def _song(plain: dict[str, list[Any]], tokens: NDArray[np.uint16], number: int) -> Song:
+    first, second, third, fourth = plain["notes"][4 * number : 4 * number + 4]
     return Song(
-        str(kept["song_names"][number]),
-        kept["tokens"][start:end],
-        float(kept["seconds"][number]),
-        tuple(kept["notes"][number].tolist()),
-        bytes.fromhex(kept["song_contents"][number]),
+        printable(plain["song_names"][number]),
+        tokens[plain["offsets"][number] : plain["offsets"][number + 1]],
+        plain["seconds"][number],
+        (first, second, third, fourth),
+        bytes.fromhex(plain["song_contents"][number]),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
+from lakhnes.export.archives import is_tar
 from lakhnes.export.lakhnes_checkpoint import Checkpoint, lakhnes_checkpoint, load_checkpoint
 from lakhnes.export.safe_pickle import Tensor, load_torch_file
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
@@ -200,7 +200,7 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
 def _is_archive(path: Path) -> bool:
     """Whether a file is a tar, packed or not."""
     with reading(path, CheckpointError, "Get it again."):
-        return tarfile.is_tarfile(path)
+        return is_tar(path)
 
 
 def _of_state(state: Mapping[str, Any], path: Path) -> Checkpoint:

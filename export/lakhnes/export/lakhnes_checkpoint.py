@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lakhnes.export.archives import ShortHeaders
+from lakhnes.export.archives import is_tar, open_tar
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
@@ -110,7 +109,7 @@ def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
 def _unpacked(path: Path) -> Iterator[Path]:
     """The `model.pt` of a folder, a file or an archive."""
     with reading(path, CheckpointError, _STEP):
-        packed = not path.is_dir() and tarfile.is_tarfile(path)
+        packed = not path.is_dir() and is_tar(path)
     if not packed:
         yield path / "model.pt" if path.is_dir() else path
         return
@@ -124,12 +123,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
 def _extract(path: Path, folder: Path) -> None:
     """Unpacks `model.pt` and `vocab.txt` of an archive, wherever they are in it."""
-    left = 2 * path.stat().st_size + _SPARE_BYTES
-    with tarfile.open(path, tarinfo=ShortHeaders) as archive:
+    with open_tar(path, 2 * path.stat().st_size + _SPARE_BYTES) as (archive, _):
         for member in archive:
-            left -= member.size
-            if left < 0:
-                raise CheckpointError(f"{path} is refused: it unpacks to far more than any LakhNES model.")
             name = Path(member.name).name
             content = archive.extractfile(member) if name in ("model.pt", "vocab.txt") else None
             if content is not None:

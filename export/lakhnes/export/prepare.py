@@ -16,7 +16,7 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
-from lakhnes.export.blocks import is_kept, read_block, write_block
+from lakhnes.export.blocks import kept_block, read_block, write_block
 from lakhnes.export.cluster import Executor
 from lakhnes.export.prepared import (
     INFO_FILE,
@@ -183,8 +183,8 @@ def _make_blocks(
             digest = _digest(items, recipe)
             path = unfinished / _block_name(number)
             n_blocks = number + 1
-            if is_kept(path, digest):
-                tell(read_block(path))
+            if (kept := kept_block(path, digest)) is not None:
+                tell(kept)
             else:
                 out.append((number, digest))
                 yield items, recipe

@@ -11,8 +11,7 @@ A song is what `Codec.encode` says: without `<S>`, with the waits at its ends.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,12 +21,15 @@ from typing import Any, BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.export.arrays import read_arrays
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import SAMPLE_RATE
 from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 FORMAT = 1
 """Version of the folder's layout."""
@@ -42,6 +44,9 @@ SHARD_TOKENS = 1_000_000
 """A shard is full when it holds so many tokens."""
 
 _AGAIN = "prepare it again with `lakhnes prepare`"
+_STEP = "Prepare it again with `lakhnes prepare`."
+
+_MAX_INFO_BYTES = 4 << 20
 
 
 class Songs(Sequence[NDArray[np.uint16]]):
@@ -154,15 +159,37 @@ def open_prepared(folder: Path) -> PreparedData:
             f"{folder} has no {INFO_FILE}: it is no prepared data, or its preparation was interrupted. "
             "Run `lakhnes prepare` (again) to make it."
         )
-    try:
+    with reading(path, DataError, _STEP):
+        if path.stat().st_size > _MAX_INFO_BYTES:
+            raise ValueError("it is too long")
         info = json.loads(path.read_text("utf-8"))
         if info["format"] != FORMAT:
-            raise DataError(f"{path} is of format {info['format']}, not {FORMAT}; {_AGAIN}.")
-        codec = make_codec(NAMED[info["events"]](), Timing(info["timing"]))
-        splits = {str(name): SplitInfo(**split) for name, split in info["splits"].items()}
-        return PreparedData(folder, codec, splits, dict(info["options"]), str(info["created_by"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read ({type(error).__name__}: {error}); {_AGAIN}.") from None
+            raise DataError(f"{path} is of format {str(info['format'])[:20]}, not {FORMAT}; {_AGAIN}.")
+        events, timing, made_by = (_text(info[name]) for name in ("events", "timing", "created_by"))
+        codec = make_codec(NAMED[events](), Timing(timing))
+        splits = {_text(name): _split(plain) for name, plain in info["splits"].items()}
+        return PreparedData(folder, codec, splits, dict(info["options"]), made_by)
+
+
+def _split(plain: Mapping[str, Any]) -> SplitInfo:
+    """What `info.json` says of a split, each value of its kind."""
+    split = SplitInfo(**plain)
+    counts = [split.songs, split.tokens, *split.notes.values()]
+    names = [_text(name) for name in (*split.notes, *split.shards)]
+    if not all(type(count) is int and 0 <= count < 1 << 60 for count in counts):
+        raise ValueError("a number of songs, tokens or notes is none")
+    if type(split.seconds) not in (int, float) or not 0 <= split.seconds < math.inf:
+        raise ValueError("a number of seconds is none")
+    if not isinstance(split.shards, list) or any(Path(name).name != name for name in names):
+        raise ValueError("a shard is no file of this folder")
+    return split
+
+
+def _text(value: object) -> str:
+    """A short text, fit to print."""
+    if not isinstance(value, str) or not printable(value) == value or len(value) > 200:
+        raise ValueError("a name is no text")
+    return value
 
 
 def read_shard(path: Path) -> Songs:
@@ -171,25 +198,20 @@ def read_shard(path: Path) -> Songs:
     Raises:
         DataError: if it is not there or broken.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            tokens, offsets, names = arrays["tokens"], arrays["offsets"], arrays["names"]
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there; {_AGAIN}.") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is broken ({error}); {_AGAIN}.") from None
+    if not path.exists():
+        raise DataError(f"{path} is not there; {_AGAIN}.")
+    with reading(path, DataError, _STEP):
+        arrays = read_arrays(path, {"tokens": "<u2", "offsets": "<i8", "names": "U"})
+        tokens, offsets, names = (arrays[name] for name in ("tokens", "offsets", "names"))
     fits = (
-        tokens.dtype == np.uint16
-        and offsets.dtype == np.int64
-        and tokens.ndim == offsets.ndim == names.ndim == 1
-        and len(offsets) == len(names) + 1
+        len(offsets) == len(names) + 1
         and offsets[0] == 0
         and offsets[-1] == len(tokens)
-        and bool((np.diff(offsets) >= 0).all())
+        and bool((offsets[1:] >= offsets[:-1]).all())
     )
     if not fits:
         raise DataError(f"{path} is broken (its arrays do not fit together); {_AGAIN}.")
-    return Songs(tokens, offsets, names.tolist())
+    return Songs(tokens, offsets, [printable(name) for name in names.tolist()])
 
 
 class ShardWriter:

@@ -23,6 +23,8 @@ from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.texts import score_from_text
 from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.music.vocabulary import NAMED
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reason_of
 from lakhnes.runtime.time.tempo import SURE, track_beats
 
 ADAPTATIONS = ("better", "seed")
@@ -33,6 +35,9 @@ _FEWEST_BARS = 4
 
 _ON_GRID = 0.7
 """Least fraction of onsets on subdivisions of the beat, for songs in bars."""
+
+_MAX_PROBLEM = 300
+"""Characters of why a file gave no song."""
 
 _SAME_TIME = 882
 """Onsets this many samples apart are the same when songs are compared: 20 ms."""
@@ -124,13 +129,11 @@ def songs_of_file(item: Item, recipe: Recipe) -> FileSongs:
         if item.problem:
             raise UnfitError(item.problem)
         return FileSongs(item.name, content, _songs(item, recipe, content))
-    except MemoryError:
-        raise
     except (UnfitError, BrokenFileError, LakhnesError) as error:
         problem = str(error).removeprefix(f"{item.name}: ").rstrip(".")
     except Exception as error:  # one odd file of 170,000 must not end the rest; it is listed with the others
-        problem = f"it cannot be read ({type(error).__name__}: {error})"
-    return FileSongs(item.name, content, problem=" ".join(problem.split()))
+        problem = f"it cannot be read ({type(error).__name__}: {reason_of(error)})"
+    return FileSongs(item.name, content, problem=printable(problem, _MAX_PROBLEM))
 
 
 def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:

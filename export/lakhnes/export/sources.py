@@ -6,17 +6,18 @@ tar's as they are packed.
 
 from __future__ import annotations
 
-import lzma
 import os
 import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from lakhnes.export.archives import open_tar, open_zip
 from lakhnes.runtime.errors import DataError
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reason_of
 
 MIDI_ENDINGS = (".mid", ".midi", ".rmi", ".kar")
 TEXT_ENDINGS = (".tx1.txt", ".tx2.txt", ".tx1", ".tx2")
@@ -27,17 +28,15 @@ MAX_FILE_BYTES = 8 << 20
 """Larger files are passed over: no song is so long, and memory stays small."""
 
 _MUSIC = (*MIDI_ENDINGS, *TEXT_ENDINGS)
-_BROKEN = (
-    OSError,
-    EOFError,
-    RuntimeError,  # an encrypted member of a zip
-    ValueError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    lzma.LZMAError,
-    zlib.error,
-)
+
+_MOST_TIMES, _SPARE_BYTES = 100, 64 << 20
+"""A tar may unpack to so many times its size and so much more; music in it is packed to a tenth at best."""
+
+_MAX_DIRECTORY_BYTES = 32 << 20
+"""Longest directory of a zip, of some 300,000 files."""
+
+_PIECE = 4096
+"""Bytes that are unpacked at once; more of some compressions may be hundreds of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +117,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _shown(name: str) -> str:
-    """A name that can be written as UTF-8 on one line."""
-    clean = name.encode("utf-8", "backslashreplace").decode()
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in clean)
-
-
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
     """A file itself, or all files below a folder by name, with their paths inside it."""
     if not path.is_dir():
-        yield path, _shown(path.name)
+        yield path, printable(path.name)
         return
     folders: list[tuple[Path, str, tuple[str, ...]]] = [(path, "", (os.path.realpath(path),))]
     while folders:
@@ -145,7 +138,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
                 if real not in above:  # a link to a folder that it lies in would never end
                     below.append((Path(entry.path), f"{before}{entry.name}/", (*above, real)))
             else:
-                yield Path(entry.path), _shown(before + entry.name)
+                yield Path(entry.path), printable(before + entry.name)
         folders += reversed(below)
 
 
@@ -160,10 +153,12 @@ def _plain(path: Path, name: str) -> Item:
 
 
 def _read(file: IO[bytes], name: str) -> Item:
-    data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        return Item(name, problem=f"larger than {MAX_FILE_BYTES >> 20} MB")
-    return Item(name, data)
+    data = bytearray()
+    while piece := file.read(_PIECE):
+        data += piece
+        if len(data) > MAX_FILE_BYTES:
+            return Item(name, problem=f"larger than {MAX_FILE_BYTES >> 20} MB")
+    return Item(name, bytes(data))
 
 
 def _is_music(name: str) -> bool:
@@ -174,43 +169,50 @@ def _is_music(name: str) -> bool:
 def _zipped(path: Path, before: str) -> Iterator[tuple[Item, int]]:
     """The files of a zip, with how many of its bytes were read."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path, _MAX_DIRECTORY_BYTES) as archive:
             place = 0
             for member in sorted(archive.infolist(), key=lambda member: member.filename):
                 place += member.compress_size
-                if member.is_dir() or not _is_music(member.filename):
-                    continue
-                name = before + _shown(member.filename)
-                try:
-                    with archive.open(member) as file:
-                        item = _read(file, name)
-                except _BROKEN as error:
-                    item = Item(name, problem=f"it cannot be unpacked ({_reason(error)})")
-                yield item, place
-    except _BROKEN as error:
-        yield Item(before.rstrip("/") or _shown(path.name), problem=f"a broken zip ({_reason(error)})"), 0
+                name = before + printable(member.filename)
+                if not member.filename:
+                    yield (
+                        Item(before.rstrip("/") or printable(path.name), problem="a file without a name"),
+                        place,
+                    )
+                elif _is_music(member.filename):
+                    yield _member(partial(archive.open, member), name), place
+    except Exception as error:  # a broken archive ends with a line in the list, not the preparation
+        yield (
+            Item(before.rstrip("/") or printable(path.name), problem=f"a broken zip ({reason_of(error)})"),
+            0,
+        )
 
 
 def _packed(path: Path, before: str) -> Iterator[tuple[Item, int]]:
     """The files of a tar, with how many of its bytes were read."""
     place = 0
     try:
-        with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
+        with open_tar(path, _MOST_TIMES * _size(path) + _SPARE_BYTES) as (archive, done_bytes):
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps them all
-                place = raw.tell()
+                place = done_bytes()
                 name = member.name.removeprefix("./")
-                if not member.isfile() or not _is_music(name):
-                    continue
-                file = archive.extractfile(member)
-                if file is not None:
-                    yield _read(file, before + _shown(name)), place
+                if member.isfile() and _is_music(name):
+                    yield _member(partial(archive.extractfile, member), before + printable(name)), place
         if _ends(path.name, (".tar",)) and _size(path) % tarfile.BLOCKSIZE:  # tarfile takes this for its end
             raise tarfile.ReadError("cut off between two files")
-    except _BROKEN as error:
-        name = before.rstrip("/") or _shown(path.name)
-        yield Item(name, problem=f"a broken tar from here on ({_reason(error)})"), place
+    except Exception as error:  # as above
+        name = before.rstrip("/") or printable(path.name)
+        yield Item(name, problem=f"a broken tar from here on ({reason_of(error)})"), place
 
 
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _member(opened: Callable[[], IO[bytes] | None], name: str) -> Item:
+    """A file in an archive."""
+    try:
+        file = opened()
+        if file is None:
+            return Item(name, problem="no file")
+        with file:
+            return _read(file, name)
+    except Exception as error:  # one bad member never ends a preparation
+        return Item(name, problem=f"it cannot be unpacked ({reason_of(error)})")
