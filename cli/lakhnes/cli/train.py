@@ -139,8 +139,12 @@ def _resumed(folder: Path, changes: dict[str, Any]) -> TrainConfig:
     """The configuration of the run in a folder."""
     from lakhnes.export.checkpoints import LAST, read_checkpoint
     from lakhnes.export.train_config import changed_config
+    from lakhnes.runtime import CheckpointError
+    from lakhnes.runtime.reading import reading
 
-    return changed_config(read_checkpoint(folder / LAST)["train_config"], changes)
+    path = folder / LAST
+    with reading(path, CheckpointError, "Start another run."):
+        return changed_config(read_checkpoint(path)["train_config"], changes, str(path))
 
 
 def _new_folder(folder: Path) -> None:

@@ -24,6 +24,7 @@ from lakhnes.export.prepared import Songs
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN
+from lakhnes.runtime.printable import printable
 
 _AHEAD = 8
 """Batches that wait, ready."""
@@ -57,9 +58,26 @@ class Position:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Position:
-        """Reads `to_dict`."""
-        parts = np.split(plain["left"].numpy().astype(np.uint16), np.cumsum(plain["lengths"])[:-1])
-        return cls(plain["drawn"], plain["served"], tuple(parts), tuple(plain["names"]))
+        """Reads `to_dict`.
+
+        Raises:
+            ValueError: if its values are out of range, or do not fit together.
+        """
+        left, lengths, names = plain["left"].numpy(), plain["lengths"], plain["names"]
+        drawn, served = plain["drawn"], plain["served"]
+        fits = (
+            all(type(count) is int and 0 <= count < 1 << 60 for count in (drawn, served, *lengths))
+            and all(lengths)
+            and left.dtype == np.int32
+            and left.shape == (sum(lengths),)
+            and bool(((left >= 0) & (left < 1 << 16)).all())
+            and len(names) == len(lengths)
+            and all(isinstance(name, str) for name in names)
+        )
+        if not fits:
+            raise ValueError("the places of its streams do not fit together")
+        parts = np.split(left.astype(np.uint16), np.cumsum(lengths)[:-1])
+        return cls(drawn, served, tuple(parts), tuple(map(printable, names)))
 
 
 @dataclass(frozen=True, slots=True)

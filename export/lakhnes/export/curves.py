@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
@@ -12,6 +13,8 @@ from pathlib import Path
 from lakhnes.bridge.drawing import UNITS, Line, Picture, Shape, Text, png_bytes
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 LOG_FILE, PICTURE_FILE = "log.csv", "curves.png"
 
@@ -37,6 +40,11 @@ class Row:
 
 
 _NAMES = tuple(field.name for field in fields(Row))
+
+_MOST = 1e15
+"""Largest number in a log; infinite ones and nan are those of a loss that was none."""
+
+_MAX_LINE = 1000
 
 
 class Log:
@@ -82,20 +90,43 @@ def read_log(path: Path) -> list[Row]:
     Raises:
         FormatError: if it is no log.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
-    lines = path.read_text("utf-8").split("\n")[:-1]
-    if not lines or tuple(lines[0].split(",")) != _NAMES:
-        raise FormatError(path, "not a log of `lakhnes train`; move it away")
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        try:
-            step, tokens, seconds, lr, *rest = line.split(",")
-            loss, valid, norm, rate = (float(cell) if cell else None for cell in rest)
-            rows.append(Row(int(step), int(tokens), float(seconds), float(lr), loss, valid, norm, rate))
-        except ValueError:
-            raise FormatError(path, f"{line!r:.60} is no line of a log; move it away", line=number) from None
+    with reading(path, FormatError, "Move it away."), path.open(encoding="utf-8", newline="\n") as file:
+        if tuple(file.readline(_MAX_LINE).rstrip("\n").split(",")) != _NAMES:
+            raise FormatError(path, "not a log of `lakhnes train`; move it away")
+        number = 1
+        while (line := file.readline(_MAX_LINE)).endswith("\n"):
+            number += 1
+            try:
+                rows.append(_row(line[:-1].split(",")))
+            except ValueError as error:
+                shown = printable(line[:-1], 60)
+                raise FormatError(
+                    path, f"'{shown}' is no line of a log; move it away", line=number
+                ) from error
+        if len(line) == _MAX_LINE:
+            raise FormatError(path, "no line of a log, it is too long; move it away", line=number + 1)
     return rows
+
+
+def _row(cells: Sequence[str]) -> Row:
+    """The line of a log.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    step, tokens = (int(cell) for cell in cells[:2])
+    seconds, lr = (float(cell) for cell in cells[2:4])
+    loss, valid, norm, rate = (float(cell) if cell else None for cell in cells[4:])
+    for value in (step, tokens, seconds):
+        if not 0 <= value <= _MOST:
+            raise ValueError(value)
+    for maybe in (lr, loss, valid, norm, rate):
+        if maybe is not None and math.isfinite(maybe) and abs(maybe) > _MOST:
+            raise ValueError(maybe)
+    return Row(step, tokens, seconds, lr, loss, valid, norm, rate)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -114,8 +145,8 @@ _TRAIN, _VALID, _GRID, _INK = "#8fb3d9", "#c0392b", "#e3e6ea", "#2c3440"
 
 def curves(rows: Sequence[Row]) -> Picture:
     """Training and valid losses over tokens."""
-    train = [(row.tokens, row.loss) for row in rows if row.loss is not None]
-    valid = [(row.tokens, row.valid) for row in rows if row.valid is not None]
+    train = [(row.tokens, row.loss) for row in rows if row.loss is not None and math.isfinite(row.loss)]
+    valid = [(row.tokens, row.valid) for row in rows if row.valid is not None and math.isfinite(row.valid)]
     train = _thinned(train, 700)
     every = [loss for _, loss in train + valid] or [0.0]
     low, high = min(every), max(every)

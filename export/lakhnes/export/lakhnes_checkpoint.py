@@ -99,7 +99,7 @@ def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
             model = _model(root, source.stat().st_size)
         except CheckpointError as error:
             raise CheckpointError(f"{path} cannot be imported: {error}.") from error
-        vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token)
+        vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token, path)
         with source.open("rb") as whole:
             digest = hashlib.file_digest(whole, "sha256").hexdigest()
     return Checkpoint(model, vocabulary, PUBLISHED.get(digest, source.name), digest)
@@ -132,21 +132,22 @@ def _extract(path: Path, folder: Path) -> None:
                     shutil.copyfileobj(content, file)
 
 
-def _vocabulary(path: Path, n_token: int) -> Vocabulary:
-    if path.is_file():
-        if path.stat().st_size > _MAX_VOCABULARY_BYTES:
-            raise CheckpointError(f"{path} is no vocabulary of TX1 or TX2 events: it is too long.")
-        try:
-            vocabulary = Vocabulary.from_text(path.read_text("utf-8-sig"))
-        except ValueError as error:
-            raise CheckpointError(f"{path} is no vocabulary of TX1 or TX2 events: {error}.") from None
+def _vocabulary(file: Path, n_token: int, path: Path) -> Vocabulary:
+    """The vocabulary beside a model; without one, the known one of that size."""
+    beside = file.parent in (path, path.parent)
+    where = str(file) if beside else f"{file.name} in {path}"
+    if file.is_file():
+        if file.stat().st_size > _MAX_VOCABULARY_BYTES:
+            raise CheckpointError(f"{where} is no vocabulary of TX1 or TX2 events: it is too long.")
+        with reading(where, CheckpointError, "It is no vocabulary of TX1 or TX2 events."):
+            vocabulary = Vocabulary.from_text(file.read_text("utf-8-sig"))
     else:
         known = {len(make()): make for make in NAMED.values()}
         if n_token not in known:
-            raise CheckpointError(f"{path} is missing, and {n_token} tokens are neither TX1's nor TX2's.")
+            raise CheckpointError(f"{where} is missing, and {n_token} tokens are neither TX1's nor TX2's.")
         vocabulary = known[n_token]()
     if len(vocabulary) != n_token:
-        raise CheckpointError(f"{path} has {len(vocabulary)} tokens with <S>, but the model {n_token}.")
+        raise CheckpointError(f"{where} has {len(vocabulary)} tokens with <S>, but the model {n_token}.")
     return vocabulary
 
 

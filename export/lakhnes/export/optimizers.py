@@ -41,13 +41,34 @@ class Optimizers:
         return {type(part).__name__: part.state_dict() for part in self._parts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state_dict`.
+        """Goes on from `state_dict`: what they keep of each parameter; their settings stay as they are.
 
         Raises:
             KeyError, ValueError: if it is of other optimisers or parameters.
         """
         for part in self._parts:
-            part.load_state_dict(state[type(part).__name__])
+            found, own = state[type(part).__name__], part.state_dict()
+            numbers = [group["params"] for group in own["param_groups"]]
+            if [group["params"] for group in found["param_groups"]] != numbers:
+                raise ValueError("the optimizer has other parameters")
+            parameters = [parameter for group in part.param_groups for parameter in group["params"]]
+            for number, kept in found["state"].items():
+                _check_kept(kept, parameters[number], _KEPT[type(part).__name__])
+            part.load_state_dict({"state": found["state"], "param_groups": own["param_groups"]})
+
+
+_KEPT = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
+"""What each optimiser keeps of a parameter: tensors of its shape, and a number of steps."""
+
+
+def _check_kept(kept: Mapping[str, Tensor], parameter: Tensor, names: set[str]) -> None:
+    """Refuses what a step would not get along with."""
+    shapes = {name: value.shape for name, value in kept.items()}
+    steps = torch.Size([])
+    if shapes != {name: steps if name == "step" else parameter.shape for name in names}:
+        raise ValueError("the optimizer has other parameters")
+    if any(value.dtype != torch.float32 for value in kept.values()):
+        raise ValueError("the optimizer has numbers of another kind")
 
 
 def new_optimizers(model: nn.Module, config: TrainConfig) -> Optimizers:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from lakhnes.export.augment import Changes
 from lakhnes.export.transformer_xl import TransformerXLConfig
 from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,8 @@ class TrainConfig:
     """Tokens of the valid split that are evaluated."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"{name} = {value} is out of range: give {low:g} to {high:g}.")
-        for name, known in _CHOICES.items():
-            if (value := getattr(self, name)) not in known:
-                choices = f"{', '.join(known[:-1])} or {known[-1]}"
-                raise OptionError(f"{name} = {value!r} is not known: give {choices}.")
+        for name in (*_RANGES, *_CHOICES):
+            _check_range(name, getattr(self, name))
         if self.d_model % self.n_head or self.d_model % 2:
             raise OptionError(
                 f"d_model = {self.d_model} is not even or not divisible by n_head = {self.n_head}."
@@ -124,7 +122,7 @@ class TrainConfig:
             raise OptionError(
                 f"streams = {self.streams} is not divisible by accumulate = {self.accumulate}: change one."
             )
-        if any(weight <= 0 for weight in self.mixture):
+        if not all(0 < weight < math.inf for weight in self.mixture):
             raise OptionError("mixture has a weight that is not above 0; leave that folder out.")
 
     @property
@@ -201,6 +199,29 @@ _RANGES: dict[str, tuple[float, float]] = {
 _CHOICES = {"optimizer": ("adamw", "muon"), "compile": ("on", "off", "auto")}
 """What settings that are words may be."""
 
+
+def _check_range(name: str, value: Any) -> None:
+    """Refuses a value of the right kind that a setting cannot have."""
+    if name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
+        low, high = _RANGES[name]
+        raise OptionError(f"{name} = {_shown(value)} is out of range: give {low:g} to {high:g}.")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        *known, last = _CHOICES[name]
+        raise OptionError(f"{name} = {_shown(value)} is not known: give {', '.join(known)} or {last}.")
+
+
+def _shown(value: Any) -> str:
+    """A value from a file or the command line for a message; of tables and lists only the kind."""
+    if isinstance(value, str):
+        return f"'{printable(value, 40)}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 64):
+        return str(value)
+    kinds = {int: "a very large number", dict: "a table", list: "a list"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
 _ENDS = ("steps", "tokens", "minutes")
 
 SIZES = ("n_layer", "n_head", "d_model", "d_inner", "pre_lnorm", "tie_embedding")
@@ -274,28 +295,41 @@ def make_config(
         OptionError: for an unknown key, a wrong kind of value or one out of range; where, and what to do.
     """
     stated = _read(file) if file else {}
-    preset = preset or stated.pop("preset", None)
-    stated.pop("preset", None)
+    of_file = stated.pop("preset", None)
+    if of_file is not None and not (isinstance(of_file, str) and of_file in PRESETS):
+        raise OptionError(f"{file}: there is no preset {_shown(of_file)}; give one of {', '.join(PRESETS)}.")
+    preset = preset or of_file
     if preset is not None and preset not in PRESETS:
-        raise OptionError(f"There is no preset {preset!r}; give one of {', '.join(PRESETS)}.")
+        raise OptionError(f"There is no preset {_shown(preset)}; give one of {', '.join(PRESETS)}.")
     asked = _checked(stated, str(file)) | _checked(changes or {}, "--set")
     settings = dict(PRESETS[preset or DEFAULT_PRESET])
     for key, value in (sizes or {}).items():
         wanted = asked.get(key, settings.get(key, value) if preset else value)
         if wanted != value:
+            where = f"{file}: the" if file else "The"
             raise OptionError(
-                f"The weights to start from have {key} = {value}, not {wanted}; leave that setting or preset "
-                "out, or start from other weights."
+                f"{where} weights to start from have {key} = {value}, not {wanted}; leave that setting or "
+                "preset out, or start from other weights."
             )
     if minutes and not any(asked.get(key) for key in _ENDS):
         asked["minutes"] = float(minutes)
     if any(asked.get(key) for key in _ENDS):
         settings.pop("steps", None)
-    return TrainConfig(**(settings | dict(sizes or {}) | asked))
+    try:
+        return TrainConfig(**(settings | dict(sizes or {}) | asked))
+    except OptionError as error:
+        raise OptionError(f"{file}: {error}" if file else str(error)) from error
 
 
-def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:
+def changed_config(
+    config: Mapping[str, Any], changes: Mapping[str, Any], where: str = "the checkpoint"
+) -> TrainConfig:
     """A checkpoint's configuration with single settings changed; keys that this version lacks go.
+
+    Args:
+        config: as `TrainConfig.to_dict` gives it.
+        changes: by field; texts are read as TOML values.
+        where: name of the checkpoint in errors.
 
     Raises:
         OptionError: as `make_config`, and for a change of the model's sizes.
@@ -303,53 +337,77 @@ def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> Tra
     asked = _checked(changes, "--set")
     known = {f.name for f in fields(TrainConfig)}
     kept = {key: value for key, value in config.items() if key in known}
+    settings = _checked(kept, where)
     for key in SIZES:
-        if key in asked and key in kept and asked[key] != kept[key]:
+        if key in asked and key in settings and asked[key] != settings[key]:
             raise OptionError(
-                f"{key} is {kept[key]} in this run and cannot become {asked[key]}; start another run."
+                f"{key} is {settings[key]} in this run and cannot become {asked[key]}; start another run."
             )
-    return TrainConfig(**_checked(kept | asked, "the checkpoint"))
+    return TrainConfig(**(settings | asked))
+
+
+_MAX_FILE_BYTES = 64 << 10
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
+    if not file.exists():
+        raise OptionError(f"{file} is not there; give a TOML file of settings.")
+    with reading(file, OptionError, "A TOML file of settings has lines such as  lr = 0.001"):
+        if file.stat().st_size > _MAX_FILE_BYTES:
+            raise OptionError(f"{file} is too long for a file of settings; give a TOML file.")
         return tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise OptionError(f"{file} is not there; give a TOML file of settings.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"{file} is no TOML file ({error}); it has lines such as  lr = 0.001") from None
 
 
 def _checked(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings with the kinds of values that their fields have."""
+    """Settings with the kinds of values that their fields have, each in its range."""
     kinds = {f.name: type(f.default) for f in fields(TrainConfig)}
     result: dict[str, Any] = {}
     for key, value in settings.items():
         if key not in kinds:
-            raise OptionError(f"{where}: there is no setting {key!r}; the settings are {', '.join(kinds)}.")
+            near = get_close_matches(key, kinds, n=3, cutoff=0.4) or ["n_layer", "lr", "steps"]
+            raise OptionError(
+                f"{where}: there is no setting {_shown(key)}; there are others, such as {', '.join(near)}."
+            )
         result[key] = _value(key, value, kinds[key], where)
+        try:
+            _check_range(key, result[key])
+        except OptionError as error:
+            raise OptionError(f"{where}: {error}") from error
     return result
 
 
 def _value(key: str, value: Any, kind: type, where: str) -> Any:
     if isinstance(value, str) and kind is not str:
-        try:
-            value = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
-            raise OptionError(
-                f"{where}: {key} = {value} is no value; give one such as {_EXAMPLES[kind]}."
-            ) from None
-    if kind is float and type(value) is int:
+        text = value
+        with reading(f"{where}: {key}", OptionError, f"Give a value such as {_EXAMPLES[kind]}."):
+            if len(text) > _MAX_TEXT:
+                raise OptionError(
+                    f"{where}: {key} = {_shown(text)} is too long; give {_EXAMPLES[kind]}, say."
+                )
+            try:
+                value = tomllib.loads(f"x = {text}")["x"]
+            except tomllib.TOMLDecodeError as error:
+                raise OptionError(
+                    f"{where}: {key} = {printable(text, 40)} is no value; give one such as {_EXAMPLES[kind]}."
+                ) from error
+    if kind is float and type(value) is int and abs(value) < 1 << 64:
         return float(value)
     if kind is int and type(value) is float and value.is_integer():
         return int(value)
-    if kind is tuple and isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
+    if kind is tuple and isinstance(value, list | tuple) and all(map(_is_weight, value)):
         return tuple(float(v) for v in value)
     if type(value) is not kind:
         raise OptionError(
-            f"{where}: {key} = {value!r} is of a wrong kind; give one such as {_EXAMPLES[kind]}."
+            f"{where}: {key} = {_shown(value)} is of a wrong kind; give one such as {_EXAMPLES[kind]}."
         )
     return value
 
+
+def _is_weight(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 1 << 64)
+
+
+_MAX_TEXT = 1000
+"""Characters of a value on the command line."""
 
 _EXAMPLES = {int: "16", float: "0.1", bool: "true", str: "auto", tuple: "[1, 2]"}

@@ -21,6 +21,7 @@ from lakhnes.export.curves import Log, Row
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.machine import Machine
 from lakhnes.export.prepared import PreparedData
+from lakhnes.export.run_lock import locked
 from lakhnes.export.train_config import TrainConfig
 from lakhnes.export.training_run import Run
 
@@ -90,10 +91,14 @@ def train(
         DataError: if the data do not fit together, or a split is empty.
         OptionError: if the settings do not fit the data or the processes.
         CheckpointError: if weights or run do not fit data or settings.
-        TrainingError: if the loss is no number any more; the last checkpoint stays as it is.
+        TrainingError: if another process trains in the folder, or the loss is no number any more; the last
+            checkpoint stays as it is.
         OutputError: if something cannot be written.
     """
-    with Machine(threads=config.threads) as machine:
+    with contextlib.ExitStack() as held:
+        machine = held.enter_context(Machine(threads=config.threads))
+        if machine.rank == 0:
+            held.enter_context(locked(folder))
         run = Run(data, folder, config, machine, init)
         if resume:
             run.load(read_checkpoint(folder / LAST))

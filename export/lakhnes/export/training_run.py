@@ -25,6 +25,8 @@ from lakhnes.export.prepared import PreparedData
 from lakhnes.export.train_config import TrainConfig
 from lakhnes.export.training_start import new_model, valid_streams
 from lakhnes.runtime.errors import CheckpointError, DataError, OptionError, TrainingError
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 _NAMED_SONGS = 12
 """Songs of a bad batch that an error names."""
@@ -245,7 +247,7 @@ class Run:
             raise CheckpointError(
                 f"{path} was trained on other data; give the same folders in the same order."
             )
-        try:
+        with reading(path, CheckpointError, "It does not fit this run, or is broken; start another run."):
             self.model.load_state_dict(state["model"])
             if state["ema"] is not None and self.averaged is not self.model:
                 self.averaged.load_state_dict(state["ema"])
@@ -255,14 +257,16 @@ class Run:
                 raise CheckpointError(
                     f"{path} has {len(position.left)} streams, not {self.config.streams}; keep their number."
                 )
+            if position is not None and max(map(max, position.left)) >= len(self._codec.vocabulary):
+                raise ValueError("it has tokens that are not in the vocabulary")
             self._position = position
             self._load_rank(state["ranks"])
-            self.step, self.tokens = state["step"], state["tokens_seen"]
-            self.seconds, self.best, self.valid = state["seconds"], state["best"], state["valid"]
-            self._started_from = state["started_from"]
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            reason = str(error).split("\n")[0][:80]
-            raise CheckpointError(f"{path} does not fit this run, or is broken ({reason}).") from None
+            self.step, self.tokens = _count(state["step"]), _count(state["tokens_seen"])
+            self.best, self.valid = _number(state["best"]), _number(state["valid"])
+            self.seconds = _number(state["seconds"])
+            if not 0 <= self.seconds < math.inf:
+                raise ValueError("its time is none")
+            self._started_from = printable(str(state["started_from"])[:200])
 
     def _load_rank(self, ranks: Sequence[Mapping[str, Any]]) -> None:
         """Chance and memory of this process; where their number changed, the memory is shared out anew."""
@@ -275,7 +279,13 @@ class Run:
         rows = [part for rank in ranks for part in rank["memory"]]
         if any(part is None for part in rows):
             return
-        mine = torch.cat(rows, 1).chunk(machine.world, 1)[machine.rank]  # [L, streams, M, d_model]
+        whole = torch.cat(rows, 1)  # [L, streams, M, d_model]
+        c = self.config
+        if (whole.ndim, *whole.shape[:2], whole.shape[-1]) != (4, c.n_layer, c.streams, c.d_model):
+            raise ValueError("its memory is of another size")
+        if not whole.is_floating_point():
+            raise ValueError("its memory has numbers of another kind")
+        mine = whole.chunk(machine.world, 1)[machine.rank]
         mine = mine[:, :, max(0, mine.shape[2] - self.config.mem_len) :]
         self._memory = [part.contiguous().to(machine.device) for part in mine.chunk(n_parts, 1)]
 
@@ -325,3 +335,17 @@ class Run:
             )
         if not (c.steps or c.tokens or c.minutes):
             raise OptionError("The schedule has no end; give steps, tokens or minutes.")
+
+
+def _count(value: object) -> int:
+    """A number of steps or tokens from a checkpoint."""
+    if type(value) is not int or not 0 <= value < 1 << 60:
+        raise ValueError("a number of steps or tokens is none")
+    return value
+
+
+def _number(value: object) -> float:
+    """Seconds or a loss from a checkpoint; a loss may be infinite or nan."""
+    if not isinstance(value, int | float):
+        raise ValueError("a time or a loss is no number")
+    return float(value)
