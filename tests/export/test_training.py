@@ -1,8 +1,11 @@
+import copy
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from lakhnes.export import Checkpoint, TransformerXL, load_checkpoint, open_chec
 from lakhnes.export.checkpoints import BEST, LAST, read_checkpoint, write_checkpoint  # noqa: E402
 from lakhnes.export.curves import Log, Row, curves, read_log  # noqa: E402
 from lakhnes.export.prepared import PreparedData, write_prepared  # noqa: E402
+from lakhnes.export.run_lock import LOCK_FILE  # noqa: E402
 from lakhnes.export.training import Progress, Result, train  # noqa: E402
 from lakhnes.export.training_start import new_model  # noqa: E402
 from lakhnes.runtime import (  # noqa: E402
@@ -86,7 +90,7 @@ def test_it_learns_and_leaves_a_model_a_log_and_curves(data: PreparedData, tmp_p
         opened = open_checkpoint(name)
         assert opened.timing is Timing.FRAMES
         assert "120 steps" in opened.provenance or name.name == BEST
-    assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "log.csv", "curves.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {LAST, BEST, "log.csv", "curves.png", LOCK_FILE}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +209,7 @@ def test_no_number_stops_and_names_step_and_songs(data: PreparedData, tmp_path: 
 
 TORCHRUN = """
 import itertools, json, sys
+from collections.abc import Callable
 from pathlib import Path
 from lakhnes.export.prepared import open_prepared
 from lakhnes.export.train_config import changed_config
@@ -282,6 +287,91 @@ def test_a_run_goes_on_with_its_own_data_and_sizes_only(data: PreparedData, tmp_
         train([data], tmp_path, small_config(n_layer=3), resume=True)
 
 
+_HOLDS = """\
+import sys, time
+from collections.abc import Callable
+from pathlib import Path
+from lakhnes.export.run_lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_folder_has_one_run_at_a_time(data: PreparedData, tmp_path: Path) -> None:
+    train([data], tmp_path, small_config(), should_stop=stop_after(2))
+    before = (tmp_path / LAST).read_bytes(), (tmp_path / "log.csv").read_bytes()
+    other = subprocess.Popen([sys.executable, "-c", _HOLDS, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        for resume in (True, False):
+            with pytest.raises(TrainingError, match="Another `lakhnes train` is at work in"):
+                train([data], tmp_path, small_config(), resume=resume)
+        assert ((tmp_path / LAST).read_bytes(), (tmp_path / "log.csv").read_bytes()) == before
+    finally:
+        other.kill()
+        other.communicate()
+    assert train([data], tmp_path, small_config(), resume=True).finished, "a lock ends with its process"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"step": "2"},
+        {"tokens_seen": 2.5},
+        {"seconds": math.inf},
+        {"seconds": math.nan},
+        {"best": None},
+        {"ranks": []},
+        {"ranks": [{"rng": {"torch": None}, "memory": [None]}]},
+        {"data": {"drawn": 1}},
+        {"optimizer": {"AdamW": {"state": {}, "param_groups": []}}},
+        {"optimizer": None},
+        {"model": {}},
+        {"ema": [1]},
+        {"songs": None},
+    ],
+    ids=str,
+)
+def test_a_run_believes_nothing_of_a_broken_checkpoint(
+    data: PreparedData, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    train([data], tmp_path, small_config(), should_stop=stop_after(1))
+    write_checkpoint(tmp_path / LAST, read_checkpoint(tmp_path / LAST) | change)
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
+        train([data], tmp_path, small_config(), resume=True)
+
+
+def test_a_run_refuses_what_a_step_would_stumble_over(data: PreparedData, tmp_path: Path) -> None:
+    train([data], tmp_path, small_config(), should_stop=stop_after(1))
+    good = read_checkpoint(tmp_path / LAST)
+
+    def refused(reason: str, change: Callable[[dict[str, Any]], None]) -> None:
+        state = copy.deepcopy(good)
+        change(state)
+        write_checkpoint(tmp_path / LAST, state)
+        with pytest.raises(CheckpointError, match=rf"last\.pt cannot be read \({reason}"):
+            train([data], tmp_path, small_config(), resume=True)
+
+    kept = next(iter(good["optimizer"].values()))["state"]
+    first = next(iter(kept))
+    refused(
+        "the optimizer has other parameters",
+        lambda state: next(iter(state["optimizer"].values()))["state"][first].update(
+            {next(iter(kept[first])): torch.zeros(3, 5)}
+        ),
+    )
+    refused("the places of its streams", lambda state: state["data"]["lengths"].append(1))
+    refused("it has tokens that are not", lambda state: state["data"]["left"].fill_(60_000))
+    refused("the places of its streams", lambda state: state["data"]["left"].fill_(-1))
+    refused(
+        "its memory is of another size",
+        lambda state: state["ranks"][0].update(memory=[torch.zeros(2, 4, 16, 5)]),
+    )
+
+
 def test_a_log_goes_on_where_the_checkpoint_is(tmp_path: Path) -> None:
     log = Log(tmp_path)
     for step in (10, 20, 30):
@@ -293,6 +383,36 @@ def test_a_log_goes_on_where_the_checkpoint_is(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("a,b\n1,2\n")
     with pytest.raises(FormatError, match="not a log"):
         Log(tmp_path, step=5)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"10,80,1.5,0.001,\xff,,,", r"log\.csv: it cannot be read"),
+        (b"10,80", r"log\.csv, line 2: '10,80' is no line of a log"),
+        (b"10,80,1.5,0.001,2,,0.1,1,9", r"log\.csv, line 2"),
+        (b"-1,80,1.5,0.001,2,,0.1,1", r"log\.csv, line 2"),
+        (b"10,80,nan,0.001,2,,0.1,1", r"log\.csv, line 2"),
+        (b"10,80,1.5,0.001,1e300,,0.1,1", r"log\.csv, line 2"),
+        (b"1" * 5000 + b",80,1.5,0.001,2,,0.1,1", r"log\.csv, line 2"),
+        (b"\x1b[2J,80,1.5,0.001,2,,0.1,1", r"log\.csv, line 2: '\\x1b\[2J,80"),
+    ],
+)
+def test_what_is_no_log_is_one_line(tmp_path: Path, line: bytes, reason: str) -> None:
+    path = tmp_path / "log.csv"
+    Log(tmp_path)
+    path.write_bytes(path.read_bytes() + line + b"\n10,80,1.5,0.001,2,,0.1,1\n")
+    with pytest.raises(FormatError, match=reason):
+        read_log(path)
+
+
+def test_losses_that_were_no_numbers_stay_out_of_the_curves(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for step, loss in enumerate((3.0, math.nan, math.inf, 2.0), start=1):
+        log.add(Row(step, step * 8, 1.5, 1e-3, loss, loss, 0.1, 1000.0))
+    log.draw()
+    assert [row.step for row in read_log(tmp_path / "log.csv")] == [1, 2, 3, 4]
+    assert (tmp_path / "curves.png").stat().st_size > 0
 
 
 def test_curves_of_many_lines_stay_small() -> None:
