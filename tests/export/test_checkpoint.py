@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import gzip
 import os
 import pickle
 import subprocess
@@ -18,7 +19,8 @@ from small_lakhnes import lakhnes_models, saved
 
 torch = pytest.importorskip("torch")
 
-from lakhnes.export import load_checkpoint  # noqa: E402
+from lakhnes.export import load_checkpoint, open_checkpoint  # noqa: E402
+from lakhnes.export.checkpoints import read_checkpoint  # noqa: E402
 from lakhnes.export.safe_pickle import load_torch_file  # noqa: E402
 from lakhnes.runtime import CheckpointError  # noqa: E402
 
@@ -221,6 +223,65 @@ def test_bombs_are_refused_before_they_unfold(lakhnes_modules: Callable[..., Any
         load_checkpoint(saved(original, path))
 
 
+LAUGHS = b"(t" + b"2\x86" * 40  # a tuple of a tuple of .., each twice: endless when it is printed
+MEMOED = b")q\x00" + b"h\x00h\x00\x86q\x00" * 40  # the same without an instruction that torch never writes
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (MEMOED, "inside each other without end"),
+        (b"}X\x04\x00\x00\x00name(" + MEMOED + b"ts", "inside each other without end"),
+        (b"]q\x00h\x00a", "inside each other without end"),
+        (b")" + b"\x85" * 100, "inside each other without end"),
+        (LAUGHS, "DUP"),
+        (a_tensor(b"(" + b"K\x01" * 70 + b"t", b"(" + b"K\x01" * 70 + b"t"), "70 dimensions"),
+        (a_tensor(b"K\x02K\x02\x86", b"K\x01K\x02\x86"), "do not lie one after the other"),
+        (a_tensor(b"\x8a\x05\x00\x00\x00\x00\x01\x85", b"K\x01\x85"), "beyond its storage"),
+        (b"\x8a\xff" + b"\xff" * 255 + b"X\x01\x00\x00\x00", "its pickle is broken"),
+        (b"G1", "its pickle is broken"),
+    ],
+)
+def test_values_that_have_no_end_or_no_numbers_are_refused(
+    tmp_path: Path, program: bytes, reason: str
+) -> None:
+    for read in (load_checkpoint, open_checkpoint, read_checkpoint):
+        with pytest.raises(CheckpointError, match=rf"model\.pt is refused: .*{reason}"):
+            read(raw(program, tmp_path / "model.pt"))
+
+
+def test_a_value_of_a_model_is_not_printed_whole(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    for name, value, shown in (
+        ("attn_type", ["x" * 1000], "attention type a list"),
+        ("attn_type", "\x1b[2J" * 100, r"attention type '\\x1b\[2J"),
+        ("n_head", {"a": 1}, "its n_head is a dict"),
+        ("d_model", 1 << 200, "its d_model is a int"),
+    ):
+        original = lakhnes_modules()
+        setattr(original, name, value)
+        with pytest.raises(CheckpointError, match=shown) as refused:
+            load_checkpoint(saved(original, tmp_path / "model.pt"))
+        assert len(str(refused.value)) < 500
+        assert str(refused.value).isprintable()
+
+
+def test_zips_that_lie_are_refused_by_name(lakhnes_modules: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    whole = saved(lakhnes_modules(), path).read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    lies = {
+        "encrypted": (directory + 8, b"\x01\x00"),
+        "of an unknown method": (directory + 10, b"\x63\x00"),
+        "of another place": (directory + 42, b"\xff\xff\xff\x7f"),
+        "of no name": (directory + 28, b"\x00\x00"),
+    }
+    for place, lie in lies.values():
+        path.write_bytes(whole[:place] + lie + whole[place + len(lie) :])
+        for read in (load_checkpoint, open_checkpoint):
+            with pytest.raises(CheckpointError, match=r"model\.pt (is refused|cannot be read)"):
+                read(path)
+
+
 @pytest.mark.parametrize(
     "lie",
     [
@@ -263,6 +324,32 @@ def test_broken_archives_are_refused(lakhnes_modules: Callable[..., Any], tmp_pa
             path.write_bytes(data)
             with contextlib.suppress(CheckpointError):
                 load_checkpoint(path)
+
+    def packed(member: tarfile.TarInfo, content: bytes = b"") -> Path:
+        path = tmp_path / "lies.tar.gz"
+        with gzip.open(path, "wb") as file:
+            file.write(member.tobuf() + content + bytes(-len(content) % 512) + bytes(1024))
+        return path
+
+    link = tarfile.TarInfo("model.pt")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    with pytest.raises(CheckpointError, match=r"lies\.tar\.gz cannot be read .*not found"):
+        load_checkpoint(packed(link))
+    long = tarfile.TarInfo("model.pt")
+    long.size = 1 << 60
+    with pytest.raises(CheckpointError, match=r"lies\.tar\.gz cannot be read"):
+        load_checkpoint(packed(long, b"short"))
+    header = tarfile.TarInfo("header")
+    header.type, header.size = tarfile.XHDTYPE, 8 << 20
+    with pytest.raises(CheckpointError, match=r"lies\.tar\.gz cannot be read .*too long"):
+        load_checkpoint(packed(header, bytes(8 << 20)))
+    zeros = tarfile.TarInfo("model.pt")
+    zeros.size = 70 << 20
+    with pytest.raises(CheckpointError, match="unpacks to far more than it is"):
+        load_checkpoint(packed(zeros, bytes(70 << 20)))
+    (tmp_path / "cut.tar.gz").write_bytes(packed(zeros).read_bytes()[:40])
+    with pytest.raises(CheckpointError, match=r"cut\.tar\.gz cannot be read"):
+        load_checkpoint(tmp_path / "cut.tar.gz")
     with tarfile.open(tmp_path / "none.tar", "w"):
         pass
     with pytest.raises(CheckpointError, match="no model"):

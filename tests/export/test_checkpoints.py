@@ -1,5 +1,6 @@
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_training import small_config, small_data
@@ -90,6 +91,86 @@ def test_what_is_no_checkpoint_is_said(run: Path, tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "sizes.pt", state)
     with pytest.raises(CheckpointError, match="do not fit its sizes"):
         open_checkpoint(tmp_path / "sizes.pt")
+
+
+def test_it_is_read_to_the_bit_as_pytorch_does(run: Path) -> None:
+    for name in (LAST, BEST):
+        ours, theirs = read_checkpoint(run / name), torch.load(run / name, weights_only=True)
+        assert list(ours) == list(theirs)
+        compare(ours, theirs)
+
+
+def compare(one: Any, other: Any) -> None:
+    if isinstance(other, torch.Tensor):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+    elif isinstance(other, dict | list | tuple):
+        pairs = (
+            [(one[k], other[k]) for k in other] if isinstance(other, dict) else zip(one, other, strict=True)
+        )
+        assert len(one) == len(other)
+        for mine, theirs in pairs:
+            compare(mine, theirs)
+    else:
+        assert (type(one), repr(one)) == (type(other), repr(other))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"model_config": None}, "cannot be read"),
+        ({"model_config": {"n_layer": 2}}, "cannot be read"),
+        ({"events": ["tx1"]}, "its events are a list"),
+        ({"events": {}}, "its events are a dict"),
+        ({"events": "tx9"}, "its events are 'tx9'"),
+        ({"timing": 3}, "its timing is 3"),
+        ({"provenance": None}, "its provenance is None"),
+        ({"ema": {"content_bias": 1}}, "its weights are missing"),
+        ({"ema": {}}, "its weights do not fit its sizes"),
+        ({"ema": None, "model": None}, "its weights are missing"),
+    ],
+)
+def test_what_a_checkpoint_states_is_checked(
+    run: Path, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    write_checkpoint(tmp_path / "odd.pt", read_checkpoint(run / BEST) | change)
+    with pytest.raises(CheckpointError, match=rf"odd\.pt .*{reason}"):
+        open_checkpoint(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize(
+    ("size", "value"),
+    [
+        ("n_layer", 1 << 40),
+        ("n_layer", 200),
+        ("n_head", 0),
+        ("d_model", -2),
+        ("d_inner", 1 << 19),
+        ("d_head", 8.0),
+        ("d_embed", True),
+        ("n_token", "631"),
+        ("dropout", float("nan")),
+        ("pre_lnorm", 1),
+        ("clamp_len", 1 << 60),
+    ],
+)
+def test_sizes_of_ours_are_compared_with_its_weights(
+    run: Path, tmp_path: Path, size: str, value: object
+) -> None:
+    state = read_checkpoint(run / BEST)
+    state["model_config"][size] = value
+    write_checkpoint(tmp_path / "odd.pt", state)
+    with pytest.raises(CheckpointError, match=r"odd\.pt is broken: its (n_|d_|weights|dropout|pre_l|clamp)"):
+        open_checkpoint(tmp_path / "odd.pt")
+
+
+def test_tensors_over_the_same_numbers_take_no_more_than_the_file(run: Path, tmp_path: Path) -> None:
+    numbers = torch.zeros(1 << 22)
+    many = {str(place): numbers[place:] for place in range(20)}
+    write_checkpoint(tmp_path / "odd.pt", read_checkpoint(run / BEST) | {"optimizer": many})
+    with pytest.raises(CheckpointError, match=r"odd\.pt is refused: .*far more than the file"):
+        read_checkpoint(tmp_path / "odd.pt")
+    assert open_checkpoint(tmp_path / "odd.pt").source == "odd.pt", "what is not needed is not read"
 
 
 class Bomb:

@@ -1,7 +1,12 @@
 """Preparing data: sources in, shards out, whoever does it and however often it is interrupted."""
 
+import bz2
+import gzip
 import io
+import json
+import lzma
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +19,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import tune
 
 from lakhnes.bridge import MidiStyle, midi_bytes
+from lakhnes.export.blocks import kept_block, read_block, write_block
 from lakhnes.export.cluster import Cluster, Processes, Serial
 from lakhnes.export.prepare import UNFINISHED, Preparation, Progress, prepare
 from lakhnes.export.prepared import open_prepared, read_shard
-from lakhnes.export.songs import Recipe, songs_of_file
+from lakhnes.export.songs import Recipe, songs_of_file, songs_of_files
 from lakhnes.export.sources import MAX_FILE_BYTES, Item, Sources
 from lakhnes.export.splits import SplitRule, read_split_list
 from lakhnes.runtime import Note, OptionError, OutputError, Part, Score, Voice, tx1_text, tx2_text
@@ -149,6 +156,169 @@ def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert "120" in reasons["bad/high.tx1.txt"]
     assert reasons["bad/silent.mid"] == "no notes"
     assert "8 MB" in reasons["bad/huge.mid"]
+
+
+def lying_zips() -> dict[str, bytes]:
+    """Zips with one good file, and one member that cannot be unpacked."""
+
+    def packed(name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("good.mid", nes_file(0))
+            info = zipfile.ZipInfo("x")
+            info.filename, info.compress_type = name, method
+            archive.writestr(info, data)
+        return file.getvalue()
+
+    plain = packed("bad.mid", nes_file(1))
+    second = plain.rindex(b"PK\x01\x02")
+    content = plain.index(nes_file(1))
+    return {
+        "without a name": packed("", b"hello"),
+        "encrypted": plain[: second + 8] + b"\x01\x00" + plain[second + 10 :],
+        "of an unknown method": plain[: second + 10] + b"\x63\x00" + plain[second + 12 :],
+        "with a wrong checksum": plain[:content] + b"?" + plain[content + 1 :],
+        "that unpacks to too much": packed("bad.mid", bytes(64 << 20), zipfile.ZIP_BZIP2),
+        "that is somewhere else": plain[: second + 42] + b"\x03\x00\x00\x00" + plain[second + 46 :],
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(lying_zips()))
+def test_a_bad_member_of_an_archive_is_listed_and_ends_nothing(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.zip").write_bytes(lying_zips()[kind])
+    (tmp_path / "in" / "b.mid").write_bytes(nes_file(2))
+    for _ in range(2):
+        done = made([tmp_path / "in"], tmp_path / "out", valid=0)
+        assert set(done.data.songs("train").names) == {"a.zip/good.mid", "b.mid"}
+        assert done.skipped == 1
+        assert (tmp_path / "out" / "skipped.tsv").read_text("utf-8").count("a.zip") == 1
+        shutil.rmtree(tmp_path / "out")
+
+
+def test_a_tar_that_lies_ends_nothing(tmp_path: Path) -> None:
+    def member(name: str, data: bytes, **lies: object) -> bytes:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        for key, value in lies.items():
+            setattr(info, key, value)
+        return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
+
+    good = member("good.mid", nes_file(0))
+    sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9"}
+    lies = {
+        "endless": member("x.bin", b"", size=1 << 62),
+        "a header": member("x", b"", type=tarfile.XHDTYPE, size=1 << 40),
+        "no number": member("x.mid", b"x", pax_headers={"size": "many"}),
+        "a sparse file": member("x.mid", b"no map", pax_headers=sparse),
+        "a link": member("x.mid", b"", type=tarfile.SYMTYPE, linkname="/etc/hostname"),
+    }
+    for kind, lie in lies.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        for packed, name in (
+            (gzip.compress, "a.tar.gz"),
+            (lzma.compress, "a.tar.xz"),
+            (bz2.compress, "a.tbz2"),
+        ):
+            (folder / name).write_bytes(packed(good + lie + bytes(1024)))
+        done = made([folder], tmp_path / f"{kind} out", valid=0)
+        assert len(done.data.songs("train")) == 3, kind
+
+
+def test_a_block_that_is_broken_is_not_kept(tmp_path: Path) -> None:
+    items = [Item("a.mid", nes_file(0)), Item("b.mid", problem="no file"), Item("c.mid", daw_file(1))]
+    path, digest = tmp_path / "block.npz", bytes(16)
+    files = songs_of_files((items, Recipe()))
+    write_block(path, digest, files)
+    kept = kept_block(path, digest)
+    assert kept is not None
+    assert [(file.name, file.content, file.problem) for file in kept] == [
+        (file.name, file.content, file.problem) for file in files
+    ]
+    assert [song.tokens.tolist() for file in kept for song in file.songs] == [
+        song.tokens.tolist() for file in files for song in file.songs
+    ]
+    assert kept_block(path, b"another") is None
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place])
+        assert kept_block(path, digest) is None
+        with pytest.raises(DataError, match=r"block\.npz cannot be read .*run the same command again"):
+            read_block(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("tokens", np.zeros(3, np.int64)),
+        ("tokens", np.zeros((2, 2), np.uint16)),
+        ("tokens", np.array([{}], object)),
+        ("names", np.array([b"x"])),
+        ("names", np.zeros(0, "<U0")),
+        ("offsets", np.array([0, -5, 10], np.int64)),
+        ("offsets", np.zeros(0, np.int64)),
+        ("offsets", np.array([1 << 62] * 4, np.int64)),
+    ],
+)
+def test_a_shard_of_other_arrays_is_refused_by_name(tmp_path: Path, name: str, array: NDArray[Any]) -> None:
+    source = folder_of(tmp_path / "in", {f"{number}.mid": nes_file(number) for number in range(3)})
+    data = made([source], tmp_path / "out", valid=0).data
+    shard = tmp_path / "out" / "train-00000.npz"
+    with np.load(shard) as arrays:
+        kept = dict(arrays)
+    np.savez(shard, **(kept | {name: array}))
+    with pytest.raises(DataError, match=r"train-00000\.npz .*[Pp]repare it again"):
+        data.songs("train")
+
+
+@pytest.mark.parametrize("size", [1 << 40, (1 << 63) - 1, 1 << 80, -1])
+def test_a_shard_that_says_more_than_it_has_is_refused(tmp_path: Path, size: int) -> None:
+    data = made([folder_of(tmp_path / "in", {"0.mid": nes_file(0)})], tmp_path / "out", valid=0).data
+    shard = tmp_path / "out" / "train-00000.npz"
+    with zipfile.ZipFile(shard) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': ({size},), }}".ljust(117).encode() + b"\n"
+    members["tokens.npy"] = b"\x93NUMPY\x01\x00\x76\x00" + header + bytes(100)
+    with zipfile.ZipFile(shard, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"train-00000\.npz cannot be read \(its array tokens"):
+        data.songs("train")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", [1]),
+        ("format", "x" * 5000),
+        ("events", []),
+        ("timing", None),
+        ("splits", []),
+        ("splits", {"train": []}),
+        ("splits", {"train": {"songs": -1}}),
+        ("splits", {"train": {"songs": 1.5}}),
+        ("splits", {"train": {"seconds": "x"}}),
+        ("splits", {"train": {"shards": "train"}}),
+        ("splits", {"train": {"shards": ["../train"]}}),
+        ("splits", {"train": {"shards": [["x"]]}}),
+        ("splits", {"train": {"notes": {"P1": []}}}),
+        ("splits", {"\x1b[2J": {}}),
+        ("splits", {"train": {"unknown": 1}}),
+        ("options", 3),
+        ("created_by", {}),
+    ],
+)
+def test_what_prepared_data_state_is_checked(tmp_path: Path, key: str, value: object) -> None:
+    made([folder_of(tmp_path / "in", {"0.mid": nes_file(0)})], tmp_path / "out", valid=0)
+    path = tmp_path / "out" / "info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(DataError, match=r"info\.json .*[Pp]repare it again") as refused:
+        open_prepared(tmp_path / "out")
+    assert len(str(refused.value)) < 500
+    path.write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"info\.json cannot be read"):
+        open_prepared(tmp_path / "out")
 
 
 @pytest.mark.parametrize("cut", [100, 512 + 50])  # in the header of the third file, and in the file

@@ -75,6 +75,41 @@ def test_a_run_keeps_its_sizes() -> None:
     assert changed_config(config | {"of_the_future": 1}, {}) == make_config()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("preset = [1]", "there is no preset a list"),
+        ('preset = "huge"', "there is no preset 'huge'"),
+        ("preset = {a = 1}", "there is no preset a table"),
+        ("x = " + "[" * 2000, "cannot be read"),
+        (".".join("a" * 9000) + " = 1", "there is no setting 'a'"),
+        ("lr." + ".".join("a" * 9000) + " = 1", "lr = a table is of a wrong kind"),
+        ("steps = 0x" + "f" * 9000, "steps = a very large number is out of range"),
+        ("steps = " + "9" * 9000, "cannot be read"),
+        ("lr = " + "9" * 400, "lr = a very large number is of a wrong kind"),
+        ("lr = 1979-05-27", "lr = a date is of a wrong kind"),
+        ("lr = nan", "lr = nan is out of range"),
+        ("mixture = [1, inf]", "mixture has a weight"),
+        ("mixture = [[1]]", "mixture = a list is of a wrong kind"),
+        ("n_layer = 0", "n_layer = 0 is out of range"),
+        ("d_model = 7", "d_model = 7 is not even"),
+        ('optimizer = "\\u001b[2J"', r"optimizer = '\\x1b\[2J' is not known"),
+        ('"\\u001b" = 1', r"there is no setting '\\x1b'"),
+        ("lr = 1\nlr = 2", "cannot be read"),
+        ("# " + "x" * 70_000, "too long"),
+    ],
+)
+def test_an_error_of_a_file_names_it(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(OptionError, match=rf"run\.toml.*{message}") as refused:
+        make_config(file=file)
+    assert len(str(refused.value)) < 500
+    file.write_bytes(b"lr = 1e-3 # \xff")
+    with pytest.raises(OptionError, match=r"run\.toml cannot be read"):
+        make_config(file=file)
+
+
 def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is not there"):
         make_config(file=tmp_path / "none.toml")

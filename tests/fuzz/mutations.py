@@ -62,7 +62,7 @@ TEXTS += (
 )
 """Texts that readers trip over: empty, endless, with control characters, lone surrogates, other syntaxes."""
 
-_BOMB_BYTES = 1 << 26
+_BOMB_BYTES = 1 << 24
 """A compressed member that is blown up unpacks to this much."""
 
 _MOST_BYTES = 1 << 22

@@ -32,7 +32,8 @@ from lakhnes.export.train_config import make_config
 from lakhnes.export.training import train
 from lakhnes.export.training_run import Run
 from lakhnes.export.training_start import valid_streams
-from lakhnes.runtime import Note, Part, Score, tx1, tx1_text
+from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1, tx1_text
+from lakhnes.runtime.vocabulary import NAMED
 
 _DIGEST = bytes(range(16))
 
@@ -104,10 +105,15 @@ def make_prepared(folder: Path) -> list[Path]:
 _EVERY_CHANGE = Changes(transpose=1, stretch=1, swap=1, subset=1, loop=1, loop_tokens=(2, 10))
 
 
+@cache
+def _augmenter(events: str, timing: Timing) -> Augmenter:
+    return Augmenter(Codec(NAMED[events](), timing))
+
+
 def read_prepared(path: Path) -> object:
     """Read every split, change its songs as training does, and make the streams of an evaluation."""
     data = open_prepared(path)
-    augmenter, rng = Augmenter(data.codec), np.random.default_rng(0)
+    augmenter, rng = _augmenter(data.codec.vocabulary.name, data.timing), np.random.default_rng(0)
     for split in data.splits:
         for song in data.songs(split):
             augmenter.changed(song, _EVERY_CHANGE, rng)
