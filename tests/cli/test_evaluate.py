@@ -192,7 +192,7 @@ def test_a_checkpoint_composes_too(shared: Path, folder: Path) -> None:
         ("nobody", ("--data", "data"), "no model 'nobody'"),
         ("nes-6x384", ("--data", "data", "--timing", "samples"), "trained with timing frames"),
         ("nes-6x384", ("--data", "raw"), "prepared in timing samples"),
-        ("nes-6x384", ("--data", "corrupt"), "is broken"),
+        ("nes-6x384", ("--data", "corrupt"), "valid-00000.npz cannot be read"),
         ("nes-6x384", ("--data", "raw", "--memorisation"), "prepared in timing samples"),
         ("nes-6x384", ("--data", "data", "--songs", "1", "--seconds", "2"), "Invalid value"),
         ("nes-6x384", ("--data", "data", "--composed", "data"), "Invalid value"),

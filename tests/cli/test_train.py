@@ -128,7 +128,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits(
 def test_wrong_use_is_one_sentence(data: Path, tmp_path: Path) -> None:
     def refused(*arguments: object) -> str:
         done = lakhnes_here("train", *arguments, cwd=tmp_path)
-        assert done.returncode == 1
+        assert done.returncode in (1, 2)
         assert not done.stdout
         assert len(done.stderr.strip().splitlines()) == 1
         return done.stderr
@@ -142,11 +142,11 @@ def test_wrong_use_is_one_sentence(data: Path, tmp_path: Path) -> None:
     run.mkdir(exist_ok=True)
     (run / "last.pt").write_bytes(b"broken")
     assert "holds a run; go on with it by --resume" in refused(data, "-o", run)
-    assert "last.pt is no checkpoint" in refused(data, "-o", run, "--resume")
+    assert "last.pt is refused" in refused(data, "-o", run, "--resume")
     shard = data / "train-00000.npz"
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
     try:
-        assert "train-00000.npz is broken" in refused(data, "-o", tmp_path / "new", "--steps", 1)
+        assert "train-00000.npz cannot be read" in refused(data, "-o", tmp_path / "new", "--steps", 1)
     finally:
         shard.write_bytes(whole)

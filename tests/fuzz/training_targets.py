@@ -33,7 +33,7 @@ from lakhnes.export.training import train
 from lakhnes.export.training_run import Run
 from lakhnes.export.training_start import valid_streams
 from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1, tx1_text
-from lakhnes.runtime.vocabulary import NAMED
+from lakhnes.runtime.music.vocabulary import NAMED
 
 _DIGEST = bytes(range(16))
 

@@ -15,14 +15,14 @@ from lakhnes.export.archives import is_tar
 from lakhnes.export.lakhnes_checkpoint import Checkpoint, lakhnes_checkpoint, load_checkpoint
 from lakhnes.export.safe_pickle import Tensor, load_torch_file
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
-from lakhnes.runtime.model.catalog import find_model, list_models
 from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
+from lakhnes.runtime.model.catalog import find_model, list_models
 from lakhnes.runtime.model.model_info import MODEL_FILE
-from lakhnes.runtime.printable import printable
-from lakhnes.runtime.reading import reading
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED
+from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 FORMAT = "lakhnes-train 1"
 """Says that a file is a checkpoint of ours, and its version."""

@@ -17,11 +17,11 @@ from lakhnes.export.archives import is_tar, open_tar
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
-from lakhnes.runtime.errors import CheckpointError
-from lakhnes.runtime.reading import reading
 from lakhnes.runtime.decode.recall import Recall
+from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.reading import reading
 
 PUBLISHED = {
     "856e2ec6db1568d6712d73703804a518616174aaf6eb419ea763bf7490b0b61c": "LakhNES (400k)",
