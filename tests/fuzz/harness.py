@@ -14,6 +14,7 @@ process with limits, so that none of these ends the test, and each is told by it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import shutil
@@ -126,8 +127,8 @@ def run(target: Target, inputs: int, *, first: int = 0) -> Report:
     """
     report = Report(target.name)
     seed = first
-    with tempfile.TemporaryDirectory() as folder:
-        while seed < first + inputs:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+        while seed < first + inputs:  # Ctrl-C ends it, with a report of what came so far
             seed = _batch(target, seed, first + inputs, Path(folder), report)
     return report
 
