@@ -32,6 +32,7 @@ from lakhnes.export.sources import MAX_FILE_BYTES, Item, Sources
 from lakhnes.export.splits import SplitRule, read_split_list
 from lakhnes.runtime import Note, OptionError, OutputError, Part, Score, Voice, tx1_text, tx2_text
 from lakhnes.runtime.errors import DataError, LakhnesError
+from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 
 def song(number: int, length: int = 24) -> Score:
@@ -256,6 +257,8 @@ def test_a_block_that_is_broken_is_not_kept(tmp_path: Path) -> None:
         ("tokens", np.array([{}], object)),
         ("names", np.array([b"x"])),
         ("names", np.zeros(0, "<U0")),
+        ("names", np.full(3, 0x7FFFFFFF, "<u4").view("<U1")),
+        ("tokens", np.zeros(0, np.uint16)),
         ("offsets", np.array([0, -5, 10], np.int64)),
         ("offsets", np.zeros(0, np.int64)),
         ("offsets", np.array([1 << 62] * 4, np.int64)),
@@ -269,6 +272,17 @@ def test_a_shard_of_other_arrays_is_refused_by_name(tmp_path: Path, name: str, a
         kept = dict(arrays)
     np.savez(shard, **(kept | {name: array}))
     with pytest.raises(DataError, match=r"train-00000\.npz .*[Pp]repare it again"):
+        data.songs("train")
+
+
+def test_a_song_with_an_end_inside_is_refused(tmp_path: Path) -> None:
+    data = made([folder_of(tmp_path / "in", {"0.mid": nes_file(0)})], tmp_path / "out", valid=0).data
+    shard = tmp_path / "out" / "train-00000.npz"
+    with np.load(shard) as arrays:
+        kept = dict(arrays)
+    kept["tokens"][5] = END_TOKEN
+    np.savez(shard, **kept)
+    with pytest.raises(DataError, match=r"train-00000\.npz has <S> inside a song"):
         data.songs("train")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -55,4 +56,6 @@ def _array(file: IO[bytes], name: str, kind: str, size: int) -> NDArray[Any]:
     raw = bytearray()
     while piece := file.read(1 << 20):
         raw += piece
+    if kind == "U" and np.frombuffer(raw, "<u4", len(raw) // 4).max(initial=0) > sys.maxunicode:
+        raise ValueError(f"its array {name} has letters that are none")
     return np.frombuffer(raw, dtype, shape[0])

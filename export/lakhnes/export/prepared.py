@@ -27,7 +27,7 @@ from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import SAMPLE_RATE
 from lakhnes.runtime.music.timing import Codec, Timing
-from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.music.vocabulary import END_TOKEN, NAMED, Vocabulary
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
 
@@ -141,6 +141,8 @@ class PreparedData:
                 f"{self.folder / name} has token {songs.tokens.max()}, which is not in the vocabulary "
                 f"{self.vocabulary.name} (0 to {len(self.vocabulary) - 1}); {_AGAIN}."
             )
+        if (songs.tokens == END_TOKEN).any():
+            raise DataError(f"{self.folder / name} has <S> inside a song; {_AGAIN}.")
         return songs
 
 
