@@ -25,6 +25,7 @@ from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reading
 
 _AHEAD = 8
 """Batches that wait, ready."""
@@ -205,9 +206,11 @@ class Streams:
         for number in range(drawn, drawn + _MAX_EMPTY):
             folder, place = self._order.song(number)
             rng = np.random.default_rng((self._seed, 2, number))
-            song = self._ended(self._augmenter.changed(self._folders[folder][place], changes, rng))
+            songs = self._folders[folder]
+            with reading(f"The song {songs.names[place]}", DataError, "Prepare the data again."):
+                song = self._ended(self._augmenter.changed(songs[place], changes, rng))
             if len(song) + 1 >= MIN_SONG_TOKENS:
-                return song, self._folders[folder].names[place], number + 1
+                return song, songs.names[place], number + 1
         raise DataError("The train split has no song of 10 tokens or more; give data with longer songs.")
 
     def _ended(self, song: Tokens) -> Tokens:
