@@ -14,11 +14,11 @@ from lakhnes.export.augment import Augmenter, Changes, Happenings
 from lakhnes.runtime import Change, Codec, Kind, Note, Part, Score, Timing, Voice, tx1, tx2
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Event
 from lakhnes.runtime.music.score import score_from_events
-from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import EVENT_TIMINGS, FRAME_SAMPLES
 
 pytestmark = pytest.mark.train
 
-CODECS = [Codec(make(), timing) for make in (tx1, tx2) for timing in Timing]
+CODECS = [Codec(make(), timing) for make in (tx1, tx2) for timing in EVENT_TIMINGS]
 AUGMENTERS = [Augmenter(codec) for codec in CODECS]
 every_codec = pytest.mark.parametrize("codec_number", range(len(CODECS)), ids=lambda i: f"codec{i}")
 

@@ -18,6 +18,7 @@ from small_training import small_config, small_data
 
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.export.augment import Augmenter, Changes
+from lakhnes.export.augment_bars import BarAugmenter, make_augmenter
 from lakhnes.export.blocks import kept_block, read_block, write_block
 from lakhnes.export.checkpoints import BEST, LAST, open_checkpoint, read_checkpoint, write_parts
 from lakhnes.export.cluster import Serial
@@ -32,7 +33,8 @@ from lakhnes.export.train_config import make_config
 from lakhnes.export.training import train
 from lakhnes.export.training_run import Run
 from lakhnes.export.training_start import valid_streams
-from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1, tx1_text
+from lakhnes.runtime import Note, Part, Score, Timing, tx1, tx1_text
+from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.music.vocabulary import NAMED
 
 _DIGEST = bytes(range(16))
@@ -106,8 +108,8 @@ _EVERY_CHANGE = Changes(transpose=1, stretch=1, swap=1, subset=1, loop=1, loop_t
 
 
 @cache
-def _augmenter(events: str, timing: Timing) -> Augmenter:
-    return Augmenter(Codec(NAMED[events](), timing))
+def _augmenter(events: str, timing: Timing) -> Augmenter | BarAugmenter:
+    return make_augmenter(make_codec(NAMED[events](), timing))
 
 
 def read_prepared(path: Path) -> object:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.export.augment import MAX_TRANSPOSE, Changes, Tokens
+from lakhnes.export.augment import MAX_TRANSPOSE, Augmenter, Changes, Tokens
 from lakhnes.runtime.bars.bars import TICKS_PER_BEAT
 from lakhnes.runtime.bars.codec import TEMPO_OCTAVE, density_class, length_class
 from lakhnes.runtime.music.events import BAR_VALUES, Event, Kind, Voice, octave_shifted
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Timing
 
 Ints = NDArray[np.int64]
 
@@ -171,6 +171,11 @@ class BarAugmenter:
         n_bars = song.n_bars * 2 if twice else -(-song.n_bars // 2)
         head = {**song.head, Kind.TEMPO: tempo, Kind.LENGTH: length_class(n_bars)}
         return replace(song, head=head, ticks=song.ticks * 2 if twice else song.ticks // 2, n_bars=n_bars)
+
+
+def make_augmenter(codec: Codec) -> Augmenter | BarAugmenter:
+    """Return what changes songs of a codec."""
+    return BarAugmenter(codec) if codec.timing is Timing.BARS else Augmenter(codec)
 
 
 def _swapped(event: Event) -> Event:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lakhnes.export.augment import Augmenter, Changes, Tokens
-from lakhnes.export.augment_bars import BarAugmenter
+from lakhnes.export.augment import Changes, Tokens
+from lakhnes.export.augment_bars import make_augmenter
 from lakhnes.export.evaluation import MIN_SONG_TOKENS
 from lakhnes.export.prepared import Songs
 from lakhnes.runtime.errors import DataError
-from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.timing import Codec
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
@@ -169,7 +169,7 @@ class Streams:
         if not all(len(songs) for songs in folders):
             raise DataError("The train split has no songs; give data with songs in it.")
         self._folders = folders
-        self._augmenter = BarAugmenter(codec) if codec.timing is Timing.BARS else Augmenter(codec)
+        self._augmenter = make_augmenter(codec)
         self._is_wait = codec.wait_samples > 0
         self._changes = changes
         self._segment = segment

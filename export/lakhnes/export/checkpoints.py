@@ -19,7 +19,7 @@ from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
 from lakhnes.runtime.model.catalog import find_model, list_models
 from lakhnes.runtime.model.model_info import MODEL_FILE
-from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.timing import Timing, has_timing
 from lakhnes.runtime.music.vocabulary import NAMED
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
@@ -220,6 +220,8 @@ def _checkpoint(state: Mapping[str, Any], path: Path) -> Checkpoint:
         raise CheckpointError(f"its timing is {shown(timing)}")
     if not isinstance(provenance, str):
         raise CheckpointError(f"its provenance is {shown(provenance)}")
+    if not has_timing(NAMED[events](), Timing(timing)):
+        raise CheckpointError(f"events {events} have no timing {timing}")
     config = config_of(state["model_config"])
     vocabulary = NAMED[events]()
     if config.n_token != len(vocabulary):

@@ -26,7 +26,7 @@ from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import SAMPLE_RATE
-from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.timing import Codec, Timing, has_timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN, NAMED, Vocabulary
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
@@ -168,6 +168,8 @@ def open_prepared(folder: Path) -> PreparedData:
         if info["format"] != FORMAT:
             raise DataError(f"{path} is of format {str(info['format'])[:20]}, not {FORMAT}; {_AGAIN}.")
         events, timing, made_by = (_text(info[name]) for name in ("events", "timing", "created_by"))
+        if not has_timing(NAMED[events](), Timing(timing)):
+            raise ValueError(f"events {events} have no timing {timing}")
         codec = make_codec(NAMED[events](), Timing(timing))
         splits = {_text(name): _split(plain) for name, plain in info["splits"].items()}
         return PreparedData(folder, codec, splits, dict(info["options"]), made_by)

@@ -20,6 +20,7 @@ from lakhnes.runtime import (
     tx1,
     tx2,
 )
+from lakhnes.runtime.music.timing import EVENT_TIMINGS
 
 ON, OFF = Kind.NOTE_ON, Kind.NOTE_OFF
 
@@ -56,7 +57,7 @@ def test_what_is_known() -> None:
     assert made.last(3000) is None
 
 
-@pytest.mark.parametrize("timing", list(Timing))
+@pytest.mark.parametrize("timing", EVENT_TIMINGS)
 def test_forgetting_cuts_within_a_wait(timing: Timing) -> None:
     made = timeline(timing)
     filled(0, 1920, made)
@@ -132,7 +133,7 @@ def on_ticks(score: Score, grid: BeatGrid) -> Score:
 @given(
     scores(),
     st.sampled_from([tx1(), tx2()]),
-    st.sampled_from(list(Timing)),
+    st.sampled_from(EVENT_TIMINGS),
     st.sampled_from([61.7, 120, 400]),
 )
 def test_a_score_that_is_loaded_is_there_as_it_was(score, vocabulary, timing, bpm) -> None:

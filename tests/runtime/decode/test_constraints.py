@@ -38,10 +38,10 @@ from lakhnes.runtime.decode.constraints import MELODIC
 from lakhnes.runtime.decode.kept import Dynamics, Kept, Template
 from lakhnes.runtime.music.scales import SCALES
 from lakhnes.runtime.music.score import events_of_score, score_from_events
-from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import EVENT_TIMINGS, FRAME_SAMPLES
 from lakhnes.runtime.music.vocabulary import VOCABULARY_PITCHES, Vocabulary
 
-CODECS = st.sampled_from([Codec(v(), timing) for v in (tx1, tx2) for timing in Timing])
+CODECS = st.sampled_from([Codec(v(), timing) for v in (tx1, tx2) for timing in EVENT_TIMINGS])
 SEEDS = st.integers(0, 2**32 - 1)
 
 

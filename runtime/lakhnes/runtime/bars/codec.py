@@ -18,9 +18,10 @@ from dataclasses import replace
 import numpy as np
 
 from lakhnes.runtime.bars.bars import TICKS_PER_BEAT, BarNote, Bars, bars_of, score_of
+from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import BAR_VALUES, VOICE_VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
-from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
+from lakhnes.runtime.music.timing import Codec, Timing, clean_frames, has_timing
 from lakhnes.runtime.music.vocabulary import Vocabulary
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import track_beats
@@ -202,5 +203,11 @@ class BarCodec(Codec):
 
 
 def make_codec(vocabulary: Vocabulary, timing: Timing) -> Codec:
-    """Return the codec of a vocabulary in one timing."""
+    """Return the codec of a vocabulary in one timing.
+
+    Raises:
+        OptionError: if the vocabulary has another timing.
+    """
+    if not has_timing(vocabulary, timing):
+        raise OptionError(f"Format {vocabulary.name} has no timing {timing.value!r}; give another.")
     return BarCodec(vocabulary) if timing is Timing.BARS else Codec(vocabulary, timing)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lakhnes.runtime.decode.recall import Recall
 from lakhnes.runtime.errors import ModelError
-from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.timing import Timing, has_timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
 FORMAT_VERSION = 1
@@ -111,6 +111,8 @@ class ModelInfo:
         recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
         given = {name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")}
         timing = Timing(plain["timing"])
+        if not has_timing(vocabulary, timing):
+            raise ValueError("its vocabulary and its timing do not fit together")
         return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
 
 

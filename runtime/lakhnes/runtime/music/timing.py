@@ -44,6 +44,15 @@ class Timing(StrEnum):
     BARS = "bars"
 
 
+EVENT_TIMINGS = (Timing.SAMPLES, Timing.FRAMES)
+"""Timings of TX1 and TX2, whose tokens wait; in bars nothing does."""
+
+
+def has_timing(vocabulary: Vocabulary, timing: Timing) -> bool:
+    """Return whether a vocabulary can count time so: one with bars counts in bars, and no other does."""
+    return vocabulary.has_bars == (timing is Timing.BARS)
+
+
 class Codec:
     """Scores to token ids and back, for one vocabulary in one timing.
 
