@@ -321,7 +321,7 @@ def busy_song():  # type: ignore[no-untyped-def]
             Note(row * 2 * i, row * rng.choice((1, 1, 2)), rng.randint(low, high)) for i in range(NOTES // 4)
         ]
         parts.append(Part(tuple(notes)))
-    return Score((parts[0], parts[1], parts[2], parts[3]), row * 2 * (NOTES // 4))
+    return Score.of(parts, row * 2 * (NOTES // 4))
 
 
 if __name__ == "__main__":

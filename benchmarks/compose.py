@@ -29,7 +29,9 @@ import numpy as np
 import torch
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
-from lakhnes.runtime import Density, MaxLength, Model, Sampling, Scale, Song, Timing, parse_scale, tx1
+from lakhnes.runtime import Model, Sampling, Song, Timing, parse_scale, tx1
+from lakhnes.runtime.decode.processors import Density, Scale
+from lakhnes.runtime.decode.rhythm import MaxLength
 from lakhnes.runtime.model.catalog import list_models
 
 MEM_LEN = 512
@@ -142,16 +144,16 @@ def shipped_steps() -> dict[str, float]:
 
 
 def sampling_seconds() -> float:
-    """Drawing a token under three constraints."""
+    """Drawing a token under three wishes."""
     model = Model.load()
     vocabulary = model.info.vocabulary
-    constraints = (
+    wishes = (
         Scale(vocabulary, parse_scale("a minor")),
         Density(vocabulary, 0.5),
         MaxLength(model.codec, 44_100),
     )
     rng = np.random.default_rng(0)
-    song = Song(model.codec, rng, sampling=Sampling(), max_tokens=10**9, constraints=constraints)
+    song = Song(model.codec, rng, sampling=Sampling(), max_tokens=10**9, processors=wishes)
     logits = rng.normal(0, 3, (64, len(vocabulary))).astype(np.float32)
     turn = iter(range(10**9))
     return min(seconds(lambda: song.take(logits[next(turn) % 64]), 500) for _ in range(5))
@@ -211,7 +213,7 @@ def main() -> None:
     print("\nthe models of the package, memory full")
     for name, ms in result["shipped_ms"].items():  # type: ignore[attr-defined]
         print(f"  {name:10s} {ms:7.3f} ms a token {1e3 / ms:7.0f} tokens/s")
-    print(f"\ndrawing under three constraints {result['sampling_us']:.1f} us a token")
+    print(f"\ndrawing under three wishes {result['sampling_us']:.1f} us a token")
     started = result["start_up"]
     print(f"start-up to the first event {started['seconds']:.2f} s, peak {started['peak_mb']:.0f} MB")  # type: ignore[index]
 

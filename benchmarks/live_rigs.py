@@ -17,7 +17,7 @@ from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS, MidiOutlet, Sender
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.performance import Performance
 from lakhnes.bridge.recorder import Recorder
-from lakhnes.runtime import BeatGrid, Kind, LiveComposer, Model, Steering, Voice
+from lakhnes.runtime import BeatGrid, Kind, LiveComposer, Model, Request, Voice
 
 BPM = 120.0
 ROW_SECONDS = 60 / BPM / 4
@@ -163,7 +163,7 @@ def staged(
     outlet: Outlet,
     *,
     seed: int = 1,
-    steering: Steering | None = None,
+    steering: Request | None = None,
     ahead_bars: float = 2.0,
     now: Callable[[], float] = time.perf_counter,
 ) -> Performance:

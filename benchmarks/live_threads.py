@@ -19,7 +19,7 @@ from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.midi_outlet import Sender
 from lakhnes.bridge.performance import Performance
 from lakhnes.cli.live_view import screen, view
-from lakhnes.runtime import Model, Sampling, Steering
+from lakhnes.runtime import Model, Request, Sampling
 
 FRAME_SECONDS = 0.05
 """Between two pictures of `lakhnes play`."""
@@ -102,7 +102,7 @@ def lateness(
     """
     note(f"lateness, {how}: {seconds:.0f} s")
     clock, stamps, collections = InternalClock(BPM), Stamps(sender), Collections()
-    steering = Steering(Sampling(0.95, None), density=3.0)
+    steering = Request(Sampling(0.95, None), density=3.0)
     performance = staged(model, clock, Stamped(stamps), steering=steering, ahead_bars=BUSY_BARS)
     with performance, painting(performance, pause) as painter:
         _armed(performance)

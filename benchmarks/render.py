@@ -50,7 +50,7 @@ def song() -> RegisterLog:
     bass = [Note(i * row, 2 * row, chord[i][0] - 12 * (i % 4 == 0)) for i in range(0, rows, 2)]
     drums = [Note(i * row, row // 2, (3, 14, 9, 14)[i // 2 % 4]) for i in range(0, rows, 2)]
     parts = [Part(tuple(notes)) for notes in (melody, broken, bass, drums)]
-    return registers_of(Score((parts[0], parts[1], parts[2], parts[3]), rows * row))
+    return registers_of(Score.of(parts, rows * row))
 
 
 def silence() -> RegisterLog:

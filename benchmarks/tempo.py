@@ -130,7 +130,7 @@ def repeated(score: Score, seconds: float) -> Score:
         )
         for part in score.parts
     ]
-    return Score((parts[0], parts[1], parts[2], parts[3]), times * score.length)
+    return Score.of(parts, times * score.length)
 
 
 def milliseconds(score: Score) -> float:

@@ -42,7 +42,7 @@ def made_up(folder: Path) -> PreparedData:
             tune, beat = rng.integers(low + 6, max(low + 7, high - 6), 16), 735 * int(rng.integers(4, 13))
             parts.append(Part(tuple(Note(i * beat, beat - 735, int(tune[i % 16])) for i in range(120))))
         length = max(part.notes[-1].end for part in parts)
-        songs[f"{number:02d}"] = codec.encode(Score((parts[0], parts[1], parts[2], parts[3]), length))
+        songs[f"{number:02d}"] = codec.encode(Score.of(parts, length))
     return write_prepared(folder, codec, {"train": songs, "valid": songs})
 
 

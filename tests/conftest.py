@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tiny import tiny_model_of
 
 from lakhnes.runtime import Model, Timing, tx2
 
@@ -63,3 +64,15 @@ def dynamic_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder.mkdir()
     export_model(checkpoint, folder, mem_len=64)
     return Model.load(folder)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Model:
+    """A tiny model of TX1 in frames, with a match cache; made here, with random weights."""
+    return tiny_model_of()
+
+
+@pytest.fixture(scope="session")
+def small_dynamic_model() -> Model:
+    """The same with dynamics."""
+    return tiny_model_of(expression=True)

@@ -16,8 +16,9 @@ import pytest
 from jack import JackServer
 
 from lakhnes.bridge import gm
-from lakhnes.runtime import Composer, Event, Kind, Model, Song, Steering, Voice
+from lakhnes.runtime import Event, Kind, Model, Request, Voice, compose_song
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.model_time import model_grid
 
 RATE = 48_000
 SEED = 26
@@ -186,22 +187,16 @@ class Seed:
 
     def __init__(self, model: Model, seconds: float, bpm: float = 120, seed: int = SEED) -> None:
         grid = BeatGrid.steady(bpm)
-        settings = Steering().settings(model.codec, seed, grid)
-        song = Song(
-            model.codec,
-            settings.rng,
-            sampling=settings.sampling,
-            length_samples=round(seconds * 44_100),
-            constraints=settings.constraints,
-        )
+        arrangement = compose_song(model, Request(seed), grid, length_samples=round(seconds * 44_100))
+        ticks = model_grid(grid, model.codec.timing)
         self.bpm = bpm
         self.events: list[tuple[int, Event]] = []
         samples = 0
-        for event in Composer(model, song):
+        for event in arrangement:
             if event.kind is Kind.WAIT:
                 samples += event.value
             elif event.kind is not Kind.END:
-                self.events.append((grid.tick(samples), event))
+                self.events.append((ticks.tick(samples), event))
 
     def due(self, start: int = 0) -> list[Due]:
         """The note messages from a tick on, where nothing sounds before."""

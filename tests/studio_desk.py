@@ -6,7 +6,7 @@ from pathlib import Path
 from support import tune
 
 from lakhnes.runtime import Note, Part, Score
-from lakhnes.runtime.music.cutting import with_tail
+from lakhnes.runtime.music.editing import with_tail
 from lakhnes.studio.filing import AUTOSAVE_SECONDS, Filing
 from lakhnes.studio.keeping import LeftSong
 from lakhnes.studio.preferences import PreferenceStore

@@ -22,8 +22,8 @@ from lakhnes.runtime import (
     Note,
     OptionError,
     Part,
+    Request,
     Score,
-    Steering,
     Voice,
 )
 
@@ -168,9 +168,9 @@ def test_controllers(builtin_model: Model) -> None:
     assert Voice.P1 not in {voice for voice, _ in rig.log.notes()}
     status = performance.status()
     assert status.muted == {Voice.P1}
-    assert status.steering.sampling.temperature == pytest.approx(1.59)
-    assert status.steering.density == -3
-    assert rig.performance.composer.steering == status.steering
+    assert status.request.sampling.temperature == pytest.approx(1.59)
+    assert status.request.density == -3
+    assert rig.performance.composer.request == status.request
     heard.receive(bytes([0xB0, 73, 0]), 0)
     heard.receive(bytes([0xB0, 77, 127]), 0)
     rig.play(0.01)
@@ -184,7 +184,7 @@ def test_controllers(builtin_model: Model) -> None:
 
 
 def test_the_control_map() -> None:
-    usual = Steering()
+    usual = Request()
     assert steered(usual, Control.TEMPERATURE, 64).sampling.temperature == 0.95
     assert steered(usual, Control.TOP_K, 127).sampling.top_k is None
     assert steered(usual, Control.TOP_K, 0).sampling.top_k == 1
@@ -273,7 +273,7 @@ def test_a_held_note_keeps_its_voice_and_a_limit_on_notes_does_not_stop_the_othe
     builtin_model: Model,
 ) -> None:
     rig = Rig(builtin_model)
-    rig.performance.steer(replace(rig.performance.status().steering, max_note_seconds=0.3))
+    rig.performance.steer(replace(rig.performance.status().request, max_note_seconds=0.3))
     rig.start()
     rig.play(1.0)
     rig.performance.press(Voice.P1, 60, 12)

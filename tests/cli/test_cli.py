@@ -95,10 +95,14 @@ def test_many_songs_are_numbered_and_each_has_its_seed(tmp_path: Path) -> None:
     names = [f"a-00{i}.{ending}" for i in (1, 2, 3) for ending in ("mid", "tx1.txt")]
     assert sorted(os.listdir(tmp_path)) == names
     assert all(read_text(tmp_path / name).seconds == 2.0 for name in names if name.endswith("txt"))
+    for seed, number in ((5, 1), (7, 3)):  # one that is liked comes back by its seed
+        lakhnes("generate", "--seconds", 2, "--seed", seed, "-o", f"again-{seed}.tx1.txt", cwd=tmp_path)
+        again = (tmp_path / f"again-{seed}.tx1.txt").read_bytes()
+        assert again == (tmp_path / f"a-00{number}.tx1.txt").read_bytes()
 
 
 def test_steering(tmp_path: Path) -> None:
-    options = ("--scale", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:60-72", "--max-note", 0.25)
+    options = ("--scale", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:C4-C5", "--max-note", 0.25)
     done = lakhnes("generate", "--seconds", 5, "-o", "a.tx1.txt", *options, "--density", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     score = read_text(tmp_path / "a.tx1.txt")
@@ -123,6 +127,30 @@ def test_continue_keeps_the_song_and_goes_on(tmp_path: Path) -> None:
     assert result["prompt_perplexity"] > 1
     assert lakhnes(*common, "-o", "d.mid", "--prompt-seconds", 1, cwd=tmp_path).returncode == 0
     assert read_midi(tmp_path / "d.mid").parts[1].notes[:4] == tune().parts[1].notes
+
+
+def test_going_on_from_the_end_of_what_has_volumes(tmp_path: Path) -> None:
+    lines = [
+        "P1_NOTEON_60",
+        "P1_VELOCITY_9",
+        "WT_66150",
+        "P1_VELOCITY_4",
+        "WT_22050",
+        "P1_NOTEOFF",
+        "WT_44100",
+    ]
+    (tmp_path / "a.tx2.txt").write_text("\n".join([*lines, "P1_TIMBRE_2"]) + "\n")
+    for seconds in (0.5, 1, 2, 9):
+        common = ("continue", "a.tx2.txt", "--seconds", 1, "--seed", 4, "--prompt-seconds", seconds)
+        done = lakhnes(*common, "-o", "b.tx2.txt", cwd=tmp_path)
+        if seconds > 1:
+            assert (done.returncode, done.stderr) == (0, "")
+            assert (
+                read_text(tmp_path / "b.tx2.txt").parts[0].notes[0]
+                == read_text(tmp_path / "a.tx2.txt").parts[0].notes[0]
+            )
+        else:
+            assert "no notes" in done.stderr
 
 
 def test_accompany_in_both_modes(tmp_path: Path) -> None:
@@ -228,6 +256,12 @@ def test_settings_out_of_range_are_2_and_a_sentence(tmp_path: Path) -> None:
         (("accompany", "a.mid", "--keep", "P7", "-o", "b.mid"), "'P7' names no voices"),
         (("generate", "--scale", "x minor"), "'x minor' is no scale"),
         (("generate", "--range", "P1:9"), "'P1:9' is no range"),
+        (("generate", "--range", "P1:H4-C5"), "'P1:H4-C5' is no range"),
+        (("generate", "--mute", "P1,P2,TR,NO"), "leave one unmuted"),
+        (
+            ("accompany", "whole.mid", "--keep", "P1,NO", "--mute", "P2,TR", "-o", "a.mid"),
+            "leave one unmuted",
+        ),
         (("generate", "--range", "P1:120-127"), "P1 has no pitch from 120 to 127"),
         (("generate", "--density", "99"), "density of 99.0 is out of range"),
         (("generate", "--temperature", "-1"), "Temperature -1.0 is out of range"),

@@ -79,11 +79,22 @@ def test_sections_come_back_bar_for_bar(tmp_path: Path) -> None:
         assert first == second
 
 
-@pytest.mark.parametrize("options", [("--form", "AB"), ("--form", "AB", "--bpm", 90, "--seconds", 9)])
-def test_a_form_needs_bars(tmp_path: Path, options: tuple[object, ...]) -> None:
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        (("--form", "AB"), "--bars 8"),
+        (("--form", "AB", "--bpm", 90, "--seconds", 9), "--bars 8"),
+        (("--loop", "--bpm", 90), "--bars 8"),
+        (("--bars", 4), "--bpm 120"),
+        (("--meter", "6/8"), "--bpm 120"),
+        (("--meter", "7/8", "--bpm", 90), "7/8"),
+        (("--meter", "nonsense", "--bpm", 90), "is no meter"),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, options: tuple[object, ...], missing: str) -> None:
     done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
     assert done.returncode == 2
-    assert "sections have --bars bars each" in done.stderr
+    assert missing in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -165,3 +176,23 @@ def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(tmp_path: Path, comman
     assert sum(onset % 120 == 0 for onset in onsets(tmp_path / "b.mid")) > 0.97 * len(
         onsets(tmp_path / "b.mid")
     )
+
+
+def test_a_meter_is_a_number_or_a_fraction(tmp_path: Path) -> None:
+    common = ("generate", "--bpm", "200", "--bars", "1", "--seed", "1")
+    for name, meter in (("a", "3"), ("b", "6/8"), ("c", "3/4")):
+        assert lakhnes(*common, "--meter", meter, "-o", f"{name}.mid", folder=tmp_path).returncode == 0
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "c.mid").read_bytes()
+
+
+def test_only_what_is_new_begins_in_its_first_bar(tmp_path: Path) -> None:
+    lakhnes("generate", "--bpm", "150", "--bars", "4", "--seed", "1", "-o", "a.mid", folder=tmp_path)
+    common = ("continue", "a.mid", "--bars", "2", "--seed", "2")
+    assert lakhnes(*common, "--only-new", "-o", "new.mid", folder=tmp_path).returncode == 0
+    assert lakhnes(*common, "-o", "whole.mid", folder=tmp_path).returncode == 0
+    bars = [symusic.Score(tmp_path / f"{name}.mid").end() / (4 * 480) for name in ("new", "whole")]
+    assert bars[0] == pytest.approx(2, abs=0.1)
+    assert bars[1] == pytest.approx(6, abs=0.1)
+    assert min(onsets(tmp_path / "new.mid")) < 4 * 480
+    assert onsets(tmp_path / "whole.mid")[: len(onsets(tmp_path / "a.mid"))] == onsets(tmp_path / "a.mid")

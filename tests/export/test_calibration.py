@@ -16,7 +16,8 @@ from lakhnes.export.calibration import Fit, Heard, blocks_of, calibrate, write_c
 from lakhnes.export.evaluation import fill_streams  # noqa: E402
 from lakhnes.export.prepared import write_prepared  # noqa: E402
 from lakhnes.runtime import Codec, DataError, Model, Timing, tx1  # noqa: E402
-from lakhnes.runtime.decode.recall import Recall, Recollection, Views  # noqa: E402
+from lakhnes.runtime.decode.match_cache import MatchCache, Reader, Views  # noqa: E402
+from lakhnes.runtime.model.cache_weights import CacheWeights  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -38,7 +39,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(bare: Path) -> Recall:
+def fitted(bare: Path) -> CacheWeights:
     streams = fill_streams(SONGS, tx1(), single_steps=True)
     result = calibrate(Model.load(bare), streams, 4000)
     assert (result.fitted, result.tested) == (3000, 1000)
@@ -46,15 +47,15 @@ def fitted(bare: Path) -> Recall:
     return result.recall
 
 
-def test_the_runtime_does_what_was_fitted(bare: Path, fitted: Recall) -> None:
+def test_the_runtime_does_what_was_fitted(bare: Path, fitted: CacheWeights) -> None:
     streams = fill_streams(SONGS[:2], tx1(), single_steps=True)
     tokens, targets = streams.data[0, :700], streams.targets[0, :700]
     logits = Model.load(bare).prefill(tokens)
     views = Views(CODEC)
-    memory = Recollection(fitted, views)
+    memory = MatchCache(fitted, views)
     losses = []
     for token, target, row in zip(tokens, targets, logits, strict=True):
-        memory.hear(token, given=True)
+        memory.read(token, given=True)
         losses.append(-memory.mix(row)[target])
     fit = Fit(fitted)
     with torch.no_grad():
@@ -68,28 +69,31 @@ def test_the_runtime_does_what_was_fitted(bare: Path, fitted: Recall) -> None:
         np.testing.assert_allclose(fit(block).numpy(), losses, atol=2e-3)
 
 
-def test_a_calibrated_model_mixes_and_its_network_stays(bare: Path, fitted: Recall, tmp_path: Path) -> None:
+def test_a_calibrated_model_mixes_and_its_network_stays(
+    bare: Path, fitted: CacheWeights, tmp_path: Path
+) -> None:
     write_calibrated(bare / "model.onnx", tmp_path / "model.onnx", fitted)
-    with_it, without = Model.load(tmp_path), Model.load(tmp_path, recall=0)
+    calibrated = Model.load(tmp_path)
     logits = Model.load(bare).prefill(SONGS[0])
-    np.testing.assert_array_equal(without.prefill(SONGS[0]), logits)
-    np.testing.assert_array_equal(with_it.without_recall().prefill(SONGS[0]), logits)
-    assert without.without_recall() is without
-    memory = Recollection(Recall.from_dict(fitted.to_dict()), Views(CODEC))
+    np.testing.assert_array_equal(calibrated.prefill(SONGS[0]), logits)
+    np.testing.assert_array_equal(Reader(calibrated, cache=False).read(SONGS[0]), logits)
+    memory = MatchCache(CacheWeights.from_dict(fitted.to_dict()), Views(CODEC))
     mixed = []
     for token, row in zip(SONGS[0], logits, strict=True):
-        memory.hear(token)
+        memory.read(token)
         mixed.append(memory.mix(row))
-    np.testing.assert_allclose(with_it.prefill(SONGS[0]), mixed, atol=1e-4)
+    np.testing.assert_allclose(Reader(calibrated).read(SONGS[0]), mixed, atol=1e-4)
 
 
-def test_exporting_it_again_keeps_what_it_remembers_with(bare: Path, fitted: Recall, tmp_path: Path) -> None:
+def test_exporting_it_again_keeps_what_it_remembers_with(
+    bare: Path, fitted: CacheWeights, tmp_path: Path
+) -> None:
     write_calibrated(bare / "model.onnx", tmp_path / "a" / "model.onnx", fitted)
     info = export_model(open_checkpoint(tmp_path / "a"), tmp_path / "b", mem_len=8)
     assert info.parity["max_difference"] < 1e-4
     recall = Model.load(tmp_path / "b").info.recall
     assert recall is not None
-    assert recall.to_dict() == Recall.from_dict(fitted.to_dict()).to_dict()
+    assert recall.to_dict() == CacheWeights.from_dict(fitted.to_dict()).to_dict()
 
 
 def lakhnes(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -108,10 +112,10 @@ def test_the_command(bare: Path, tmp_path: Path) -> None:
     assert facts["loss"] < facts["network_loss"]
     whole, network = (
         json.loads(lakhnes("evaluate", made, "--data", data, "--json", *options).stdout)
-        for options in ((), ("--no-recall",))
+        for options in ((), ("--no-match-cache",))
     )
     assert whole["loss"] < network["loss"]
-    assert whole["how"] == f"{network['how']}, recall"
+    assert whole["how"] == f"{network['how']}, match cache"
     told = lakhnes("calibrate", made, "--data", data, "--tokens", 3000).stdout
     assert f"wrote   {made / 'model.onnx'}" in told
 

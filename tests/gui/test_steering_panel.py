@@ -192,7 +192,7 @@ def test_surprise_is_off_or_so_many_nats(qtbot: QtBot, panel: SteeringPanel, stu
     assert seen == [0.1, 0.2, 0.1, None]
     panel.surprise.selectAll()
     qtbot.keyClicks(panel.surprise, "0.7\r")
-    assert studio.session.state.steering.sampling.surprise == 0.7
+    assert studio.session.state.request.sampling.surprise == 0.7
     panel.show_state(studio.session.state)
     panel.reset.click()
     assert studio.session.state.surprise is None
@@ -202,7 +202,7 @@ def test_drones_are_let_be_or_not(qtbot: QtBot, panel: SteeringPanel, studio: To
     assert not panel.drones.isChecked()
     for asked in (True, False, True):
         qtbot.mouseClick(panel.drones, LEFT)
-        assert studio.session.state.drones is studio.session.state.steering.drones is asked
+        assert studio.session.state.drones is (not studio.session.state.request.repetition_penalty) is asked
     panel.show_state(studio.session.state)
     panel.reset.click()
     panel.show_state(studio.session.state)
@@ -268,7 +268,7 @@ def test_every_key_and_scale_can_be_composed(panel: SteeringPanel, studio: Told)
         for scale in range(panel.scale.scale.count()):
             panel.scale.scale.setCurrentIndex(scale)
             panel.scale.scale.activated.emit(scale)
-            notes = studio.session.state.steering.scale
+            notes = studio.session.state.request.scale
             steps_up = SCALES[panel.scale.scale.currentData()]
             assert notes == {(key - 1 + step) % 12 for step in steps_up}
 

@@ -101,7 +101,7 @@ def test_ranges_are_names_of_notes(qtbot: QtBot, strips: VoiceStrips, studio: St
     voice = studio.session.state.voices[Voice.P1]
     assert (voice.lowest, voice.highest) == (60, 82)
     assert (strip.lowest.text(), strip.highest.text()) == ("C4", "A#5")
-    assert studio.session.state.steering.ranges == {Voice.P1: (60, 82)}
+    assert studio.session.state.request.ranges == {Voice.P1: (60, 82)}
     retype(qtbot, strip.lowest, "any")
     assert studio.session.state.voices[Voice.P1].lowest is None
 

@@ -15,7 +15,7 @@ from support import tune
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.bridge import import_midi, read_midi, write_midi
 from lakhnes.runtime import BeatGrid, Note, OptionError, Part, Score, Voice, read_text, tx2_text
-from lakhnes.runtime.music.cutting import extract
+from lakhnes.runtime.music.editing import extract
 from lakhnes.studio import filing as filing_module
 from lakhnes.studio import opening
 from lakhnes.studio.exports import ExportRequest, chosen, playing, targets

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import scores, tune
 
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.music.cutting import extract, with_tail
+from lakhnes.runtime.music.editing import extract, with_tail
 from lakhnes.studio.session import MOST_STEPS, Session, asked
 from lakhnes.studio.state import SongState
 

@@ -23,9 +23,9 @@ from lakhnes.runtime import (
     Part,
     PortError,
     PortLostError,
+    Request,
     Score,
     SoundError,
-    Steering,
 )
 from lakhnes.studio import stage as stages
 from lakhnes.studio.stage import Stage, Wiring
@@ -145,7 +145,7 @@ def song() -> Score:
 @contextmanager
 def playing(model: Model, wiring: Wiring = SILENT, **options: Any) -> Iterator[Stage]:
     """A stage that plays the song."""
-    with Stage(wiring, model, Steering(), 7, 400.0, 4, song=song(), optional=True, **options) as stage:
+    with Stage(wiring, model, Request(), 7, 400.0, 4, song=song(), optional=True, **options) as stage:
         stage.switch.internal.start(time.perf_counter())
         stage.performance.wake()
         yield stage
@@ -225,7 +225,7 @@ def test_without_anything_it_goes_on_in_silence_and_says_why(
         with pytest.raises(PortError):
             stage.use_ports(())
         until(lambda: stage.performance.status().sent > 5)
-    with pytest.raises(PortError, match="no MIDI here"), Stage(wiring, tiny_model, Steering(), 7, 120.0, 4):
+    with pytest.raises(PortError, match="no MIDI here"), Stage(wiring, tiny_model, Request(), 7, 120.0, 4):
         pass
 
 
@@ -334,7 +334,7 @@ def test_it_may_be_closed_twice_and_from_elsewhere(
 
 
 def test_a_song_to_begin_with_is_there_and_goes_on(tiny_model: Model) -> None:
-    with Stage(SILENT, tiny_model, Steering(), 7, 400.0, 4, song=song(), optional=True) as stage:
+    with Stage(SILENT, tiny_model, Request(), 7, 400.0, 4, song=song(), optional=True) as stage:
         timeline = stage.performance.composer.timeline
         assert timeline.score()[1] == song()
         assert timeline.edition == 1

@@ -96,7 +96,7 @@ def score_of_registers(
     sampled = bool((log.values[log.registers == 0x15] & 0x10).any())
     drawn = len(np.unique(log.values[log.registers == 0x11])) > 2  # one or two set its level only
     remarks = ("The DMC channel's samples are left out of the score.",) if sampled or drawn else ()
-    return Score((parts[0], parts[1], parts[2], parts[3]), log.length), remarks
+    return Score.of(parts, log.length), remarks
 
 
 def _histories(log: RegisterLog, source: str) -> list[list[State]]:

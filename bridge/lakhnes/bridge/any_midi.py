@@ -77,8 +77,7 @@ def score_from_midi(midi: MidiFile) -> tuple[Score, tuple[str, ...]]:
     if {line.name for line in lines} <= set(gm.TRACK_NAMES.values()) and midi.kind == 1:
         tempo = tempo_map(midi.tracks, midi.division)
         parts |= {v: _automation(v, midi, tempo, parts[v]) for v in parts if v is not Voice.TR}
-    p1, p2, tr, no = (parts.get(voice, Part()) for voice in Voice)
-    return Score((p1, p2, tr, no), length), arrangement.remarks
+    return Score.of((parts.get(voice, Part()) for voice in Voice), length), arrangement.remarks
 
 
 def read_lines(midi: MidiFile) -> tuple[list[Line], int]:

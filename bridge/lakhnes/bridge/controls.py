@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import Voice
 
@@ -80,20 +80,20 @@ class ControlMap:
         return replace(self, controllers=(*kept, (controller, control)))
 
 
-def steered(steering: Steering, control: Control, value: int) -> Steering:
+def steered(request: Request, control: Control, value: int) -> Request:
     """What is asked for after a controller has moved.
 
     Args:
-        steering: what was asked for.
+        request: what was asked for.
         control: temperature, top-k or density; others change nothing.
         value: of the controller, 0..127.
     """
-    sampling = steering.sampling
+    sampling = request.sampling
     if control is Control.TEMPERATURE:
-        return replace(steering, sampling=replace(sampling, temperature=round(0.3 + 1.3 * value / 128, 3)))
+        return replace(request, sampling=replace(sampling, temperature=round(0.3 + 1.3 * value / 128, 3)))
     if control is Control.TOP_K:
-        return replace(steering, sampling=replace(sampling, top_k=None if value == 127 else 1 + value // 2))
+        return replace(request, sampling=replace(sampling, top_k=None if value == 127 else 1 + value // 2))
     if control is Control.DENSITY:
         amount = (value - 64) / 64 if value < 64 else (value - 64) / 63
-        return replace(steering, density=round(3 * amount, 3))
-    return steering
+        return replace(request, density=round(3 * amount, 3))
+    return request

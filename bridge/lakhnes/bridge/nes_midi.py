@@ -50,7 +50,7 @@ def score_from_nes_midi(midi: MidiFile, *, expression: bool = True) -> Score | N
         controls = [control for control in track.controls if control.number in _KINDS]
         length = max([length, *(note.end for note in notes), *(control.ticks for control in controls)])
         parts[voice] = _part(voice, notes, controls, expression=expression)
-    return Score((parts[0], parts[1], parts[2], parts[3]), length)
+    return Score.of(parts, length)
 
 
 def _cut(notes: list[TickNote]) -> list[TickNote]:

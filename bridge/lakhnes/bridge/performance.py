@@ -18,7 +18,7 @@ from lakhnes.bridge.controls import MUTES, Control, ControlMap, steered
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.player import Player
 from lakhnes.runtime.compose.live_composer import LiveComposer
-from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.timeline import Moment
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.model.model import Model
@@ -63,7 +63,7 @@ class Status:
     muted: frozenset[Voice]
     taken: frozenset[Voice]
     """Voices that somebody plays."""
-    steering: Steering
+    request: Request
     take: int
     sent: int
     """Events that were sent."""
@@ -130,7 +130,7 @@ class Performance:
         self._orders: deque[Callable[[], None]] = deque()
         self._heard: deque[Moment] = deque()
         self._rests_since: dict[Voice, int] = {}  # the tick at which somebody last played a voice
-        self._steering = composer.steering
+        self._request = composer.request
         self._bar_seconds = 0.2  # that composing a bar takes, at most, of late
         self._take = 0
         self.error: Exception | None = None
@@ -204,12 +204,12 @@ class Performance:
         place = self.player.place()
         return self.composer.timeline.known_until(place) > place
 
-    def steer(self, steering: Steering) -> None:
+    def steer(self, request: Request) -> None:
         """What is composed from now on is asked for in another way."""
-        self._steering = steering
+        self._request = request
 
         def do() -> None:
-            self.composer.steering = steering
+            self.composer.request = request
 
         self._order(do)
 
@@ -271,7 +271,7 @@ class Performance:
             if value >= 64:
                 self.new_take()
         else:
-            self.steer(steered(self._steering, what, value))
+            self.steer(steered(self._request, what, value))
 
     def press(self, voice: Voice, pitch: int, velocity: int) -> None:
         """Somebody plays a note; its voice is theirs from now on, and the others are composed around it.
@@ -344,7 +344,7 @@ class Performance:
             sounding=dict(player.sounding),
             muted=player.muted,
             taken=player.taken,
-            steering=self._steering,
+            request=self._request,
             take=self._take,
             sent=player.lateness.sent,
             late=player.lateness.late,

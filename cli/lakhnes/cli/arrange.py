@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lakhnes.cli.options import (
-    TEMPERATURE,
     THREADS,
-    TOP_K,
-    TOP_P,
-    DensityOption,
-    Drones,
+    BarsOption,
+    BpmOption,
     InstrumentOption,
     JsonFlag,
-    MaxNote,
+    MaybeMeter,
     MidiStyleOption,
     ModelOption,
-    Mute,
     Outputs,
-    Range,
     RawTiming,
-    ScaleOption,
     SeedOption,
     Source,
-    Surprise,
-    Temperature,
-    TopK,
-    TopP,
     finite,
 )
 from lakhnes.cli.printing import say
+from lakhnes.cli.request_options import RequestOptions, parse_voices, with_request
 
 if TYPE_CHECKING:
-    from lakhnes.runtime import Score
+    from lakhnes.runtime import BeatGrid, Score
     from lakhnes.runtime.compose.arrange import Arrangement
-    from lakhnes.runtime.time.grid import BeatGrid
     from lakhnes.studio.music_files import Forms
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What was read, ready to be composed with."""
+
+    score: Score
+    remarks: list[str]
+    grid: BeatGrid | None
+    """Its own, that of the beat that was found, or at the tempo that was asked for; None for none."""
+
+
+@with_request
 def continue_(
     source: Source,
     output: Outputs,
@@ -65,51 +66,50 @@ def continue_(
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
-    temperature: Temperature = TEMPERATURE,
-    top_k: TopK = TOP_K,
-    top_p: TopP = TOP_P,
-    surprise: Surprise = None,
-    scale: ScaleOption = None,
-    mute: Mute = None,
-    pitch_range: Range = None,
-    density: DensityOption = 0.0,
-    max_note: MaxNote = None,
-    drones: Drones = False,
+    *,
+    asked: RequestOptions,
+    bpm: BpmOption = None,
+    bars: BarsOption = None,
+    meter: MaybeMeter = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Goes on where a piece of music ends."""
-    from lakhnes.cli.steering import parse_steering
-    from lakhnes.runtime import Model
-    from lakhnes.runtime.compose.arrange import continue_score, last_seconds, prompt_perplexity
+    if seconds is not None and bars is not None:
+        raise typer.BadParameter("give --seconds or --bars, not both", param_hint="--bars")
+
+    from lakhnes.runtime import Model, OptionError, continue_score
+    from lakhnes.runtime.compose.arrange import prompt_perplexity
+    from lakhnes.runtime.music.editing import cut, join, last_seconds
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
-    score, remarks, grid = _read(source)
+    given = _read(source, bpm, meter)
+    score, grid = given.score, given.grid
+    if bars is not None and grid is None:
+        raise OptionError(
+            f"{source} has no steady beat, so --bars has no length; give --seconds, or its --bpm."
+        )
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones)
+    request = asked.request(seed)
     player = Model.load(model, threads=THREADS)
     prompt = score if prompt_seconds is None else last_seconds(score, prompt_seconds)
     perplexity = prompt_perplexity(player, prompt)
-    settings = steering.settings(player.codec, seed)
-    if grid is not None:
-        settings = replace(settings, grid=grid.later(prompt.length - score.length))
-    arrangement = continue_score(player, prompt, settings, seconds)
-    _run(arrangement, prompt.seconds + (seconds or 180), quiet=as_json)
-    whole = arrangement.score()
-    if only_new or prompt_seconds is not None:
-        whole = last_seconds(whole, whole.seconds - prompt.seconds)
-        if not only_new:
-            whole = _after(score, whole)
-        elif grid is not None:
-            grid = grid.later(-score.length)
+    if bars is not None and grid is not None:
+        seconds = _seconds_of_bars(grid, score.length, bars)
+    prompt_grid = None if grid is None else grid.later(prompt.length - score.length)
+    arrangement = continue_score(player, prompt, request, seconds, grid=prompt_grid)
+    _run(arrangement, quiet=as_json)
+    _, new, _ = cut(arrangement.score(), prompt.length)
+    whole = new if only_new else join(score, new)
+    if only_new and grid is not None:
+        grid = grid.since(score.length)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
     _finish(
         whole,
         grid,
         output,
         _forms(midi, raw_timing, instrument),
-        remarks,
+        given.remarks,
         seed,
         player.info.name,
         facts,
@@ -117,6 +117,7 @@ def continue_(
     )
 
 
+@with_request
 def accompany(
     source: Source,
     output: Outputs,
@@ -136,51 +137,58 @@ def accompany(
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
-    temperature: Temperature = TEMPERATURE,
-    top_k: TopK = TOP_K,
-    top_p: TopP = TOP_P,
-    surprise: Surprise = None,
-    scale: ScaleOption = None,
-    mute: Mute = None,
-    pitch_range: Range = None,
-    density: DensityOption = 0.0,
-    max_note: MaxNote = None,
-    drones: Drones = False,
+    *,
+    asked: RequestOptions,
+    bpm: BpmOption = None,
+    bars: Annotated[
+        int | None,
+        typer.Option(help="Only so many bars of IN.", min=1, max=10_000, rich_help_panel="Tempo"),
+    ] = None,
+    meter: MaybeMeter = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Composes around a piece of music."""
     if (mode == "voices") != (keep is not None):
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
-    from lakhnes.cli.steering import parse_steering, parse_voices
-    from lakhnes.runtime import EXPRESSIVE_MODEL, Model
-    from lakhnes.runtime.compose.arrange import accompany_rhythm, accompany_voices
-    from lakhnes.runtime.compose.dynamics import compose_dynamics
+    from lakhnes.runtime import (
+        EXPRESSIVE_MODEL,
+        Model,
+        OptionError,
+        accompany_rhythm,
+        accompany_voices,
+        compose_dynamics,
+    )
+    from lakhnes.runtime.music.editing import extract
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
-    notes_stay = mode == "dynamics"  # the held and the repeated ones too
-    score, remarks, grid = _read(source, fit=not notes_stay)
+    notes_stay = mode == "dynamics"  # those too that no model knows
+    given = _read(source, bpm, meter, fit=not notes_stay)
+    score, grid = given.score, given.grid
+    if bars is not None:
+        if grid is None:
+            raise OptionError(f"{source} has no steady beat, so --bars has no length; give its --bpm.")
+        first = max(0, grid.sample(0))
+        score = extract(score, (0, min(score.length, grid.sample(grid.tick(first) + bars * grid.bar_ticks))))
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, mute, pitch_range, density, max_note, drones or notes_stay)
+    request = asked.request(seed)
     usual = EXPRESSIVE_MODEL if notes_stay else None
     player = Model.load(usual if model is None else model, threads=THREADS)
-    settings = replace(steering.settings(player.codec, seed), grid=grid)
     if notes_stay:
-        arrangement = compose_dynamics(player, score, settings)
+        arrangement = compose_dynamics(player, score, request)
     elif mode == "rhythm":
-        arrangement = accompany_rhythm(player, score, settings)
+        arrangement = accompany_rhythm(player, score, request, grid=grid)
     else:
-        arrangement = accompany_voices(player, score, kept, settings)
-    _run(arrangement, score.seconds, quiet=as_json)
+        arrangement = accompany_voices(player, score, kept, request, grid=grid)
+    _run(arrangement, quiet=as_json)
     _finish(
         arrangement.score(),
         grid,
         output,
         _forms(midi, raw_timing, instrument),
-        remarks,
+        given.remarks,
         seed,
         player.info.name,
         {},
@@ -188,45 +196,49 @@ def accompany(
     )
 
 
-def _read(source: Path, *, fit: bool = True) -> tuple[Score, list[str], BeatGrid | None]:
-    """A score, remarks on how it became one, and its own bars if it states them.
+def _read(source: Path, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Source:
+    """A score, remarks on how it became one, and its grid.
 
     Args:
         source: any music.
+        bpm: the tempo that it is put to, or, where it has no beat, that it is at; None for its own.
+        meter: beats of a bar; None for its own.
         fit: whether notes that no model knows are shifted by octaves.
     """
-    from lakhnes.runtime.compose.arrange import fit_to_vocabulary
+    from dataclasses import replace
+
+    from lakhnes.runtime import BeatGrid, retimed
+    from lakhnes.runtime.music.editing import fit_to_vocabulary
+    from lakhnes.runtime.time.model_time import beat_of
     from lakhnes.studio.music_files import read_music
 
     music = read_music(source)
     score, remarks = music.score()
-    fitted, moved = fit_to_vocabulary(score) if fit else (score, 0)
+    score, moved = fit_to_vocabulary(score) if fit else (score, 0)
     shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
-    return fitted, [*music.remarks, *remarks, *shifted], music.grid
+    grid = music.grid or beat_of(score)
+    if grid is not None and meter is not None:
+        grid = replace(grid, beats_per_bar=meter)
+    if bpm is not None:
+        score, grid = (score, BeatGrid.steady(bpm, meter or 4)) if grid is None else retimed(score, grid, bpm)
+    return _Source(score, [*music.remarks, *remarks, *shifted], grid)
 
 
-def _after(first: Score, second: Score) -> Score:
-    """Two scores, one after the other."""
-    from lakhnes.runtime import Part, Score
-
-    parts = []
-    for a, b in zip(first.parts, second.parts, strict=True):
-        notes = [replace(note, onset=note.onset + first.length) for note in b.notes]
-        changes = [replace(change, sample=change.sample + first.length) for change in b.changes]
-        together = (*a.notes, *notes)
-        parts.append(Part(together, (*a.changes, *changes) if together else ()))
-    return Score((parts[0], parts[1], parts[2], parts[3]), first.length + second.length)
-
-
-def _run(arrangement: Arrangement, seconds: float, *, quiet: bool) -> None:
-    from lakhnes.cli.progress import composing
+def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:
+    """How long so many bars last after a sample, up to a bar line."""
     from lakhnes.runtime import SAMPLE_RATE
+
+    line = round(grid.exact_tick(start) / grid.bar_ticks + 0.25) * grid.bar_ticks
+    return max(0.1, (grid.sample(line + bars * grid.bar_ticks) - start) / SAMPLE_RATE)
+
+
+def _run(arrangement: Arrangement, *, quiet: bool) -> None:
+    from lakhnes.cli.progress import composing
 
     composer = arrangement.composer
     with composing(quiet=quiet) as report:
         for _ in arrangement:
-            samples = composer.time_samples
-            report(samples / (seconds * SAMPLE_RATE), samples, composer.n_tokens)
+            report(arrangement.progress, composer.time_samples, composer.n_tokens)
 
 
 def _forms(midi: str, raw_timing: bool, instrument: str | None) -> Forms:
@@ -252,7 +264,7 @@ def _finish(
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.studio.music_files import Music, write_music
 
-    write_music(dict.fromkeys(output, Music(score, grid=grid)), forms)
+    write_music(dict.fromkeys(output, Music(score, grid=grid, settled=True)), forms)
     row = summary(score, output)
     if as_json:
         say(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))

@@ -49,7 +49,7 @@ def calibrate(
         raise OptionError(f"{model} is a model of the package; give a folder for the new one with -o.")
     torch.set_num_threads(threads)
     path = find_model(model)
-    player = Model.load(path, threads=threads, recall=0)
+    player = Model.load(path, threads=threads)
     found = read_split(data, "valid", player.codec)
     songs = [song.tolist() for song in found.tokens]
     streams = fill_streams(songs, player.info.vocabulary, single_steps=True)

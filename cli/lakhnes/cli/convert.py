@@ -146,7 +146,7 @@ def render(
     from lakhnes.apu.render import Filters, Mixer
     from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
     from lakhnes.cli.progress import rendering
-    from lakhnes.cli.steering import parse_pan
+    from lakhnes.cli.request_options import parse_pan
     from lakhnes.runtime.errors import OutputError
     from lakhnes.studio.music_files import Forms, check_outputs, read_music, write_music
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lakhnes.cli.evaluation_report import print_composed, print_memorisation, print_perplexity
+from lakhnes.cli.evaluation_report import (
+    print_arrangements,
+    print_composed,
+    print_memorisation,
+    print_perplexity,
+)
 from lakhnes.cli.extras import training_side
 from lakhnes.cli.measuring import Progress, compare_songs, counting, measure_songs, songs_of_people
 from lakhnes.cli.options import (
@@ -51,6 +56,8 @@ class Judged:
     score: Callable[[Streams, Progress], Evaluation]
     player: Callable[[], Model]
     """What composes with it."""
+    cache: bool = True
+    """Whether its match cache takes part, if it has one."""
 
 
 def evaluate(
@@ -76,10 +83,11 @@ def evaluate(
     mem_len: Annotated[
         int, typer.Option(help="Memory of a checkpoint; an exported model has its own.", min=1, max=65_536)
     ] = 896,
-    no_recall: Annotated[
+    no_cache: Annotated[
         bool,
         typer.Option(
-            "--no-recall", help="A calibrated model's network alone, without what it remembers of a song."
+            "--no-match-cache",
+            help="A calibrated model's network alone, without what it remembers of a song.",
         ),
     ] = False,
     threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
@@ -116,6 +124,14 @@ def evaluate(
             rich_help_panel=_SONGS,
         ),
     ] = None,
+    arrangements: Annotated[
+        bool,
+        typer.Option(
+            "--arrangements",
+            help="Accompany and continue songs of the split, and compare what comes with what they have.",
+            rich_help_panel=_SONGS,
+        ),
+    ] = False,
     songs: Annotated[
         int, typer.Option(help="How many songs to compose.", min=2, max=10_000, rich_help_panel=_SONGS)
     ] = 50,
@@ -163,7 +179,7 @@ def evaluate(
     plan = Plan(songs, seconds, seed, sampling, None if bpm is None else BeatGrid.steady(bpm))
     prepared = open_data(data)
     usual = Timing.SAMPLES if prepared is None else prepared.timing
-    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, not no_recall)
+    judged = _open(model, None if timing is None else Timing(timing), usual, mem_len, threads, not no_cache)
     with counting("reading songs", quiet=as_json) as report:
         found = read_split(data, split, judged.codec, progress=report)
     if memorisation:
@@ -193,14 +209,16 @@ def evaluate(
         facts["memorisation"] = found_runs
         if not as_json:
             print_memorisation(facts["memorisation"])
+    if arrangements:
+        facts["arrangements"] = _arrangements(judged, found, plan, quiet=as_json)
+        if not as_json:
+            print_arrangements(facts["arrangements"])
     facts["took_seconds"] = time.perf_counter() - started
     if as_json:
         say(json.dumps(facts))
 
 
-def _open(
-    model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int, recall: bool
-) -> Judged:
+def _open(model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int, cache: bool) -> Judged:
     """Finds what a model's name or path means."""
     from lakhnes.runtime import OptionError, list_models
     from lakhnes.runtime.model.model_info import MODEL_FILE
@@ -210,24 +228,24 @@ def _open(
     if is_checkpoint and model not in list_models():
         judged, its_own = _open_checkpoint(path, asked or usual, mem_len, threads)
     else:
-        judged, its_own = _open_exported(model, threads, recall)
+        judged, its_own = _open_exported(model, threads, cache)
     if its_own is not None and asked not in (None, its_own):
         raise OptionError(f"{model} was trained with timing {its_own.value}; leave out --timing.")
     return judged
 
 
-def _open_exported(model: str, threads: int, recall: bool) -> tuple[Judged, Timing]:
+def _open_exported(model: str, threads: int, cache: bool) -> tuple[Judged, Timing]:
     from lakhnes.export.evaluation import evaluate_exported
     from lakhnes.runtime import Model
 
-    player = Model.load(model, threads=threads, recall=recall)
+    player = Model.load(model, threads=threads)
     info = player.info
-    how = f"{info.precision}, memory {info.mem_len}{', recall' if recall and info.recall else ''}"
+    how = f"{info.precision}, memory {info.mem_len}{', match cache' if cache and info.recall else ''}"
 
     def score(streams: Streams, progress: Progress) -> Evaluation:
-        return evaluate_exported(player, streams.data, streams.targets, progress=progress)
+        return evaluate_exported(player, streams.data, streams.targets, cache=cache, progress=progress)
 
-    return Judged(info.name, how, player.codec, True, score, lambda: player), info.timing
+    return Judged(info.name, how, player.codec, True, score, lambda: player, cache), info.timing
 
 
 def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> tuple[Judged, Timing | None]:
@@ -302,7 +320,7 @@ def _compose(judged: Judged, like: Sequence[Score], plan: Plan, *, quiet: bool) 
 
     with counting("composing", quiet=quiet) as report:
         lengths = lengths_like(like, plan.songs)
-        return compose_songs(judged.player(), lengths, plan, progress=report)
+        return compose_songs(judged.player(), lengths, plan, cache=judged.cache, progress=report)
 
 
 def _composed_facts(plan: Plan, composed: Sequence[Score]) -> dict[str, Any]:
@@ -314,6 +332,17 @@ def _composed_facts(plan: Plan, composed: Sequence[Score]) -> dict[str, Any]:
         "bpm": None if plan.grid is None else plan.grid.bpm,
         **asdict(plan.sampling),
     }
+
+
+def _arrangements(judged: Judged, found: SplitSongs, plan: Plan, *, quiet: bool) -> list[dict[str, Any]]:
+    from lakhnes.export.arrangement_measures import measure_arrangements, task_facts
+
+    scores = (judged.codec.decode(song.tolist()) for song in found.tokens)
+    with counting("arranging", quiet=quiet) as report:
+        tasks = measure_arrangements(
+            judged.player(), scores, plan.songs, seed=plan.seed, sampling=plan.sampling, progress=report
+        )
+    return [task_facts(task) for task in tasks]
 
 
 def _memorisation(

@@ -105,6 +105,21 @@ def print_statistics(facts: dict[str, Any]) -> None:
     say(f"  {'mean':22} {facts['mean_overlap']:8.3f} {facts['mean_ceiling']:8.3f}")
 
 
+def print_arrangements(tasks: list[dict[str, Any]]) -> None:
+    """Prints the figures of arrangements as a table, each beside that of people's music."""
+    columns = ("notes_per_second", "phase", "dissonance", "pitch_class_cosine", "motifs")
+    names = ("notes a second", "phase", "dissonance", "pitch classes", "motifs")
+    say("arranged songs: medians of what was composed, and of what people wrote there in brackets")
+    say(f"  {'':12}" + "".join(f"{name:>18}" for name in names))
+    for task in tasks:
+        cells = []
+        for column in columns:
+            mine, own = task["composed"][column], task["human"][column]
+            cells.append("" if mine is None or own is None else f"{mine:.2f} ({own:.2f})")
+        failed = f"  {task['failed']} of {task['songs']} failed" if task["failed"] else ""
+        say((f"  {task['name']:12}" + "".join(f"{cell:>18}" for cell in cells) + failed).rstrip())
+
+
 def print_memorisation(facts: dict[str, Any]) -> None:
     """Prints the longest runs as a table."""
     say(f"longest runs of intervals and durations also found in {facts['train_songs']} training songs")

@@ -58,14 +58,14 @@ def view(status: Status, heading: str, message: str) -> RenderableType:
         voices.add_row(str(number), gm.TRACK_NAMES[voice], Text(f"{sounds:<9}", style), heard)
     filled = min(_AHEAD_CELLS, max(0, round(status.ahead_beats)))
     ahead = f"ahead    {'█' * filled}{'·' * (_AHEAD_CELLS - filled)} {status.ahead_beats:4.1f} beats"
-    sampling = status.steering.sampling
+    sampling = status.request.sampling
     counts = (
         f"events   {status.sent} sent, {status.late} late (worst {status.worst_seconds * 1000:.1f} ms), "
         f"{status.gaps} gaps"
     )
     asked = (
         f"steering temperature {sampling.temperature:g}, top-k {sampling.top_k or 'all'}, "
-        f"density {status.steering.density:g}"
+        f"density {status.request.density:g}"
     )
     problems = [Text(printable(problem), "red") for problem in status.problems]
     lines: list[RenderableType] = [

@@ -65,11 +65,39 @@ TIME = "Tempo"
 BpmOption = Annotated[
     float | None,
     typer.Option(
-        "--bpm", help="Compose to a tempo: every note begins on its sixteenths.", rich_help_panel=TIME
+        "--bpm",
+        help="Compose to a tempo: every new note begins on its sixteenths.",
+        callback=finite,
+        rich_help_panel=TIME,
     ),
 ]
-MeterOption = Annotated[
-    int, typer.Option("--meter", help="Beats of a bar, with --bpm.", min=1, max=16, rich_help_panel=TIME)
+
+
+def parse_meter(text: str | int) -> int:
+    """Beats of a bar, of a number or of a meter such as 6/8, whose bar is as long as three quarters."""
+    above, slash, below = str(text).strip().partition("/")
+    if above.isdecimal() and (below in ("1", "2", "4", "8", "16") if slash else True):
+        beats, rest = divmod(int(above) * 4, int(below or 4))
+        if not rest and 1 <= beats <= 16:
+            return beats
+    raise typer.BadParameter(
+        f"{text!r} is no meter of 1 to 16 whole quarters; give 4, 3/4 or 6/8, for example"
+    )
+
+
+_METER = typer.Option(
+    "--meter",
+    help="Beats of a bar, or a meter such as 3/4 or 6/8.",
+    parser=parse_meter,
+    metavar="METER",
+    rich_help_panel=TIME,
+)
+MeterOption = Annotated[int, _METER]
+MaybeMeter = Annotated[int | None, _METER]
+
+BarsOption = Annotated[
+    int | None,
+    typer.Option("--bars", help="Length of what is new, in bars.", min=1, max=10_000, rich_help_panel=TIME),
 ]
 
 RawTiming = Annotated[
@@ -83,7 +111,6 @@ TEMPERATURE, TOP_K, TOP_P = 1.0, 0, 0.99
 """`USUAL_SAMPLING`, without loading what it is in; a test holds them together."""
 
 _DRAWING = "Drawing events"
-_STEERING = "Steering"
 
 Temperature = Annotated[
     float,
@@ -106,45 +133,5 @@ Surprise = Annotated[
         callback=finite,
         min=0,
         rich_help_panel=_DRAWING,
-    ),
-]
-ScaleOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scale",
-        help="Keep to a scale: 'a minor', 'F# dorian', or pitch classes '0,2,4,7,9'.",
-        rich_help_panel=_STEERING,
-    ),
-]
-Mute = Annotated[
-    str | None,
-    typer.Option(
-        help="Voices that play nothing, of P1, P2, TR, NO: 'NO' or 'P2,NO'.", rich_help_panel=_STEERING
-    ),
-]
-Range = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--range",
-        help="MIDI pitches that a voice keeps to: 'P1:60-84'. May be given again.",
-        rich_help_panel=_STEERING,
-    ),
-]
-DensityOption = Annotated[
-    float,
-    typer.Option("--density", help="More notes (up to 5) or fewer (down to -5).", rich_help_panel=_STEERING),
-]
-MaxNote = Annotated[
-    float | None,
-    typer.Option(
-        "--max-note", help="Longest note in seconds.", callback=finite, min=0.02, rich_help_panel=_STEERING
-    ),
-]
-Drones = Annotated[
-    bool,
-    typer.Option(
-        "--drones",
-        help="Let voices hold a note, repeat pitches or rest as long as they like; else they are urged on.",
-        rich_help_panel=_STEERING,
     ),
 ]

@@ -13,29 +13,19 @@ from typing import Annotated, Literal
 import typer
 
 from lakhnes.cli.options import (
-    TEMPERATURE,
-    TOP_K,
-    TOP_P,
-    DensityOption,
-    Drones,
     InstrumentOption,
-    MaxNote,
     MeterOption,
     ModelOption,
-    Range,
-    ScaleOption,
     SeedOption,
-    Surprise,
-    Temperature,
-    TopK,
-    TopP,
     finite,
 )
+from lakhnes.cli.request_options import RequestOptions, with_request
 
 _PORTS = "MIDI ports"
 _CLOCK = "Time"
 
 
+@with_request
 def play(
     port: Annotated[
         list[str] | None,
@@ -123,15 +113,8 @@ def play(
     seed: SeedOption = None,
     model: ModelOption = None,
     instrument: InstrumentOption = None,
-    temperature: Temperature = TEMPERATURE,
-    top_k: TopK = TOP_K,
-    top_p: TopP = TOP_P,
-    surprise: Surprise = None,
-    scale: ScaleOption = None,
-    pitch_range: Range = None,
-    density: DensityOption = 0.0,
-    max_note: MaxNote = None,
-    drones: Drones = False,
+    *,
+    asked: RequestOptions,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what happens as lines of JSON, and nothing else.")
     ] = False,
@@ -144,14 +127,11 @@ def play(
 
     from lakhnes.bridge.interpreter import keep_time
     from lakhnes.cli.live_show import Show
-    from lakhnes.cli.steering import parse_steering
     from lakhnes.runtime.errors import LakhnesError, PortLostError
     from lakhnes.studio.music_files import check_outputs
     from lakhnes.studio.stage import Stage, Wiring
 
     keep_time()
-    drawing = temperature, top_k, top_p, surprise
-    steering = parse_steering(drawing, scale, None, pitch_range, density, max_note, drones)
     check_outputs(record or [])
     wiring = Wiring(
         ports=tuple(port or ()),
@@ -169,8 +149,9 @@ def play(
         ahead_bars=ahead,
     )
     seed = secrets.randbelow(1 << 32) if seed is None else seed
+    request = asked.request(seed)
     with _signals() as caught:
-        stage = Stage(wiring, model, steering, seed, bpm, meter)
+        stage = Stage(wiring, model, request, seed, bpm, meter)
         show = Show(stage, as_json=as_json)
         try:
             with stage:

@@ -118,7 +118,7 @@ def _song(lines: Sequence[Line], longest: int) -> Score:
             tuple(_moved(note, -start, longest) for note in part if note.onset < start + longest)
         )
     length = max(part.notes[-1].end for part in four if part.notes)
-    song = Score((four[0], four[1], four[2], four[3]), length)
+    song = Score.of(four, length)
     _judge(song)
     return song
 

@@ -176,4 +176,4 @@ def _song(parts: dict[Voice, tuple[_Sound, ...]], rng: np.random.Generator) -> S
         four[voice] = Part(tuple(notes))
     if not any(part.notes for part in four):
         return None
-    return Score((four[0], four[1], four[2], four[3]), end - start)
+    return Score.of(four, end - start)

@@ -1,4 +1,4 @@
-"""Calibration: fitting what a model remembers songs with (`runtime.decode.recall`) on songs new to it.
+"""Calibration: fitting a model's match cache (`runtime/decode/match_cache.py`) on songs new to it.
 
 The network stays as it is. First the temperature and the rate of the bias are chosen, then the worth of
 matches and the gate are trained, all by the loss of the songs' own tokens.
@@ -19,20 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lakhnes.export.evaluation import Streams
-from lakhnes.runtime.decode.recall import (
-    FEATURES,
-    HIDDEN,
-    LONGEST,
-    MEMORY,
-    VIEWS,
-    Recall,
-    Recollection,
-    Views,
-    gain,
-    log_feature,
-)
+from lakhnes.runtime.decode.match_cache import MEMORY, MatchCache, Views, gain, log_feature
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.model.model_file import read_model
 from lakhnes.runtime.model.model_info import METADATA_KEY
@@ -63,7 +53,7 @@ Progress = Callable[[str, float], None]
 class Calibration(NamedTuple):
     """What came of it."""
 
-    recall: Recall
+    recall: CacheWeights
     fitted: int
     """Tokens that it was fitted to."""
     tested: int
@@ -71,16 +61,16 @@ class Calibration(NamedTuple):
     network_loss: float
     """Nats a token of these, by the network alone."""
     loss: float
-    """Nats a token of these, with the recall."""
+    """Nats a token of these, with the match cache."""
 
 
 def calibrate(
     model: Model, streams: Streams, tokens: int, progress: Progress = lambda stage, part: None
 ) -> Calibration:
-    """Fits a model's recall.
+    """Fits a model's match cache.
 
     Args:
-        model: without a recall (`Model.load(.., recall=0)`).
+        model: its network; a match cache that it has already does not count.
         streams: of songs that it was not trained on.
         tokens: so many at most, the last quarter of each stream for the test; 160,000 take some minutes.
         progress: told each stage, and how much of it is done, 0..1.
@@ -114,16 +104,16 @@ def calibrate(
     return Calibration(recall, n_fitted * len(heard), loss.size, alone, float(loss.mean()))
 
 
-def _untrusting(temperature: float, rate: float) -> Recall:
-    """A recall that trusts no match."""
+def _untrusting(temperature: float, rate: float) -> CacheWeights:
+    """A match cache that trusts no match."""
     gate = np.append(np.zeros(HIDDEN), -30.0)
-    return Recall(
+    return CacheWeights(
         temperature, rate, np.zeros((VIEWS, LONGEST + 1)), 0.0, np.zeros((HIDDEN, FEATURES + 1)), gate
     )
 
 
-def write_calibrated(source: Path, target: Path, recall: Recall) -> None:
-    """Writes a model with a recall.
+def write_calibrated(source: Path, target: Path, recall: CacheWeights) -> None:
+    """Writes a model with a match cache.
 
     Args:
         source: the model's ONNX file.
@@ -176,13 +166,13 @@ def _loss_at(heard: list[Heard], temperature: float) -> float:
     )
 
 
-def _losses(heard: list[Heard], recall: Recall, views: Views) -> NDArray[np.float64]:
-    """Nats of each token [streams, n] with a recall."""
+def _losses(heard: list[Heard], recall: CacheWeights, views: Views) -> NDArray[np.float64]:
+    """Nats of each token [streams, n] with a match cache."""
     losses = np.empty((len(heard), len(heard[0].tokens)))
     for row, one in zip(losses, heard, strict=True):
-        memory = Recollection(recall, views)
+        memory = MatchCache(recall, views)
         for place, (token, target, logits) in enumerate(zip(*one, strict=True)):
-            memory.hear(token, given=True)
+            memory.read(token, given=True)
             row[place] = -memory.mix(logits)[target]
     return losses
 
@@ -206,14 +196,14 @@ class Block(NamedTuple):
     """int16 [m]."""
 
 
-def blocks_of(one: Heard, recall: Recall, views: Views) -> Iterator[Block]:
+def blocks_of(one: Heard, recall: CacheWeights, views: Views) -> Iterator[Block]:
     """A stream in blocks, with the network as `recall` corrects it."""
-    memory = Recollection(recall, views)
+    memory = MatchCache(recall, views)
     for start in range(0, len(one.tokens), _BLOCK):
         part = slice(start, start + _BLOCK)
         networks, lengths, distances, following, counts = [], [], [], [], []
         for token, logits in zip(one.tokens[part], one.logits[part], strict=True):
-            memory.hear(token, given=True)
+            memory.read(token, given=True)
             memory.mix(logits)
             networks.append(memory.network(logits).astype(np.float32))
             found = memory.matches()
@@ -233,9 +223,9 @@ def blocks_of(one: Heard, recall: Recall, views: Views) -> Iterator[Block]:
 
 
 class Fit(nn.Module):
-    """`Recollection.mix` with weights that learn, for whole blocks."""
+    """`MatchCache.mix` with weights that learn, for whole blocks."""
 
-    def __init__(self, plain: Recall) -> None:
+    def __init__(self, plain: CacheWeights) -> None:
         super().__init__()
         torch.manual_seed(0)
         self._plain = plain
@@ -247,7 +237,7 @@ class Fit(nn.Module):
         with torch.no_grad():
             self.gate.bias.fill_(-2.5)
 
-    def recall(self) -> Recall:
+    def recall(self) -> CacheWeights:
         """The numbers as the runtime takes them."""
 
         def numbers(tensor: Tensor) -> NDArray[np.float64]:
@@ -290,7 +280,7 @@ class Fit(nn.Module):
         network_right: Tensor,
         recalled_right: Tensor,
     ) -> Tensor:
-        """float32 [n, FEATURES], as `Recollection._recalled` makes them."""
+        """float32 [n, FEATURES], as `MatchCache._matched` makes them."""
         network, n = block.network, len(total)
         highest, likeliest = recalled.max(1)
         longest = total.new_zeros(n, VIEWS).scatter_reduce(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakhnes.export.musical_statistics import cut
-from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.arrange import Arrangement, compose_song
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.composer import compose_together
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.decode.song import Song
@@ -65,6 +66,7 @@ def compose_songs(
     lengths: Sequence[int],
     plan: Plan,
     *,
+    cache: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Score]:
     """Composes songs of given lengths, as `lakhnes generate` does.
@@ -72,28 +74,25 @@ def compose_songs(
     Args:
         model: what composes.
         lengths: samples of each.
-        plan: seed and sampling.
+        plan: seed, sampling and grid.
+        cache: whether a calibrated model's match cache takes part.
         progress: takes samples composed and all of them.
 
     Returns:
         The songs: song i has seed `plan.seed + i` and length i.
     """
-    songs = [
-        Song(
-            model.codec,
-            np.random.default_rng(plan.seed + place),
-            sampling=plan.sampling,
-            length_samples=length,
-            constraints=Steering(plan.sampling).constraints(model.codec, plan.grid),
-        )
-        for place, length in enumerate(lengths)
-    ]
-    total = sum(lengths)
+
+    def begin(place: int, length: int) -> Arrangement:
+        request = Request(plan.seed + place, plan.sampling)
+        return compose_song(model, request, plan.grid, cache=cache, length_samples=length)
+
+    begun = [begin(place, length) for place, length in enumerate(lengths)]
+    songs = [arrangement.composer.song for arrangement in begun]
 
     def tell(_: Song) -> None:
-        progress(sum(song.time_samples for song in songs), total)
+        progress(round(sum(lengths[i] * song.progress for i, song in enumerate(songs))), sum(lengths))
 
     width = min(_WIDTH, len(songs))
     for _ in compose_together(model, reversed(songs), width=width, progress=tell):  # the longest first
         pass
-    return [song.score() for song in songs]
+    return [arrangement.score() for arrangement in begun]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.decode.match_cache import Reader
 from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.model.model import Model
@@ -144,6 +145,7 @@ def evaluate_exported(
     data: NDArray[np.int64],
     targets: NDArray[np.int64],
     *,
+    cache: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Evaluates an exported model; every token sees the model's whole memory.
@@ -152,20 +154,19 @@ def evaluate_exported(
         model: what is evaluated; its own stream is left alone.
         data: the streams, int64 [B, n].
         targets: their successors, int64 [B, n].
+        cache: whether a calibrated model's match cache takes part.
         progress: takes tokens done and all of them.
     """
     if not data.size:
         return Evaluation(math.nan, 0)
     # Batches are of tokens, not of streams: ten streams side by side do not fit into caches, and take longer.
-    batch = model.batch(1)
+    twin = model.twin()
     total = 0.0
     for stream, (tokens, wanted) in enumerate(zip(data, targets, strict=True)):
-        batch.reset()
+        reader = Reader(twin, cache=cache)
         for start in range(0, len(tokens), PREFILL_CHUNK):
             part = tokens[start : start + PREFILL_CHUNK]
-            total += total_loss(
-                batch.prefill(part[None], given=True)[0], wanted[start : start + PREFILL_CHUNK]
-            )
+            total += total_loss(reader.read(part, given=True), wanted[start : start + PREFILL_CHUNK])
             progress(stream * len(tokens) + start + len(part), data.size)
     return Evaluation(total / data.size, data.size)
 

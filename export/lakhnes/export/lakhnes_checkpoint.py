@@ -17,8 +17,8 @@ from lakhnes.export.archives import is_tar, open_tar
 from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
-from lakhnes.runtime.decode.recall import Recall
 from lakhnes.runtime.errors import CheckpointError
+from lakhnes.runtime.model.cache_weights import CacheWeights
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 from lakhnes.runtime.reading import reading
@@ -54,7 +54,7 @@ class Checkpoint:
     """How its training data counted time; None where the file does not say."""
     provenance: str = ""
     """How it was trained, in a sentence."""
-    recall: Recall | None = None
+    recall: CacheWeights | None = None
     """What songs are remembered with beside it, where it comes from a calibrated model."""
 
 

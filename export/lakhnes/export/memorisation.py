@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.decode.constraints import MELODIC
+from lakhnes.runtime.decode.processors import MELODIC
 from lakhnes.runtime.music.events import Event, Kind
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec
 

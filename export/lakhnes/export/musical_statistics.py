@@ -23,10 +23,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lakhnes.export.dynamics_statistics import DYNAMIC_FEATURES, dynamics
-from lakhnes.runtime.decode.constraints import MELODIC
+from lakhnes.runtime.decode.processors import MELODIC
+from lakhnes.runtime.music.editing import extract
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.scales import SCALES
-from lakhnes.runtime.music.score import Score, shifted
+from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, clean_frames
 
 Histogram = NDArray[np.float64]
@@ -106,8 +107,7 @@ class Overlap:
 def cut(score: Score, samples: int) -> Score:
     """The beginning of a song."""
     length = min(samples, score.length)
-    p1, p2, tr, no = (shifted(part, 0, length) for part in score.parts)
-    return Score((p1, p2, tr, no), length)
+    return extract(score, (0, length)) if length < score.length else score
 
 
 def song_features(score: Score) -> SongFeatures:

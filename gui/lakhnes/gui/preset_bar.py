@@ -82,7 +82,7 @@ class PresetBar(QWidget):
         try:
             kept = self._store.get(name)
             values = {field: kept[field] for field in STEERING_FIELDS if field in kept}
-            _ = replace(session.state, **values).steering
+            _ = replace(session.state, **values).request
         except (LakhnesError, TypeError, ValueError, AttributeError) as error:
             text = f"The preset {name} cannot be used: {error} Delete it, or save another of that name."
             self._studio.say(Message(text, error=True))

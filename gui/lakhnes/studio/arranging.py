@@ -11,8 +11,8 @@ from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
 from lakhnes.runtime.compose.arrange import Arrangement, accompany_voices
 from lakhnes.runtime.compose.dynamics import compose_dynamics
-from lakhnes.runtime.compose.steering import Steering
-from lakhnes.runtime.music.cutting import with_span
+from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.music.editing import with_span
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
@@ -24,8 +24,6 @@ class _Place:
 
     label: str
     """Of the step."""
-    whole: int
-    """Samples of the song that is composed around."""
     span: tuple[int, int]
     """First sample and the one after the last."""
     voices: frozenset[Voice]
@@ -59,14 +57,12 @@ class Arranging:
             raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
         model = self._studio.loaded_model()
         number = secrets.randbelow(1 << 32) if seed is None else seed
-        settings = replace(state.steering.settings(model.codec, number, state.grid), grid=state.grid)
+        request = replace(state.request, seed=number)
         names = " and ".join(TRACK_NAMES[voice].lower() for voice in sorted(free))
         self._compose(
             f"Composing {names}",
-            lambda: accompany_voices(model, state.score, locked, settings),
-            _Place(
-                "New voices", state.score.length, (0, state.score.length), free, self._studio.session.edits
-            ),
+            lambda: accompany_voices(model, state.score, locked, request, grid=state.grid),
+            _Place("New voices", (0, state.score.length), free, self._studio.session.edits),
             seed=number,
         )
 
@@ -93,12 +89,11 @@ class Arranging:
         own = self._studio.model
         knows = own is not None and own.codec.vocabulary.has_expression
         name = state.model if knows else EXPRESSIVE_MODEL
-        place = _Place("Dynamics", state.score.length, (start, end), free, self._studio.session.edits)
+        place = _Place("Dynamics", (start, end), free, self._studio.session.edits)
 
         def loaded(model: Model) -> None:
-            steering = Steering(state.steering.sampling, drones=True)
-            settings = steering.settings(model.codec, secrets.randbelow(1 << 32))
-            self._compose("Composing dynamics", lambda: compose_dynamics(model, state.score, settings), place)
+            request = Request(secrets.randbelow(1 << 32), state.request.sampling)
+            self._compose("Composing dynamics", lambda: compose_dynamics(model, state.score, request), place)
 
         self._studio.with_model(name, loaded)
 
@@ -122,7 +117,7 @@ class Arranging:
         def work(job: Job) -> Score:
             arrangement = arrange()
             for _ in arrangement:
-                job.tell(min(1.0, arrangement.composer.time_samples / place.whole))
+                job.tell(arrangement.progress)
             return arrangement.score()
 
         def done(score: Score) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.apu.sound_files import SPREAD, SoundSettings
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.gm import TRACK_NAMES
-from lakhnes.runtime import BeatGrid, OptionError, OutputError, Part, Score, Voice, retimed
+from lakhnes.runtime import BeatGrid, OptionError, OutputError, Score, Voice, retimed
 from lakhnes.runtime.files import write_all
-from lakhnes.runtime.music.cutting import extract
+from lakhnes.runtime.music.editing import extract
 from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music, written_files
 from lakhnes.studio.state import SongState
 
@@ -79,7 +79,7 @@ def chosen(
     start, end = (0, score.length) if span is None else (grid.sample(span[0]), grid.sample(span[1]))
     start, end = max(0, start), min(end, score.length)
     if start < end:
-        score = extract(score, (start, end), voices) if span else _only(score, voices)
+        score = extract(score, (start, end), voices) if span else score.only(voices)
         if score.n_notes:
             return score, grid
     where = "in these bars" if span else "in the song yet"
@@ -176,7 +176,7 @@ def write_for_daw(
     pieces = {f"{name}.mid": score}
     if each:
         pieces = {
-            f"{name} {TRACK_NAMES[voice]}.mid": _only(score, (voice,))
+            f"{name} {TRACK_NAMES[voice]}.mid": score.only((voice,))
             for voice in Voice
             if score.parts[voice].notes
         }
@@ -189,11 +189,6 @@ def _volumes(state: SongState) -> dict[str, float] | None:
     """The faders of the voices; None while all are up, for the console's own mix."""
     volumes = {voice.name: state.voices[voice].volume for voice in Voice}
     return None if all(volume == 1 for volume in volumes.values()) else volumes
-
-
-def _only(score: Score, voices: Collection[Voice]) -> Score:
-    p1, p2, tr, no = (score.parts[voice] if voice in voices else Part() for voice in Voice)
-    return replace(score, parts=(p1, p2, tr, no))
 
 
 __all__ = [

@@ -76,6 +76,8 @@ class Music:
     """Where its beats lie, if that is known."""
     loops: bool = False
     """Whether its end leads into its beginning; a VGM file then says so."""
+    settled: bool = False
+    """Whether its notes stay where they are, even where no grid is known; else they are put onto its beat."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""
@@ -86,7 +88,7 @@ class Music:
     def on_grid(self) -> Music:
         """The music with its bars and beats, where they are known or can be found; else itself."""
         score, _ = self.score()
-        if self.grid is not None or not score.n_notes:
+        if self.grid is not None or self.settled or not score.n_notes:
             return self
         beats = track_beats(score)
         if beats.confidence < SURE:

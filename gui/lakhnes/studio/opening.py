@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
-from lakhnes.runtime.compose.arrange import fit_to_vocabulary
+from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
 from lakhnes.studio.music_files import name_of, read_music
 from lakhnes.studio.session_file import ENDING, read_song

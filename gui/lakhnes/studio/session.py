@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.music.cutting import extract, with_span
+from lakhnes.runtime.music.editing import extract, with_span
 from lakhnes.studio.state import SongState, Whereabouts
 
 MOST_STEPS = 500

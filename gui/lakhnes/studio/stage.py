@@ -31,7 +31,7 @@ from lakhnes.bridge.ports import (
 )
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
-from lakhnes.runtime import BeatGrid, LiveComposer, Model, Score, Steering, Voice
+from lakhnes.runtime import BeatGrid, LiveComposer, Model, Request, Score, Voice
 from lakhnes.runtime.errors import MissingExtraError, MusicError, PortError, SoundError
 from lakhnes.studio.music_files import Forms, Music, write_music
 
@@ -143,7 +143,7 @@ class Stage:
         self,
         wiring: Wiring,
         model: str | Model | None,
-        steering: Steering,
+        request: Request,
         seed: int,
         bpm: float,
         meter: int,
@@ -156,7 +156,7 @@ class Stage:
         Args:
             wiring: where music goes.
             model: what composes, or its name; None for the usual one.
-            steering: what is asked for.
+            request: what is asked for.
             seed: of the music.
             bpm: tempo of the song.
             meter: beats of a bar.
@@ -172,7 +172,7 @@ class Stage:
         self.outputs: list[str] = []
         self.sound: str | None = None
         self.synth: Synth | None = None
-        self._wiring, self._model, self._steering = wiring, model, steering
+        self._wiring, self._model, self._request = wiring, model, request
         self._ports, self._channels = wiring.ports, wiring.channels  # as they are now
         self._grid = BeatGrid.steady(bpm, meter)
         self._song, self._optional = song, optional
@@ -346,7 +346,7 @@ class Stage:
             self._try_sound()
         if not self._outlets and not self._optional:
             raise PortError(" ".join(self.remarks))
-        composer = LiveComposer(loading.result(), self._grid, self._steering, self.seed)
+        composer = LiveComposer(loading.result(), self._grid, self._request, self.seed)
         if self._song is not None:
             composer.adopt(self._song)
         self.performance = Performance(

@@ -13,9 +13,9 @@ from lakhnes.runtime import (
     DEFAULT_MODEL,
     BeatGrid,
     OptionError,
+    Request,
     Sampling,
     Score,
-    Steering,
     Voice,
     parse_scale,
 )
@@ -118,7 +118,7 @@ class SongState:
         return self.grid.tick(self.score.length)
 
     @property
-    def steering(self) -> Steering:
+    def request(self) -> Request:
         """What is asked of the music.
 
         Raises:
@@ -130,12 +130,13 @@ class SongState:
             if state.lowest is not None or state.highest is not None:
                 lowest = pitches[0] if state.lowest is None else state.lowest
                 ranges[voice] = (lowest, pitches[-1] if state.highest is None else state.highest)
-        return Steering(
+        return Request(
+            seed=self.seed,
             sampling=Sampling(self.temperature, self.top_k, self.top_p, self.surprise),
             scale=parse_scale(self.scale) if self.scale else None,
             ranges=ranges,
             density=self.density,
-            drones=self.drones,
+            repetition_penalty=0.0 if self.drones else 1.0,
         )
 
     def audible(self, voice: Voice) -> bool:

@@ -17,8 +17,8 @@ from typing import Any
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime import LakhnesError, Model, OptionError, Score, Steering, Voice
-from lakhnes.runtime.music.cutting import extract, with_tail
+from lakhnes.runtime import LakhnesError, Model, OptionError, Request, Score, Voice
+from lakhnes.runtime.music.editing import extract, with_tail
 from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job, Jobs
 from lakhnes.studio.preferences import STEERING_FIELDS
@@ -385,13 +385,13 @@ class Studio:
         state = self.session.state
         self._composing = name
         try:
-            steering = state.steering
+            request = state.request
         except LakhnesError:  # `_apply` says it
-            steering = Steering()
+            request = Request()
         stage = Stage(
             Wiring(ports=None, ahead_bars=state.ahead_bars),
             self._models[name].twin(),
-            steering,
+            request,
             state.seed,
             state.bpm,
             state.beats_per_bar,
@@ -465,7 +465,7 @@ class Studio:
             for name in _RANGES
         ):
             try:
-                performance.steer(new.steering)
+                performance.steer(new.request)
             except LakhnesError as error:
                 self.say(Message(str(error), error=True))
             else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-
-import numpy as np
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import OptionError, Score, Voice
-from lakhnes.runtime.compose.arrange import Settings, regenerate
+from lakhnes.runtime.compose.arrange import regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 
@@ -122,17 +121,15 @@ class Takes:
         before, span, voices = self._before, self._span, self._voices
         post, key = self._studio.jobs.post, self._key
 
-        def settings() -> Iterator[Settings]:
-            for take in range(first, last):
-                made = state.steering.settings(model.codec, 0)
-                rng = np.random.default_rng([seed, number, take])
-                yield Settings(rng, made.sampling, made.constraints, state.grid)
+        takes = [replace(state.request, seed=(seed, number, take)) for take in range(first, last)]
 
         def arrived(score: Score) -> Callable[[], None]:
             return lambda: self._arrived(score) if self.active and self._key == key else None
 
         def work(job: Job) -> None:
-            scores = regenerate(model, before, span, voices, settings(), width=TAKES, progress=job.tell)
+            scores = regenerate(
+                model, before, span, voices, takes, grid=state.grid, width=TAKES, progress=job.tell
+            )
             for score in scores:
                 job.tell(job.progress or 0.0)
                 post(arrived(score))

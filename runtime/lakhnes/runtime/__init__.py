@@ -1,28 +1,39 @@
 """Events, the score, the model and composing: all that runs without PyTorch.
 
-The sub-packages, from the bottom up:
+The sub-packages; each imports only those above it:
 
-- `music`: events and vocabulary, the score, texts, scales, and the codec between score and tokens
-- `time`: the grid of beats and bars, finding it, and moving notes onto it
+- `music`: events and vocabulary, the score, editing, texts, scales, and the codec between score and tokens
+- `time`: the grid of beats and bars, finding it, moving notes onto it, and the model's time
+- `bars`: music in bars, its tokens row by row and their grammar
 - `model`: the network with its ring of memories, and which models there are
 - `decode`: from logits to events
 - `compose`: what a user asks for
 
 Start at `music/events.py` and `music/score.py` for the music, `model/model.py` for the network,
-`decode/composer.py` for the loop that joins them. The names below are in the order of a task: load a model,
-say what the music should be, compose, read and write.
+`decode/state.py`, `decode/processors.py` and `decode/song.py` for what becomes of its logits. The names below
+are in the order of a task: load a model, say what the music should be, compose, read and write.
 """
 
+from lakhnes.runtime.compose.arrange import (
+    Composed,
+    accompany_rhythm,
+    accompany_voices,
+    compose_song,
+    continue_score,
+    regenerate,
+)
+from lakhnes.runtime.compose.dynamics import compose_dynamics
+from lakhnes.runtime.compose.form import compose_form, parse_form
 from lakhnes.runtime.compose.live_composer import LiveComposer
 from lakhnes.runtime.compose.loops import compose_loop
-from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.compose.side_by_side import side_by_side
 from lakhnes.runtime.compose.timeline import Moment, Timeline
 from lakhnes.runtime.decode.composer import Composer, compose_together
-from lakhnes.runtime.decode.constraints import Constraint, Density, Muted, PitchRange, Scale
-from lakhnes.runtime.decode.monotony import Monotony
+from lakhnes.runtime.decode.processors import LogitsProcessor
 from lakhnes.runtime.decode.sampling import Sampling
 from lakhnes.runtime.decode.song import Song
-from lakhnes.runtime.decode.time_constraints import Grid, MaxLength
+from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import (
     CheckpointError,
     DataError,
@@ -64,25 +75,30 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "Snapshot",
     "ModelInfo",
     # Say what the music should be.
-    "Steering",
+    "Request",
     "Sampling",
     "parse_scale",
-    "Constraint",
-    "Scale",
-    "Muted",
-    "PitchRange",
-    "Density",
-    "MaxLength",
-    "Grid",
-    "Monotony",
-    # Compose: one song, many at once, one that ends in its beginning, and live.
-    "Song",
-    "Composer",
-    "compose_together",
+    "parse_form",
+    # Compose: from nothing, with music that is there, in sections, as a loop, live.
+    "compose_song",
+    "continue_score",
+    "accompany_voices",
+    "accompany_rhythm",
+    "regenerate",
+    "compose_dynamics",
+    "compose_form",
     "compose_loop",
+    "Composed",
+    "side_by_side",
     "LiveComposer",
     "Timeline",
     "Moment",
+    # The loop itself: a song takes logits, processors shape them.
+    "Composer",
+    "compose_together",
+    "Song",
+    "DecodeState",
+    "LogitsProcessor",
     # The music.
     "SAMPLE_RATE",
     "Voice",

@@ -15,7 +15,7 @@ from lakhnes.runtime.bars.codec import (
     tempo_of_class,
 )
 from lakhnes.runtime.bars.grammar import RowGrammar
-from lakhnes.runtime.bars.song import Head, RowSong
+from lakhnes.runtime.decode.row_song import Head, RowSong
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
 from lakhnes.runtime.music.score import Note, Part, Score, ScoreBuilder

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from support import tune
 
-from lakhnes.runtime import Model, ModelError, MusicError, Note, Part, Score, Voice
-from lakhnes.runtime.compose.arrange import Settings
+from lakhnes.runtime import Model, ModelError, MusicError, Note, Part, Request, Score, Voice
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 
 
 def performed(model: Model, score: Score, seed: int = 1) -> Score:
-    arrangement = compose_dynamics(model, score, Settings(np.random.default_rng(seed)))
+    arrangement = compose_dynamics(model, score, Request(seed))
     for _ in arrangement:
         pass
     return arrangement.score()
@@ -41,8 +40,8 @@ def low() -> Score:
 
 
 @pytest.mark.parametrize("score", [tune(), rough(), low()])
-def test_every_note_stays_as_it_was(dynamic_model: Model, score: Score) -> None:
-    made = performed(dynamic_model, score)
+def test_every_note_stays_as_it_was(small_dynamic_model: Model, score: Score) -> None:
+    made = performed(small_dynamic_model, score)
     for voice in Voice:
         old, new = (
             [(note.onset, note.length, note.pitch) for note in one.parts[voice].notes]
@@ -52,25 +51,25 @@ def test_every_note_stays_as_it_was(dynamic_model: Model, score: Score) -> None:
     assert made.length == score.length
     assert len({note.velocity for note in made.parts[Voice.P1].notes}) > 3
     assert any(made.parts[voice].changes for voice in (Voice.P1, Voice.P2, Voice.NO))
-    assert made != performed(dynamic_model, score, seed=2)
-    assert made == performed(dynamic_model, score)
+    assert made != performed(small_dynamic_model, score, seed=2)
+    assert made == performed(small_dynamic_model, score)
 
 
-def test_a_rest_before_the_first_note_is_a_rest(dynamic_model: Model) -> None:
+def test_a_rest_before_the_first_note_is_a_rest(small_dynamic_model: Model) -> None:
     late = Score((Part((Note(10 * 44_100, 44_100, 60),)), Part(), Part(), Part()), 12 * 44_100)
-    arrangement = compose_dynamics(dynamic_model, late, Settings(np.random.default_rng(1)))
+    arrangement = compose_dynamics(small_dynamic_model, late, Request(1))
     assert len(list(arrangement)) < 400
     assert [n.onset for n in arrangement.score().parts[Voice.P1].notes] == [10 * 44_100]
 
 
-def test_what_was_there_before_says_nothing(dynamic_model: Model) -> None:
+def test_what_was_there_before_says_nothing(small_dynamic_model: Model) -> None:
     flat = [Part(tuple(replace(n, velocity=15) for n in part.notes)) for part in tune().parts]
     plain = Score((flat[0], flat[1], flat[2], flat[3]), tune().length)
-    assert performed(dynamic_model, plain) == performed(dynamic_model, tune())
+    assert performed(small_dynamic_model, plain) == performed(small_dynamic_model, tune())
 
 
-def test_a_model_of_notes_says_which_one_it_takes(builtin_model: Model, dynamic_model: Model) -> None:
+def test_a_model_of_notes_says_which_one_it_takes(small_model: Model, small_dynamic_model: Model) -> None:
     with pytest.raises(ModelError, match=r"composes notes alone; .* --model expressive"):
-        performed(builtin_model, tune())
+        performed(small_model, tune())
     with pytest.raises(MusicError, match="no note"):
-        performed(dynamic_model, Score(length=44_100))
+        performed(small_dynamic_model, Score(length=44_100))

@@ -1,50 +1,66 @@
 """Live composing against composing at once: the same seed, the same music."""
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_model_of
 
 from lakhnes.runtime import (
-    EXPRESSIVE_MODEL,
     BeatGrid,
-    Composer,
+    DecodeState,
     Event,
     Kind,
     LiveComposer,
     Model,
     Moment,
-    Monotony,
     Note,
     Part,
+    Request,
     Sampling,
     Score,
-    Song,
-    Steering,
+    Timing,
     Voice,
+    compose_song,
 )
-from lakhnes.runtime.decode.constraints import Row
-from lakhnes.runtime.music.score import events_of_score
+from lakhnes.runtime.compose import live_composer
+from lakhnes.runtime.decode.composer import read_prompt
+from lakhnes.runtime.decode.repetition import RepetitionPenalty
+from lakhnes.runtime.time.model_time import model_grid, model_rows
 
 BAR = 4 * 480
 
 
 def composed_at_once(
-    model: Model, grid: BeatGrid, seed: int, end: int, steering: Steering | None = None
+    model: Model,
+    grid: BeatGrid,
+    seed: int,
+    end: int,
+    request: Request | None = None,
+    changes: Iterable[tuple[int, Request]] = (),
 ) -> list[Moment]:
-    settings = (steering or Steering()).settings(model.codec, seed, grid)
-    song = Song(
-        model.codec,
-        settings.rng,
-        sampling=settings.sampling,
-        length_samples=grid.sample(end),
-        constraints=settings.constraints,
-    )
+    """What a seed composes up to a tick, with other requests from some ticks on."""
+    request = replace(request or Request(), seed=seed)
+    song = compose_song(model, request, grid, length_samples=grid.sample(end)).composer.song
+    ticks, codec = model_grid(grid, model.codec.timing), model.codec
+    waiting = deque(changes)
     moments = []
-    for event in Composer(model, song):
-        tick = grid.tick(song.time_samples)
-        if event.voice is not None and tick < end:
-            moments.append(Moment(tick, event))
+    logits = read_prompt(model, song)
+    while not song.over:
+        while waiting and ticks.tick(song.time_samples) >= waiting[0][0]:
+            request = waiting.popleft()[1]
+            wishes = request.processors(codec, model_rows(grid, codec.timing))
+            song.ask(request.sampling, wishes)
+        token, events = song.take(logits)
+        for event in events:
+            tick = ticks.tick(song.time_samples)
+            if event.voice is not None and tick < end:
+                moments.append(Moment(tick, event))
+        logits = model.step(token)
     return moments
 
 
@@ -54,17 +70,17 @@ def fill(live: LiveComposer, place: int, end: int) -> None:
 
 
 @pytest.mark.parametrize(("seed", "bpm"), [(7, 120.0), (8, 97.0), (9, 180.0)])
-def test_live_is_what_the_seed_says(builtin_model: Model, seed: int, bpm: float) -> None:
+def test_live_is_what_the_seed_says(small_model: Model, seed: int, bpm: float) -> None:
     grid = BeatGrid.steady(bpm)
-    live = LiveComposer(builtin_model, grid, seed=seed)
+    live = LiveComposer(small_model, grid, seed=seed)
     fill(live, 0, 10 * BAR)
     played = live.timeline.moments(0, 10 * BAR)
     assert len(played) > 50
-    assert played == composed_at_once(builtin_model, grid, seed, 10 * BAR)
+    assert played == composed_at_once(small_model, grid, seed, 10 * BAR)
 
 
-def test_live_dynamics_are_what_the_seed_says() -> None:
-    model, grid = Model.load(EXPRESSIVE_MODEL), BeatGrid.steady(97)
+def test_live_dynamics_are_what_the_seed_says(small_dynamic_model: Model) -> None:
+    model, grid = small_dynamic_model, BeatGrid.steady(97)
     live = LiveComposer(model, grid, seed=5)
     fill(live, 0, 4 * BAR)
     played = live.timeline.moments(0, 4 * BAR)
@@ -72,17 +88,17 @@ def test_live_dynamics_are_what_the_seed_says() -> None:
     assert played == composed_at_once(model, grid, 5, 4 * BAR)
 
 
-def test_it_stays_as_restless_from_bar_to_bar(builtin_model: Model) -> None:
-    grid, steering = BeatGrid.steady(120), Steering(Sampling(surprise=2.0))
-    live = LiveComposer(builtin_model, grid, steering, seed=7)
+def test_the_target_surprise_is_followed_from_bar_to_bar(small_model: Model) -> None:
+    grid, request = BeatGrid.steady(120), Request(sampling=Sampling(surprise=5.0))
+    live = LiveComposer(small_model, grid, request, seed=7)
     fill(live, 0, 10 * BAR)
     played = live.timeline.moments(0, 10 * BAR)
-    assert played == composed_at_once(builtin_model, grid, 7, 10 * BAR, steering)
-    assert played != composed_at_once(builtin_model, grid, 7, 10 * BAR, Steering(Sampling()))
+    assert played == composed_at_once(small_model, grid, 7, 10 * BAR, request)
+    assert played != composed_at_once(small_model, grid, 7, 10 * BAR, Request(sampling=Sampling()))
 
 
-def test_it_composes_no_more_than_is_asked(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120))
+def test_it_composes_no_more_than_is_asked(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120))
     while live.compose(0, 2 * BAR):
         pass
     known = live.timeline.known_until(0)
@@ -91,8 +107,8 @@ def test_it_composes_no_more_than_is_asked(builtin_model: Model) -> None:
     assert live.compose(known - BAR, 2 * BAR)
 
 
-def test_a_jump_leaves_a_gap_that_is_filled_when_somebody_comes(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=3)
+def test_a_jump_leaves_a_gap_that_is_filled_when_somebody_comes(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=3)
     fill(live, 0, 2 * BAR)
     first = live.timeline.moments(0, 2 * BAR)
     live.compose(20 * BAR, BAR)
@@ -121,8 +137,8 @@ def hanging(live: LiveComposer, tick: int) -> set[Voice]:
     return {voice for voice in sounding - begun if voice is not None}
 
 
-def test_another_take_keeps_what_is_before_it(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=5)
+def test_another_take_keeps_what_is_before_it(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=5)
     fill(live, 0, 6 * BAR)
     old = live.timeline.moments(0, 6 * BAR)
     live.new_take(3 * BAR)
@@ -131,29 +147,27 @@ def test_another_take_keeps_what_is_before_it(builtin_model: Model) -> None:
     new = live.timeline.moments(0, 6 * BAR)
     assert [m for m in new if m.tick < 3 * BAR] == [m for m in old if m.tick < 3 * BAR]
     assert new != old
-    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=5)
+    twin = LiveComposer(small_model, BeatGrid.steady(120), seed=5)
     fill(twin, 0, 6 * BAR)
     twin.new_take(3 * BAR)
     fill(twin, 0, 6 * BAR)
     assert twin.timeline.moments(0, 6 * BAR) == new, "a take is a seed too"
 
 
-def test_steering_holds_from_the_next_bar_on(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
+def test_a_request_holds_from_the_next_bar_on(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=1)
     fill(live, 0, 2 * BAR)
     known = live.timeline.known_until(0)
-    live.steering = replace(
-        live.steering, muted=frozenset({Voice.TR, Voice.NO}), sampling=Sampling(1.2, None)
-    )
+    live.request = replace(live.request, muted=frozenset({Voice.TR, Voice.NO}), sampling=Sampling(1.2, None))
     fill(live, 0, 8 * BAR)
     late = [m.event for m in live.timeline.moments(known + 1, 8 * BAR) if m.event.kind is Kind.NOTE_ON]
     assert late
     assert {event.voice for event in late} <= {Voice.P1, Voice.P2}
 
 
-def test_what_somebody_plays_is_heard_and_nothing_is_composed_for_it(builtin_model: Model) -> None:
+def test_what_somebody_plays_is_heard_and_nothing_is_composed_for_it(small_model: Model) -> None:
     def play(pitches: tuple[int, int]) -> list[Moment]:
-        live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=4)
+        live = LiveComposer(small_model, BeatGrid.steady(120), seed=4)
         fill(live, 0, BAR)
         live.forget(BAR)
         live.played = frozenset({Voice.P1})
@@ -177,17 +191,17 @@ def test_what_somebody_plays_is_heard_and_nothing_is_composed_for_it(builtin_mod
 
 
 @pytest.mark.parametrize("seed", [7, 8])
-def test_an_empty_song_with_a_seed_is_the_seeds_own(tiny_model: Model, seed: int) -> None:
+def test_an_empty_song_with_a_seed_is_the_seeds_own(small_model: Model, seed: int) -> None:
     """Whatever was composed before, at whatever tempo, by whatever model."""
     grid = BeatGrid.steady(97)
-    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=3)
     fill(live, 0, 2 * BAR)
     live.adopt(Score(), grid=grid, seed=seed)
     assert live.timeline.end == 0
     fill(live, 0, 4 * BAR)
-    assert live.timeline.moments(0, 4 * BAR) == composed_at_once(tiny_model, grid, seed, 4 * BAR)
-    other = LiveComposer(tiny_model, grid, seed=1)
-    other.adopt(Score(), model=tiny_model.twin(), seed=seed)
+    assert live.timeline.moments(0, 4 * BAR) == composed_at_once(small_model, grid, seed, 4 * BAR)
+    other = LiveComposer(small_model, grid, seed=1)
+    other.adopt(Score(), model=small_model.twin(), seed=seed)
     fill(other, 0, 4 * BAR)
     assert other.timeline.moments(0, 4 * BAR) == live.timeline.moments(0, 4 * BAR)
 
@@ -199,8 +213,8 @@ def song_of(bars: int, *, end: int | None = None) -> Score:
     return Score((Part(notes), Part(), Part(), Part()), end or 4 * bars * beat)
 
 
-def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
+def test_composing_goes_on_at_the_end_of_a_song(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=1)
     live.adopt(song_of(2))
     before = live.timeline.moments(0, 2 * BAR)
     assert live.timeline.end == 2 * BAR
@@ -212,40 +226,39 @@ def test_composing_goes_on_at_the_end_of_a_song(builtin_model: Model) -> None:
     assert score.parts[0].notes[0] == Note(0, 22_050, 60, 8), "over where the song ended"
     assert score.n_notes > 10
     assert live.timeline.grid.sample(live.timeline.end) == score.length + 7 * 22_050
-    twin = LiveComposer(builtin_model, BeatGrid.steady(120), seed=1)
+    twin = LiveComposer(small_model, BeatGrid.steady(120), seed=1)
     twin.adopt(song_of(2))
     fill(twin, 2 * BAR, 6 * BAR)
     assert twin.timeline.score() == live.timeline.score(), "chance and song make the music"
 
 
 def test_going_on_knows_how_long_voices_have_held_and_rested(
-    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beat = 22_050
     lead, short = Note(0, 2 * beat, 60), beat // 10
     bass = [Note(place * short, short, 40 + place % 7) for place in range(280)]
     score = Score((Part((lead,)), Part((Note(beat, 27 * beat, 72),)), Part(tuple(bass)), Part(())), 28 * beat)
-    rows = []
+    states: list[DecodeState] = []
 
-    class Watched(Monotony):
-        def penalty(self) -> Row | None:
-            row = super().penalty()
-            rows.append(row)
-            return row
+    class Watched(RepetitionPenalty):
+        def bias(self, state: DecodeState) -> np.ndarray | None:
+            states.append(state.copy())
+            return super().bias(state)
 
-    monkeypatch.setattr("lakhnes.runtime.compose.steering.Monotony", Watched)
-    live = LiveComposer(tiny_model, BeatGrid.steady(120))
+    monkeypatch.setattr("lakhnes.runtime.compose.request.RepetitionPenalty", Watched)
+    live = LiveComposer(small_model, BeatGrid.steady(120))
     live.adopt(score, ringing=[Voice.P2])
     assert live.compose(0, 8 * BAR)
-    whole = Monotony(tiny_model.codec)
-    for event in events_of_score(score, expression=False):
-        if event != Event(Kind.NOTE_OFF, Voice.P2):
-            whole.observe(event)
-    np.testing.assert_allclose(rows[0], whole.penalty())
+    told = 4 * 8 * 735  # a row of 7.5 frames is told to the model as 8
+    since = {Voice.P1: 2, Voice.P2: 1, Voice.TR: 28, Voice.NO: 0}
+    for voice, beats in since.items():
+        assert states[0].sounds(voice) is (voice is Voice.P2)
+        assert states[0].time - states[0].since[voice] == (28 - beats) * told
 
 
-def test_a_limit_ends_composing(tiny_model: Model) -> None:
-    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+def test_a_limit_ends_composing(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=3)
     live.adopt(song_of(2))
     live.limit = 2 * BAR
     for place in (0, 2 * BAR - 1, 2 * BAR, 9 * BAR):
@@ -259,8 +272,8 @@ def test_a_limit_ends_composing(tiny_model: Model) -> None:
 
 
 @pytest.mark.parametrize("seed", [2, 3])  # after the second one's two bars a note is about to begin
-def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(builtin_model: Model, seed: int) -> None:
-    live = LiveComposer(builtin_model, BeatGrid.steady(120), seed=seed)
+def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(small_model: Model, seed: int) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=seed)
     live.rests = True
     fill(live, 0, 2 * BAR)
     end = live.timeline.end
@@ -279,9 +292,67 @@ def test_a_jump_ahead_is_a_rest_where_the_song_has_no_holes(builtin_model: Model
     assert (start, score.length) == (0, live.timeline.grid.sample(live.timeline.end))
 
 
-def test_a_new_song_may_begin_with_a_rest(tiny_model: Model) -> None:
-    live = LiveComposer(tiny_model, BeatGrid.steady(120), seed=3)
+def test_a_new_song_may_begin_with_a_rest(small_model: Model) -> None:
+    live = LiveComposer(small_model, BeatGrid.steady(120), seed=3)
     live.rests = True
     live.compose(4 * BAR, BAR)
     assert live.timeline.known_until(0) > 4 * BAR
     assert not live.timeline.moments(0, 4 * BAR)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("go on"), st.integers(1, 3)),
+        st.tuples(st.just("jump"), st.integers(8, 40)),
+        st.tuples(st.just("ask"), st.integers(0, 3)),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+REQUESTS = (
+    Request(),
+    Request(muted=frozenset({Voice.TR, Voice.NO})),
+    Request(density=1.0, sampling=Sampling(1.3, 40)),
+    Request(sampling=Sampling(surprise=4.0), repetition_penalty=0.0),
+)
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from([(False, Timing.FRAMES), (True, Timing.FRAMES), (False, Timing.SAMPLES)]),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([97.0, 120.0, 181.0]),
+    STEPS,
+)
+def test_live_is_what_is_composed_at_once_wherever_somebody_has_been(
+    kind: tuple[bool, Timing], seed: int, bpm: float, steps: list[tuple[str, int]]
+) -> None:
+    """With jumps to where nothing is composed, and other requests at bar lines."""
+    model, grid = tiny_model_of(expression=kind[0], timing=kind[1]), BeatGrid.steady(bpm)
+    live = LiveComposer(model, grid, seed=seed)
+    changes = []
+    for action, number in steps:
+        known = live.timeline.known_until(0)
+        if action == "go on":
+            fill(live, 0, known + number * BAR)
+        elif action == "jump":
+            live.compose(1000 * BAR + number * 5 * BAR, BAR)
+        else:
+            live.request = REQUESTS[number]
+            changes.append((known, live.request))
+    fill(live, 0, live.timeline.known_until(0) + BAR)
+    end = live.timeline.known_until(0)
+    assert live.timeline.moments(0, end) == composed_at_once(model, grid, seed, end, changes=changes)
+
+
+def test_many_jumps_leave_no_trace(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than memories are kept: then the model reads its tokens again, one by one."""
+    monkeypatch.setattr(live_composer, "SNAPSHOTS", 1)
+    grid = BeatGrid.steady(120)
+    live = LiveComposer(small_model, grid, seed=6)
+    for bar in range(1, 6):
+        fill(live, 0, bar * BAR)
+        for jump in range(3):
+            live.compose((100 + 20 * bar + 5 * jump) * BAR, BAR)
+    assert live.timeline.moments(0, 5 * BAR) == composed_at_once(small_model, grid, 6, 5 * BAR)

@@ -101,7 +101,7 @@ def test_inserting_keeps_what_is_there_and_the_tokens_say_the_same(
     assert Moment(120 * at, Event(ON, Voice.P1, 72)) in after
     decoded = made.codec.decode(span.tokens)
     onsets = sorted(note.onset for part in decoded.parts for note in part.notes)
-    wanted = sorted(made.grid.sample(moment.tick) for moment in after if moment.event.kind is ON)
+    wanted = sorted(made.model_grid.sample(moment.tick) for moment in after if moment.event.kind is ON)
     assert all(any(abs(onset - want) <= 400 for want in wanted) for onset in onsets)
     assert span.end == 64 * 120
 
@@ -110,9 +110,9 @@ def test_a_span_remembers_what_was_heard_before_it() -> None:
     made = timeline()
     span = made.begin(0, [5, 6, 7])
     made.say(span, 9, 100)
-    assert span.heard(2) == [7, 9]
-    assert span.heard(10) == [5, 6, 7, 9]
-    assert span.heard(1) == [9]
+    assert span.read(2) == [7, 9]
+    assert span.read(10) == [5, 6, 7, 9]
+    assert span.read(1) == [9]
 
 
 def on_ticks(score: Score, grid: BeatGrid) -> Score:

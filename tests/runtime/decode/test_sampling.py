@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakhnes.runtime import Model, OptionError, Sampling
-from lakhnes.runtime.decode.sampling import Restlessness, candidates, draw
+from lakhnes.runtime.decode.sampling import Mirostat, candidates, draw
 
 OPTIONS = st.builds(
     Sampling,
@@ -82,29 +82,29 @@ def test_the_originals_probabilities(shared: Path, tiny_model: Model, key: str, 
 
 
 def test_what_becomes_easy_to_foresee_is_drawn_wilder() -> None:
-    restless = Restlessness(Sampling(0.8, 16, 0.9, surprise=1.5))
-    assert restless.sampling == Sampling(0.8, 16, 0.9, surprise=1.5), "nothing was foreseen yet"
+    mirostat = Mirostat(Sampling(0.8, 16, 0.9, surprise=1.5))
+    assert mirostat.sampling == Sampling(0.8, 16, 0.9, surprise=1.5), "nothing was foreseen yet"
     sure = np.array([9.0, 0.0, 0.0, 0.0], np.float32)
-    rising = [restless.sampling.temperature]
+    rising = [mirostat.sampling.temperature]
     for _ in range(400):
-        restless.hear(sure, 0)
-        rising.append(restless.sampling.temperature)
+        mirostat.observe(sure, 0)
+        rising.append(mirostat.sampling.temperature)
     assert rising == sorted(rising)
     assert 0.8 < rising[20] < rising[-1] <= 0.8 * 1.6
-    assert (restless.sampling.top_k, restless.sampling.top_p) == (16, 0.9)
+    assert (mirostat.sampling.top_k, mirostat.sampling.top_p) == (16, 0.9)
     for _ in range(400):
-        restless.hear(np.zeros(64, np.float32), 5)  # log 64 nats: nobody could know
-    assert restless.sampling.temperature == 0.8
-    assert restless.surprise == pytest.approx(np.log(64), rel=0.01)
+        mirostat.observe(np.zeros(64, np.float32), 5)  # log 64 nats: nobody could know
+    assert mirostat.sampling.temperature == 0.8
+    assert mirostat.surprise == pytest.approx(np.log(64), rel=0.01)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(0.0, surprise=1.3)])
 def test_nobody_who_does_not_ask_gets_another_temperature(sampling: Sampling) -> None:
-    restless = Restlessness(sampling)
+    mirostat = Mirostat(sampling)
     for _ in range(100):
-        restless.hear(np.array([9.0, 0.0], np.float32), 0)
-    assert restless.sampling is sampling
-    assert restless.surprise is None
+        mirostat.observe(np.array([9.0, 0.0], np.float32), 0)
+    assert mirostat.sampling is sampling
+    assert mirostat.surprise is None
 
 
 @pytest.mark.parametrize("surprise", [0.0, -1.0, 7.0])

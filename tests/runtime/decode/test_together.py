@@ -45,14 +45,14 @@ def test_each_song_is_the_one_that_it_is_alone(full_precision: Model, width: int
     assert [one.score() for one in songs] == alone
 
 
-def test_streams_of_a_batch_equal_single_ones(builtin_model: Model) -> None:
+def test_streams_of_a_batch_equal_single_ones(small_model: Model) -> None:
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, 631, (3, 30))
-    batch = builtin_model.batch(3)
+    batch = small_model.batch(3)
     together = np.stack([batch.step(column) for column in tokens.T], 1)
     for row, logits in zip(tokens, together, strict=True):
-        builtin_model.reset()
-        alone = np.stack([builtin_model.step(int(token)) for token in row])
+        small_model.reset()
+        alone = np.stack([small_model.step(int(token)) for token in row])
         np.testing.assert_allclose(logits, alone, atol=0.5)  # 8-bit activations, see Model.prefill
 
 
@@ -72,5 +72,5 @@ def test_a_stream_begins_anew_while_others_go_on(full_precision: Model) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
-def test_no_songs_are_no_work(builtin_model: Model) -> None:
-    assert list(compose_together(builtin_model, [])) == []
+def test_no_songs_are_no_work(small_model: Model) -> None:
+    assert list(compose_together(small_model, [])) == []

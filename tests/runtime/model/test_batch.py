@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakhnes.runtime import Model
-from lakhnes.runtime.decode.recall import FEATURES, HIDDEN, LONGEST, VIEWS, Recall
 from lakhnes.runtime.music.vocabulary import tx1
 
 MEM_LEN = 150
@@ -15,25 +14,19 @@ MEM_LEN = 150
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(scope="module", params=["network", "recall"])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     torch = pytest.importorskip("torch")
     from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
 
     torch.manual_seed(0)
-    rng = np.random.default_rng(0)
     sizes = {"n_layer": 2, "n_head": 2, "d_model": 32, "d_head": 16, "d_inner": 64, "d_embed": 32}
     network = TransformerXL(TransformerXLConfig(n_token=631, **sizes)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)  # so that what is far still counts
     folder = tmp_path_factory.mktemp("random")
-    recall = None
-    if request.param == "recall":
-        gate = np.append(rng.normal(0, 0.2, HIDDEN), -1.0)
-        hidden = rng.normal(0, 0.2, (HIDDEN, FEATURES + 1))
-        recall = Recall(1.1, 0.1, rng.normal(0, 1, (VIEWS, LONGEST + 1)), 0.5, hidden, gate)
-    checkpoint = Checkpoint(network, tx1(), "random", "0" * 64, recall=recall)
+    checkpoint = Checkpoint(network, tx1(), "random", "0" * 64)
     export_model(checkpoint, folder, mem_len=MEM_LEN)
     return Model.load(folder)
 

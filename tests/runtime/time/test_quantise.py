@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from simulated import KINDS, simulate
 from support import scores
 
-from lakhnes.runtime import Kind, OptionError, Score
+from lakhnes.runtime import Kind, Note, OptionError, Part, Score
 from lakhnes.runtime.time.grid import PPQ, grid_of_beats
 from lakhnes.runtime.time.quantise import NEAR_SECONDS, quantised, retimed
 from lakhnes.runtime.time.tempo import track_beats
@@ -21,6 +21,27 @@ def test_no_note_is_lost_or_goes_far(score: Score, strength: float) -> None:
             assert abs(note.onset - other.onset) <= NEAR_SECONDS * 44_100 + len(before.notes)
     if strength == 0:
         assert [p.notes for p in moved.parts] == [p.notes for p in score.parts]
+
+
+@settings(max_examples=60)
+@given(scores(), st.integers(0, 10_000), st.floats(0.2, 1))
+def test_no_note_becomes_shorter_than_a_frame_or_than_half(score: Score, seed: int, strength: float) -> None:
+    """Whatever the rows are: those of another song."""
+    beats = track_beats(simulate(KINDS["straight"], seed % 50).score)
+    for before, after in zip(score.parts, quantised(score, beats, strength).parts, strict=True):
+        for note, other in zip(before.notes, after.notes, strict=True):
+            assert other.length >= min(note.length, max(735, note.length / 2))
+            assert abs(other.onset - note.onset) <= NEAR_SECONDS * 44_100 + 1
+            assert abs(other.end - note.end) <= max(2 * NEAR_SECONDS * 44_100, note.length) + 1
+
+
+def test_hits_of_one_frame_stay_hits_of_one_frame() -> None:
+    hats = tuple(Note(700 + i * 5145, 735, 12) for i in range(160))
+    bass = tuple(Note(700 + i * 4 * 5145, 9000, 40) for i in range(40))
+    song = Score((Part(), Part(), Part(bass), Part(hats)), 160 * 5145 + 9000)
+    moved = quantised(song, track_beats(song)).parts[3].notes
+    assert {note.length for note in moved} == {735}
+    assert len({note.onset for note in moved}) == 160
 
 
 def test_onsets_near_rows_come_to_lie_on_them() -> None:

@@ -1,1 +1,4 @@
-"""What a user asks for: whole songs, continuations, accompaniments, forms, loops, and live music."""
+"""What a user asks for: songs, continuations, accompaniments, forms, loops, and live music.
+
+Start at `request.py` and `arrange.py`.
+"""

@@ -1,95 +1,81 @@
-"""Composing with music that is there: continuing it, accompanying it, composing a part of it anew.
+"""Composing from nothing, and with music that is there: continuing, accompanying, composing a part anew.
 
-What stays is a constraint on the song that is composed. Where the model hears clean frames, kept music comes
-out as it went in, sample for sample, and new music is put in time with it.
+What stays comes out as it went in, sample for sample. Where it has a beat, new notes begin on its rows; the
+beat is the grid that is given, else the one that is found, if it is sure.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from operator import attrgetter
 
 import numpy as np
 
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.composer import Composer, compose_together
-from lakhnes.runtime.decode.constraints import MELODIC, Constraint
 from lakhnes.runtime.decode.kept import Kept, Template
-from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling, log_softmax
+from lakhnes.runtime.decode.match_cache import MatchCache, Reader
+from lakhnes.runtime.decode.processors import MELODIC
+from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.decode.song import Song
-from lakhnes.runtime.decode.time_constraints import Grid
 from lakhnes.runtime.errors import MusicError, OptionError
 from lakhnes.runtime.model.model import Model
-from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.music.editing import clipped, with_new, without_span
+from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.score import Part, Score, events_of_score
-from lakhnes.runtime.music.timing import Heard, heard
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import BeatGrid
-from lakhnes.runtime.time.quantise import snapped
+from lakhnes.runtime.time.model_time import beat_of, model_time, to_song
 
 MAX_SECONDS = 180
 """What is new is cut here, if neither the user nor the model ends it."""
 
-
 PERPLEXITY_TOKENS = 4096
 """Most tokens of a prompt that its perplexity is measured on; that takes some two seconds."""
-
 
 _TOLD_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How something is composed, whatever it is."""
+class Composed:
+    """A song, and what it took."""
 
-    rng: np.random.Generator
-    """The source of chance."""
-    sampling: Sampling = USUAL_SAMPLING
-    """Temperature and cuts."""
-    constraints: Sequence[Constraint] = ()
-    """What the user asks for; new ones for each song, since they hear it."""
-    grid: BeatGrid | None = None
-    """Of the music that is there: what is new falls on its rows. None for free time."""
+    score: Score
+    n_tokens: int
+    """Events that were composed; what came back in a form does not count."""
 
 
 class Arrangement:
     """Music in the making; iterate over it to compose, ask `score` for what there is.
 
     Attributes:
-        composer: what composes what is new.
+        composer: what composes what is new, in model time.
+        grid: on which the whole lies; None where no beat is known.
     """
 
-    def __init__(self, composer: Composer, finish: Callable[[Score], Score]) -> None:
-        """Takes a composer, and what makes the whole of the score that it hears."""
+    def __init__(
+        self, composer: Composer, finish: Callable[[Song], Score], grid: BeatGrid | None = None
+    ) -> None:
+        """Takes a composer, what makes the whole of its song, and the grid of the whole."""
         self.composer = composer
+        self.grid = grid
         self._finish = finish
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.composer)
 
+    @property
+    def progress(self) -> float:
+        """How much of what is new is composed, 0..1; of a song that the model ends, of its longest."""
+        return self.composer.song.progress
+
     def score(self) -> Score:
         """The whole: what was there, and what is new so far."""
-        return self._finish(self.composer.score())
+        return self.finished(self.composer.song)
 
-
-def fit_to_vocabulary(score: Score) -> tuple[Score, int]:
-    """Shifts notes outside the vocabularies' ranges into them by octaves; returns how many were."""
-    moved = 0
-    parts = {}
-    for voice in Voice:
-        old = score.parts[voice].notes
-        notes = tuple(replace(note, pitch=octave_shifted(voice, note.pitch)) for note in old)
-        moved += sum(a.pitch != b.pitch for a, b in zip(old, notes, strict=True))
-        parts[voice] = replace(score.parts[voice], notes=notes)
-    return _with(score, parts), moved
-
-
-def last_seconds(score: Score, seconds: float) -> Score:
-    """The end of a score; notes that ring into it begin with it."""
-    start = max(0, score.length - round(seconds * SAMPLE_RATE))
-    parts = {voice: _moved(score.parts[voice], -start, 0, score.length - start) for voice in Voice}
-    return _with(Score(length=score.length - start), parts)
+    def finished(self, song: Song) -> Score:
+        """The whole with what is new as in a song: that of the composer, or a branch of it."""
+        return self._finish(song)
 
 
 def prompt_perplexity(model: Model, prompt: Score) -> float:
@@ -101,44 +87,126 @@ def prompt_perplexity(model: Model, prompt: Score) -> float:
     Source: LakhNES `continuations.ipynb`.
     """
     tokens = model.codec.encode(_with_notes(prompt))[-PERPLEXITY_TOKENS:]
-    model.reset()
-    likelihoods = log_softmax(model.prefill([END_TOKEN, *tokens[:-1]]))[np.arange(len(tokens)), tokens]
-    return float(np.exp(-likelihoods.mean()))
+    logits = Reader(model).read([END_TOKEN, *tokens[:-1]])
+    return float(np.exp(-log_softmax(logits)[np.arange(len(tokens)), tokens].mean()))
+
+
+def compose_song(
+    model: Model,
+    request: Request,
+    grid: BeatGrid | None = None,
+    *,
+    length_samples: int | None = None,
+    min_samples: int = 0,
+    max_samples: int | None = None,
+    max_tokens: int | None = None,
+    cache: bool = True,
+    rng: np.random.Generator | None = None,
+) -> Arrangement:
+    """Composes a song from nothing.
+
+    Args:
+        model: what composes.
+        request: what is asked for.
+        grid: from tick 0 on; every note begins on its rows. None for free time.
+        length_samples: of the song, exactly; the model cannot end it before.
+        min_samples: the model cannot end the song before.
+        max_samples: the song is cut here if the model has not ended it.
+        max_tokens: at most so many tokens.
+        cache: whether the model's match cache takes part, if it is calibrated.
+        rng: the source of chance; None for a new one of the request's seed.
+
+    Raises:
+        OptionError: if something is asked for that cannot be done.
+    """
+    time = model_time(Score(), grid, model.codec.timing)
+
+    def told(samples: int | None) -> int | None:
+        return None if samples is None else max(1, time.to_model(samples))
+
+    song = request.song(
+        model,
+        time.rows,
+        pace=time.pace,
+        cache=MatchCache.of(model) if cache else None,
+        rng=rng,
+        length_samples=told(length_samples),
+        min_samples=time.to_model(min_samples),
+        max_samples=told(max_samples),
+        max_tokens=max_tokens,
+    )
+
+    def finish(song: Song) -> Score:
+        composed = song.score()
+        end = length_samples if song.over and length_samples else time.to_song(composed.length)
+        return composed.map_parts(lambda part: clipped(to_song(part, time), (0, end)), end)
+
+    return Arrangement(Composer(model, song), finish, grid)
 
 
 def continue_score(
-    model: Model, prompt: Score, settings: Settings, seconds: float | None = None
+    model: Model,
+    prompt: Score,
+    request: Request,
+    seconds: float | None = None,
+    *,
+    grid: BeatGrid | None = None,
+    trust: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> Arrangement:
     """Goes on where a score ends.
 
     Args:
-        model: what composes; of the prompt it hears what its memory holds.
+        model: what composes; of the prompt it reads what its memory holds.
         prompt: what is there; it comes out as it went in.
-        settings: chance, sampling and constraints.
+        request: what is asked for.
         seconds: length of what is new; None lets the model end it.
+        grid: of the prompt; None for the beat that is found in it.
+        trust: how far the match cache is trusted where what is new repeats what was, 0..1; more keeps closer
+            to the prompt.
+        rng: the source of chance; None for a new one of the request's seed.
 
     Raises:
         MusicError: if the prompt has no note, or a pitch outside the vocabulary.
     """
-    ear = heard(_with_notes(prompt), model.codec.timing)
-    events = list(events_of_score(ear.score, expression=model.codec.vocabulary.has_expression))
-    length = None if seconds is None else max(1, round(seconds * SAMPLE_RATE))
-    end = ear.score.length + (length or MAX_SECONDS * SAMPLE_RATE)
-    rows = _rows(model, settings, ear, prompt.length)
-    song = _song(model, settings, *rows, length_samples=end if length else None, max_samples=end)
-    song.hear(events)
+    grid = grid or beat_of(_with_notes(prompt))
+    time = model_time(prompt, grid, model.codec.timing)
+    events = list(events_of_score(time.score, expression=model.codec.vocabulary.has_expression))
+    start = time.score.length
+    stop = prompt.length + max(1, round((seconds or MAX_SECONDS) * SAMPLE_RATE))
+    end = max(start + 1, time.to_model(stop))
+    song = request.song(
+        model,
+        time.rows,
+        pace=time.pace,
+        cache=MatchCache.of(model, trust),
+        rng=rng,
+        length_samples=end if seconds else None,
+        max_samples=end,
+    )
+    song.replay(events)
 
-    def finish(whole: Score) -> Score:
-        end = prompt.length + whole.length - ear.score.length
+    def finish(song: Song) -> Score:
+        whole = song.score()
+        end = stop if song.over and seconds else max(prompt.length, time.to_song(whole.length))
         span = prompt.length, end
-        new = {v: _since(whole.parts[v], ear.score.length, ear.shift, span, settings.grid) for v in Voice}
-        return _joined(replace(prompt, length=end), new)
+        new = {v: clipped(to_song(whole.parts[v], time, start), span) for v in Voice}
+        return with_new(replace(prompt, length=end), new)
 
-    return Arrangement(Composer(model, song, model.codec.tokens(events)), finish)
+    return Arrangement(Composer(model, song, model.codec.tokens(events)), finish, grid)
 
 
-def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settings: Settings) -> Arrangement:
+def accompany_voices(
+    model: Model, score: Score, keep: Collection[Voice], request: Request, *, grid: BeatGrid | None = None
+) -> Arrangement:
     """Composes new voices around kept ones, which come out as they went in.
+
+    Args:
+        model: what composes.
+        score: what is there.
+        keep: the voices that stay.
+        request: what is asked for of the others.
+        grid: of the score; None for the beat that is found in it.
 
     Raises:
         OptionError: if no voice is free, or no kept one has a note.
@@ -146,22 +214,32 @@ def accompany_voices(model: Model, score: Score, keep: Collection[Voice], settin
     free = [voice for voice in Voice if voice not in keep]
     if not free:
         raise OptionError("All four voices are kept, so nothing is left to compose; keep fewer.")
-    kept = _with(score, {voice: Part() for voice in free})
+    kept = score.only(keep)
     if not kept.n_notes:
         raise OptionError("None of the kept voices has a note; keep one that has.")
-    ear = heard(kept, model.codec.timing)
-    kept_music = Kept(model.codec, ear.score, dict.fromkeys(free, 0))
-    song = _song(model, settings, *_rows(model, settings, ear, 0), kept_music)
+    grid = grid or beat_of(score)
+    time = model_time(kept, grid, model.codec.timing)
+    kept_music = Kept(model.codec, time.score, dict.fromkeys(free, 0))
+    song = request.song(model, time.rows, pace=time.pace, voices=free, extra=[kept_music])
 
-    def finish(whole: Score) -> Score:
+    def finish(song: Song) -> Score:
+        whole = song.score()
         span = 0, score.length
-        return _joined(kept, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in free})
+        return with_new(kept, {v: clipped(to_song(whole.parts[v], time), span) for v in free})
 
-    return Arrangement(Composer(model.without_recall(), song), finish)
+    return Arrangement(Composer(model, song), finish, grid)
 
 
-def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangement:
+def accompany_rhythm(
+    model: Model, score: Score, request: Request, *, grid: BeatGrid | None = None
+) -> Arrangement:
     """Keeps a score's rhythm and its noise; the model chooses the pitches of the other voices.
+
+    Args:
+        model: what composes.
+        score: what is there.
+        request: what is asked for of the pitches.
+        grid: of the score; None for the beat that is found in it.
 
     Raises:
         MusicError: if no melodic voice has a note.
@@ -170,15 +248,23 @@ def accompany_rhythm(model: Model, score: Score, settings: Settings) -> Arrangem
     """
     if not any(score.parts[voice].notes for voice in MELODIC):
         raise MusicError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
-    ear = heard(score, model.codec.timing)
-    song = _song(model, settings, Template(model.codec, ear.score, MELODIC))
-    noise = _with(score, {voice: Part() for voice in MELODIC})
+    grid = grid or beat_of(score)
+    time = model_time(score, grid, model.codec.timing)
+    template = Template(model.codec, time.score, MELODIC)
+    song = request.song(model, pace=time.pace, voices=MELODIC, extra=[template])
 
-    def finish(whole: Score) -> Score:
-        span = 0, score.length
-        return _joined(noise, {v: _since(whole.parts[v], 0, ear.shift, span, settings.grid) for v in MELODIC})
+    def sung(part: Part, composed: Part) -> Part:
+        """A part with the pitches that were composed; notes too short for the model have none and go."""
+        pitches = {note.onset: note.pitch for note in composed.notes}
+        told = [(note, pitches.get(time.to_model(note.onset))) for note in part.notes]
+        notes = tuple(replace(note, pitch=pitch) for note, pitch in told if pitch is not None)
+        return Part(notes, part.changes if notes else ())
 
-    return Arrangement(Composer(model.without_recall(), song), finish)
+    def finish(song: Song) -> Score:
+        whole = song.score()
+        return score.with_parts({v: sung(score.parts[v], whole.parts[v]) for v in MELODIC})
+
+    return Arrangement(Composer(model, song), finish, grid)
 
 
 def regenerate(
@@ -186,9 +272,11 @@ def regenerate(
     score: Score,
     span: tuple[int, int],
     voices: Collection[Voice],
-    takes: Iterable[Settings],
+    takes: Iterable[Request],
     *,
+    grid: BeatGrid | None = None,
     width: int = 4,
+    rng: np.random.Generator | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Iterator[Score]:
     """Composes a span of some voices anew, several times at once, while everything else stays.
@@ -200,8 +288,10 @@ def regenerate(
         score: the song.
         span: first sample and the one after the last.
         voices: those that are composed anew.
-        takes: chance, sampling and constraints of each.
+        takes: what is asked for of each.
+        grid: of the score; None for the beat that is found in it.
         width: how many takes are composed at once.
+        rng: the source of chance of all; None for a new one of each request's seed.
         progress: told every few tokens how much of all takes is composed, 0 to 1. What it raises ends the
             work.
 
@@ -219,27 +309,28 @@ def regenerate(
         )
     if not voices:
         raise OptionError("No voice is to be composed anew; give one at least.")
-    kept = _with(score, {voice: _without(score.parts[voice], span) for voice in voices})
-    ear = heard(kept if kept.n_notes else score, model.codec.timing)
-    stays = ear.score if kept.n_notes else Score(length=ear.score.length)
-    first, last = ear.time(start), max(ear.time(start) + 1, ear.time(end))
+    kept = without_span(score, span, voices)
+    time = model_time(kept if kept.n_notes else score, grid or beat_of(score), model.codec.timing)
+    stays = time.score if kept.n_notes else Score(length=time.score.length)
+    first = time.to_model(start)
+    last = max(first + 1, time.to_model(end))
     stays = _around(stays, first, last + int(model.codec.wait_samples.max()), model.info.mem_len)
-    before, time = list[Event](), 0
-    for event in events_of_score(stays, expression=model.codec.vocabulary.has_expression):
-        wait = min(event.value, first - time) if event.kind is Kind.WAIT else 0
-        if event.kind is not Kind.WAIT or wait:
-            before.append(Event(Kind.WAIT, None, wait) if wait else event)
-        time += wait
-        if time == first:
-            break
+    before = _events_before(model, stays, first)
     rings = {v: max([first, *(n.end for n in stays.parts[v].notes if n.onset < first)]) for v in voices}
 
     takes, songs = list(takes), list[Song]()
 
-    def song(settings: Settings) -> Song:
-        rows = _rows(model, settings, ear, start)
-        fresh = _song(model, settings, *rows, Kept(model.codec, stays, rings), length_samples=last)
-        fresh.hear(before)
+    def song(request: Request) -> Song:
+        fresh = request.song(
+            model,
+            time.rows,
+            pace=time.pace,
+            voices=voices,
+            rng=rng,
+            extra=[Kept(model.codec, stays, rings)],
+            length_samples=last,
+        )
+        fresh.replay(before)
         songs.append(fresh)
         return fresh
 
@@ -250,11 +341,21 @@ def regenerate(
 
     progress(0.0)
     prompt = model.codec.tokens(before)
-    for composed in compose_together(
-        model.without_recall(), map(song, takes), width=width, prompt=prompt, progress=told
-    ):
-        whole, grid = composed.score(), takes[songs.index(composed)].grid
-        yield _joined(kept, {v: _since(whole.parts[v], rings[v], ear.shift, span, grid) for v in voices})
+    for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
+        whole = composed.score()
+        yield with_new(kept, {v: clipped(to_song(whole.parts[v], time, rings[v]), span) for v in voices})
+
+
+def _events_before(model: Model, score: Score, end: int) -> list[Event]:
+    """The events of a score up to a time, the wait to it included."""
+    events, time = list[Event](), 0
+    for event in events_of_score(score, expression=model.codec.vocabulary.has_expression):
+        if time == end:
+            break
+        wait = min(event.value, end - time) if event.kind is Kind.WAIT else 0
+        events.append(Event(Kind.WAIT, None, wait) if wait else event)
+        time += wait
+    return events
 
 
 def _around(score: Score, first: int, end: int, n_notes: int) -> Score:
@@ -268,98 +369,10 @@ def _around(score: Score, first: int, end: int, n_notes: int) -> Score:
     """
     onsets = sorted(note.onset for part in score.parts for note in part.notes if note.onset < first)
     low, high = ([0] * n_notes + onsets)[-n_notes], min(score.length, end)
-    parts = {voice: _moved(score.parts[voice], 0, low, high) for voice in Voice}
-    return _with(Score(length=high), parts)
-
-
-def _song(
-    model: Model,
-    settings: Settings,
-    *constraints: Constraint,
-    length_samples: int | None = None,
-    max_samples: int | None = None,
-) -> Song:
-    return Song(
-        model.codec,
-        settings.rng,
-        sampling=settings.sampling,
-        length_samples=length_samples,
-        max_samples=max_samples,
-        constraints=[*settings.constraints, *constraints],
-    )
-
-
-def _rows(model: Model, settings: Settings, ear: Heard, sample: int) -> list[Constraint]:
-    """Keeps what is new on the rows that the music's grid has from a sample on, as the model hears them."""
-    grid = settings.grid
-    if grid is None:
-        return []
-    row = round(grid.tick(sample) / grid.row_ticks) * grid.row_ticks
-    many = grid.sample(row + 1000 * grid.row_ticks)
-    return [Grid(model.codec, (many - grid.sample(row)) / 1000, grid.sample(row) - ear.shift)]
+    return score.map_parts(lambda part: clipped(part, (low, high)), high)
 
 
 def _with_notes(prompt: Score) -> Score:
     if not prompt.n_notes:
         raise MusicError("The prompt has no notes; give one that has, or compose from nothing.")
     return prompt
-
-
-def _with(score: Score, parts: Mapping[Voice, Part]) -> Score:
-    """A score with other parts for some voices."""
-    p1, p2, tr, no = (parts.get(voice, score.parts[voice]) for voice in Voice)
-    return Score((p1, p2, tr, no), score.length)
-
-
-def _without(part: Part, span: tuple[int, int]) -> Part:
-    """A part without the notes that begin in a span, and without its automation there."""
-    notes = tuple(note for note in part.notes if not span[0] <= note.onset < span[1])
-    changes = tuple(change for change in part.changes if not span[0] <= change.sample < span[1])
-    return Part(notes, changes if notes else ())
-
-
-def _moved(part: Part, shift: int, low: int, high: int) -> Part:
-    """A part moved in time, then cut to the samples from `low` to `high`."""
-    notes = []
-    for note in part.notes:
-        onset, end = max(low, note.onset + shift), min(high, note.end + shift)
-        if onset < end:
-            notes.append(replace(note, onset=onset, length=end - onset))
-    changes = [replace(change, sample=change.sample + shift) for change in part.changes]
-    inside = [change for change in changes if low <= change.sample < high]
-    return Part(tuple(notes), tuple(inside) if notes else ())
-
-
-def _since(part: Part, start: int, shift: int, span: tuple[int, int], grid: BeatGrid | None) -> Part:
-    """What a part plays from a heard time on in a span of the music's own time, on its rows if it has any."""
-    notes = tuple(note for note in part.notes if note.onset >= start)
-    changes = tuple(change for change in part.changes if change.sample >= start)
-    new = _moved(Part(notes, changes), shift, *span)
-    return new if grid is None else _moved(snapped(new, grid), 0, *span)
-
-
-def _joined(kept: Score, new: Mapping[Voice, Part]) -> Score:
-    """A score with new notes and automation in some voices, between the kept ones."""
-    parts = {}
-    for voice, part in new.items():
-        old = kept.parts[voice]
-        old_onsets = [note.onset for note in old.notes]
-        notes = []
-        for note in part.notes:  # each between the kept ones that are before and after it
-            after = bisect_right(old_onsets, note.onset)
-            onset = max(note.onset, old.notes[after - 1].end) if after else note.onset
-            end = min(note.end, old_onsets[after]) if after < len(old_onsets) else note.end
-            if onset < end:
-                notes.append(replace(note, onset=onset, length=end - onset))
-        onsets = {note.onset for note in notes}
-        taken = {(change.sample, change.kind) for change in old.changes}
-        added = [
-            change
-            for change in part.changes
-            if (change.sample, change.kind) not in taken
-            and not (change.kind is Kind.VELOCITY and change.sample in onsets)
-        ]
-        together = sorted([*old.notes, *notes], key=attrgetter("onset"))
-        automation = sorted([*old.changes, *added], key=attrgetter("order"))
-        parts[voice] = Part(tuple(together), tuple(automation) if together else ())
-    return _with(kept, parts)

@@ -6,25 +6,27 @@ from bisect import bisect_right
 from dataclasses import replace
 from operator import attrgetter
 
-from lakhnes.runtime.compose.arrange import Arrangement, Settings, fit_to_vocabulary
+from lakhnes.runtime.compose.arrange import Arrangement
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.composer import Composer
 from lakhnes.runtime.decode.kept import Dynamics
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import ModelError, MusicError
 from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.music.events import Kind
 from lakhnes.runtime.music.score import Change, Note, Part, Score
-from lakhnes.runtime.music.timing import Heard, heard
+from lakhnes.runtime.music.timing import FreeTime, free_time
 
 
-def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangement:
+def compose_dynamics(model: Model, score: Score, request: Request) -> Arrangement:
     """Keeps all notes of a score, and composes how loud they are, how that changes, and with what timbre.
 
     Args:
         model: what composes; its vocabulary has VELOCITY and TIMBRE.
         score: notes; what it says of volumes and timbres is replaced. Pitches that the model does not know
-            stay, and are heard by octaves as near as it can.
-        settings: chance, sampling and constraints.
+            stay, and are read by octaves as near as it can.
+        request: chance and sampling; the notes stay, so nothing else counts.
 
     Raises:
         MusicError: if the score has no note.
@@ -37,44 +39,35 @@ def compose_dynamics(model: Model, score: Score, settings: Settings) -> Arrangem
         )
     if not score.n_notes:
         raise MusicError("There is no note whose dynamics could be composed; give a score that has one.")
-    p1, p2, tr, no = (Part(tuple(map(_at_full_volume, part.notes))) for part in score.parts)
-    plain = Score((p1, p2, tr, no), score.length)
-    ear = heard(fit_to_vocabulary(plain)[0], model.codec.timing)
-    song = Song(
-        model.codec,
-        settings.rng,
-        sampling=settings.sampling,
-        opens=False,
-        constraints=[*settings.constraints, Dynamics(model.codec, ear.score)],
-    )
+    plain = score.map_parts(lambda part: Part(tuple(map(_at_full_volume, part.notes))))
+    time = free_time(fit_to_vocabulary(plain)[0], model.codec.timing)
+    dynamics = Dynamics(model.codec, time.score)
+    song = request.song(model, voices=(), extra=[dynamics], opens=False)
 
-    def finish(whole: Score) -> Score:
-        p1, p2, tr, no = (
-            _with_dynamics(part, said, ear, plain.length)
-            for part, said in zip(plain.parts, whole.parts, strict=True)
-        )
-        return Score((p1, p2, tr, no), plain.length)
+    def finish(song: Song) -> Score:
+        both = zip(plain.parts, song.score().parts, strict=True)
+        return Score.of((_with_dynamics(part, said, time, plain.length) for part, said in both), plain.length)
 
-    return Arrangement(Composer(model.without_recall(), song), finish)
+    return Arrangement(Composer(model, song), finish)
 
 
 def _at_full_volume(note: Note) -> Note:
     return Note(note.onset, note.length, note.pitch)
 
 
-def _with_dynamics(part: Part, said: Part, ear: Heard, length: int) -> Part:
-    """A part with the volumes and timbres of what was heard of it, each as long after its note's onset."""
-    own = {ear.time(note.onset): note for note in part.notes}
-    heard_onsets = sorted(own)
-    loud = {note.onset: note.velocity for note in said.notes}  # a note too short to be heard is not there
-    notes = [replace(n, velocity=loud.get(ear.time(n.onset), n.velocity)) for n in part.notes]
+def _with_dynamics(part: Part, said: Part, time: FreeTime, length: int) -> Part:
+    """A part with the volumes and timbres of what was composed, each as long after its note's onset."""
+    own = {time.to_model(note.onset): note for note in part.notes}
+    known = sorted(own)
+    loud = {note.onset: note.velocity for note in said.notes}  # a note too short for the model is not there
+    notes = [replace(n, velocity=loud.get(time.to_model(n.onset), n.velocity)) for n in part.notes]
     starts = {note.onset for note in notes}
     changes: dict[tuple[int, Kind], Change] = {}
     for change in said.changes:
-        after = bisect_right(heard_onsets, change.sample)
-        note = own[heard_onsets[after - 1]] if after else None
-        sample = change.sample + (note.onset - heard_onsets[after - 1] if note else ear.shift)
-        latest = own[heard_onsets[after]].onset - 1 if after < len(heard_onsets) else length
+        after = bisect_right(known, change.sample)
+        note = own[known[after - 1]] if after else None
+        sample = change.sample + (note.onset - known[after - 1] if note else time.shift)
+        latest = own[known[after]].onset - 1 if after < len(known) else length
         sample = max(0, min(sample, latest))
         sounds = note is not None and sample < note.end and sample not in starts
         if change.kind is Kind.TIMBRE or sounds:

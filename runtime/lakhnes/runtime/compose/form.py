@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from lakhnes.runtime.compose.arrange import Arrangement, Settings, continue_score, regenerate
-from lakhnes.runtime.compose.steering import Steering
-from lakhnes.runtime.decode.composer import Composer
-from lakhnes.runtime.decode.song import Song
+from lakhnes.runtime.compose.arrange import Arrangement, Composed, compose_song, continue_score, regenerate
+from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.decode.match_cache import OWN_TRUST
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Model
-from lakhnes.runtime.music.cutting import extract, with_tail
+from lakhnes.runtime.music.editing import extract, with_tail
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.time.grid import BeatGrid
@@ -24,15 +22,6 @@ MAX_SECTIONS = 64
 
 VARIED = (Voice.P1, Voice.P2)
 """Voices that are new where a section is varied: bass and drums stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """A song, and what it took."""
-
-    score: Score
-    n_tokens: int
-    """Events of the sections that were composed, not of those that came back."""
 
 
 def parse_form(text: str) -> tuple[str, ...]:
@@ -66,8 +55,7 @@ def compose_form(
     form: Sequence[str],
     grid: BeatGrid,
     bars: int,
-    steering: Steering,
-    seed: int,
+    request: Request,
     *,
     progress: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Composed:
@@ -81,28 +69,23 @@ def compose_form(
         form: names of the sections, as `parse_form` gives them.
         grid: tempo and meter.
         bars: of a section.
-        steering: what is asked for.
-        seed: of the song.
+        request: what is asked for.
         progress: takes how much is done, 0..1, and how many tokens were composed.
 
     Raises:
         OptionError: if something is asked for that cannot be done.
     """
-    rng = np.random.default_rng(seed)
+    rng = request.rng()
     starts = [grid.sample(place * bars * grid.bar_ticks) for place in range(len(form) + 1)]
     first: dict[str, int] = {}
     score, n_tokens = Score(), 0
-
-    def settings() -> Settings:
-        return Settings(rng, steering.sampling, steering.constraints(model.codec), grid)
-
     for place, name in enumerate(form):
         start, end = starts[place : place + 2]
         known = first.get(name, first.get(name[0]))
         if known is None:
-            arrangement = _going_on(model, score, grid, end, steering, settings())
+            arrangement = _going_on(model, score, grid, end, request, rng)
             for _ in arrangement:
-                done = min(end, arrangement.composer.time_samples) / starts[-1]
+                done = (start + (end - start) * arrangement.progress) / starts[-1]
                 progress(done, n_tokens + arrangement.composer.n_tokens)
             score = extract(arrangement.score(), (0, end))
             n_tokens += arrangement.composer.n_tokens
@@ -111,7 +94,9 @@ def compose_form(
             score = with_tail(score, extract(score, (before, before + end - start)), start)
         if name not in first:
             if known is not None:
-                (score,) = regenerate(model, score, (start, end), VARIED, [settings()], width=1)
+                (score,) = regenerate(
+                    model, score, (start, end), VARIED, [request], grid=grid, width=1, rng=rng
+                )
                 n_tokens += len(model.codec.encode(extract(score, (start, end), VARIED)))
             first[name] = place
         progress(end / starts[-1], n_tokens)
@@ -119,17 +104,10 @@ def compose_form(
 
 
 def _going_on(
-    model: Model, score: Score, grid: BeatGrid, end: int, steering: Steering, settings: Settings
+    model: Model, score: Score, grid: BeatGrid, end: int, request: Request, rng: np.random.Generator
 ) -> Arrangement:
     """What continues a score up to a sample."""
-    if score.n_notes:
-        return continue_score(model, score, settings, (end - score.length) / SAMPLE_RATE)
-    constraints = steering.constraints(model.codec, grid)
-    song = Song(
-        model.codec,
-        settings.rng,
-        sampling=steering.sampling,
-        length_samples=end,
-        constraints=constraints,
-    )
-    return Arrangement(Composer(model.without_recall(), song), lambda whole: whole)
+    if not score.n_notes:
+        return compose_song(model, request, grid, length_samples=end, rng=rng)
+    seconds = (end - score.length) / SAMPLE_RATE
+    return continue_score(model, score, request, seconds, grid=grid, trust=OWN_TRUST, rng=rng)

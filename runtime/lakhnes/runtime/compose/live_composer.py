@@ -1,45 +1,65 @@
 """Composing while somebody plays: a timeline is filled in front of whoever plays it, a bar at a time.
 
-The model's state is never kept for later: what lies before a place is heard again where composing goes on
-there, which a jump, another take and notes that somebody played all come down to. Where composing simply goes
-on, the memory has heard it already.
+Each span of the timeline has its own song, with its own source of chance, that goes on where it was: so what
+is composed live is what `compose_song` composes at once, whatever was asked in between, and wherever else
+somebody has been. Only where tokens were changed, by notes that somebody played or by forgetting, is a song
+read again from its events.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lakhnes.runtime.compose.steering import Steering
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.timeline import Moment, Span, Timeline
-from lakhnes.runtime.decode.constraints import Constraint, Fixed, forbid
-from lakhnes.runtime.decode.monotony import REMEMBERED_SECONDS
+from lakhnes.runtime.decode.composer import read_prompt
+from lakhnes.runtime.decode.match_cache import MatchCache
+from lakhnes.runtime.decode.processors import Absent, LogitsProcessor
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.model.model import Logits, Model, Snapshot
-from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
+from lakhnes.runtime.music.events import END, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
-from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.model_time import model_pace, model_rows
 
 SNAPSHOTS = 4
-"""Places that the memory is kept of while somebody plays along: the last beats."""
+"""Places that the model's memory is kept of: ends of spans, and the last beats while somebody plays along."""
+
+_NEVER = 1 << 62
 
 
-_NEVER = 1 << 40
-"""A tick that no song reaches."""
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where composing can go on in a span."""
+
+    span: Span
+    tick: int
+    """Where the span ends here."""
+    count: int
+    """Tokens of the span up to here."""
+    song: Song
+    logits: Logits
+    """What the network expects here."""
+    start: int
+    """Tokens of the span that were there when the song was begun."""
+    prompt: tuple[int, ...]
+    """What the model read then."""
+    snapshot: Snapshot | None = None
+    """The model's memory; None while the model itself has it, or where it must read all again."""
 
 
 class LiveComposer:
     """Composes into a timeline, in front of a place that moves.
 
-    All of it belongs to one thread; `steering`, `limit` and `rests` may be set by others.
+    All of it belongs to one thread; `request`, `limit` and `rests` may be set by others.
 
     Attributes:
         timeline: what is composed; others may read it.
-        steering: what is asked for now; it shapes what is composed next.
+        request: what is asked for now; it shapes what is composed next.
         played: voices that somebody plays, so that nothing is composed for them.
         limit: the tick up to which is composed at most, or to the end of its bar; None for no end.
         rests: whether a place beyond the end of what is composed is reached by a rest, which counts as
@@ -47,21 +67,21 @@ class LiveComposer:
         n_tokens: tokens composed so far.
     """
 
-    def __init__(self, model: Model, grid: BeatGrid, steering: Steering | None = None, seed: int = 0) -> None:
+    def __init__(self, model: Model, grid: BeatGrid, request: Request | None = None, seed: int = 0) -> None:
         """Begins a song.
 
         Args:
             model: what composes; it belongs to the composer from now on.
             grid: of one tempo. Every note begins on its rows; whoever plays may be faster or slower.
-            steering: what is asked for.
-            seed: of the song. What is composed without a break from tick 0 is what `Song` composes of it.
+            request: what is asked for; its seed does not count.
+            seed: of the song. What is composed without a break from tick 0 is what `compose_song` composes of
+                it.
 
         Raises:
             OptionError: if something is asked for that cannot be done.
         """
         self.timeline = Timeline(model.codec, grid)
-        self.steering = steering or Steering()
-        self.steering.constraints(model.codec, grid)  # refuses now what it would refuse at the first bar
+        self.request = request or Request()
         self.played: frozenset[Voice] = frozenset()
         self.limit: int | None = None
         self.rests = False
@@ -69,11 +89,11 @@ class LiveComposer:
         self._model = model
         self._grid = grid
         self._seed, self._take = seed, 0
-        self._rng = np.random.default_rng(seed)
         self._last: Span | None = None
-        self._heard: tuple[Span, int, Logits] | None = None  # what the memory has heard, and what comes of it
-        self._surprise: float | None = None  # of what the memory has heard, if it was composed just now
-        self._kept: deque[tuple[Span, int, Logits, Snapshot]] = deque(maxlen=SNAPSHOTS)
+        self._places: list[_Place] = []  # one for each span, the one that was composed last at the end
+        self._current: _Place | None = None  # the one that the model's memory is at
+        self._beats: deque[_Place] = deque(maxlen=SNAPSHOTS)  # of the last beats, while somebody plays along
+        self._wishes()  # refuses now what it would refuse at the first bar
 
     def adopt(
         self,
@@ -95,12 +115,9 @@ class LiveComposer:
         """
         self._model, self._grid = model or self._model, grid or self._grid
         self.timeline.load(score, self._model.codec, self._grid, ringing=ringing)
-        if seed is not None:
-            self._seed, self._take = seed, 0
-            self._rng = np.random.default_rng(seed)
+        self._seed, self._take = (self._seed, self._take + 1) if seed is None else (seed, 0)
         self._last = self.timeline.spans[-1] if self.timeline.spans else None
-        self._heard = None
-        self._kept.clear()
+        self._start_anew()
 
     def compose(self, place: int, ahead: int, lead: int = 0) -> bool:
         """Composes up to the next bar line if less than so much is there; to the next beat if somebody plays.
@@ -128,15 +145,19 @@ class LiveComposer:
 
     def new_take(self, tick: int) -> None:
         """Forgets what is composed from a tick on; what comes there next is new."""
-        self.forget(tick)
+        self.timeline.forget(tick)
+        self._start_anew()
         self._take += 1
-        self._rng = np.random.default_rng([self._seed, self._take])
 
     def forget(self, tick: int) -> None:
         """Forgets what is composed from a tick on."""
-        self.timeline.forget(tick)
-        self._heard = None
-        self._kept.clear()
+        count = self.timeline.forget(tick)
+        spans = self.timeline.spans
+        for place in self._all_places():
+            if place.span not in spans:
+                self._drop(place)
+        if count is not None:
+            self._changed(spans[-1], count)
 
     def hear(self, played: Iterable[Moment]) -> None:
         """Takes what somebody played into the timeline, as far as it is composed there.
@@ -146,12 +167,29 @@ class LiveComposer:
         """
         for moment in played:
             span = self.timeline.at(moment.tick)
-            if span is None:
-                continue
-            count = self.timeline.insert(span, [moment])
-            self._kept = deque((k for k in self._kept if k[0] is not span or k[1] <= count), SNAPSHOTS)
-            if self._heard is not None and self._heard[0] is span:
-                self._heard = None
+            if span is not None:
+                self._changed(span, self.timeline.insert(span, [moment]))
+
+    def _start_anew(self) -> None:
+        """Forgets all places."""
+        self._places.clear()
+        self._beats.clear()
+        self._current = None
+
+    def _changed(self, span: Span, count: int) -> None:
+        """Forgets the places of a span after its first tokens, which are as they were."""
+        for place in self._all_places():
+            if place.span is span and place.count > count:
+                self._drop(place)
+
+    def _all_places(self) -> Iterator[_Place]:
+        return iter([*self._places, *self._beats])
+
+    def _drop(self, place: _Place) -> None:
+        self._places = [other for other in self._places if other is not place]
+        self._beats = deque((other for other in self._beats if other is not place), SNAPSHOTS)
+        if self._current is place:
+            self._current = None
 
     def _rest(self, tick: int) -> Span:
         """A span that is silent from the end of all that is composed up to a place."""
@@ -167,13 +205,16 @@ class LiveComposer:
         return span
 
     def _begin(self, tick: int) -> Span:
-        """A span for a place where nothing is composed; the model goes on with what it did last."""
+        """A span for a place where nothing is composed; the model goes on with what it did last.
+
+        The beginning of a song is the seed's own, wherever somebody was before.
+        """
         prompt: list[int] = []
-        if self._last is not None:
+        if self._last is not None and tick:
             codec = self._model.codec
             turns = self._last.last_turns(codec, len(self._last.tokens))
             last = sorted(codec.event(self._last.tokens[place]) for place in turns)
-            prompt = self._last.heard(self._model.info.mem_len)
+            prompt = self._last.read(self._model.info.mem_len)
             prompt += [
                 codec.token(Event(Kind.NOTE_OFF, event.voice)) for event in last if event.kind is Kind.NOTE_ON
             ]
@@ -182,70 +223,102 @@ class LiveComposer:
     def _extend(self, span: Span, target: int, limit: int | None) -> None:
         """Composes from a span's end to a target or past it, but not past the limit."""
         self._last = span
-        logits = self._listen(span)
-        song = self._song(span, limit)
-        codec = self._model.codec
-        while (span.end < target or song.promised) and not song.over:
-            token, events = song.take(logits)
-            for event in events:
+        place = self._place(span)
+        song, codec, grid = place.song, self._model.codec, self.timeline.model_grid
+        song.ask(self.request.sampling, self._wishes())
+        song.limit(None if limit is None else self.timeline.model_sample(limit))
+        while span.end < target and not song.over:
+            token, events = song.take(place.logits)
+            for number, event in enumerate(events):
                 if event.kind is Kind.WAIT:
-                    self.timeline.say(span, token, self._grid.tick(song.time_samples))
+                    self.timeline.say(span, token, grid.tick(song.time_samples))
                 elif event.kind is not Kind.END:
-                    self.timeline.say(span, codec.token(event), span.end)
-            logits = self._model.step(token)
-            self._heard = span, len(span.tokens), logits
-            self._surprise = song.surprise
+                    said = codec.token(event)
+                    self.timeline.say(span, said, span.end)
+                    if number:  # the song was cut; the model reads how its notes end
+                        self._model.step(token)
+                        token = said
+            place.logits = self._model.step(token)
+            place.tick, place.count = span.end, len(span.tokens)
             self.n_tokens += 1
-        if self.played and self._heard is not None:
-            self._kept.append((span, len(span.tokens), logits, self._model.snapshot()))
-
-    def _song(self, span: Span, limit: int | None) -> Song:
-        """A song that is where a span ends, in absolute time."""
-        codec = self._model.codec
-        steering = self.steering
-        constraints: list[Constraint] = steering.constraints(codec, self._grid, self.played)
         if self.played:
-            theirs = [event for event in codec.vocabulary.events if event.voice in self.played]
-            constraints.insert(0, Fixed(forbid(codec.vocabulary, theirs)))
-        # A length forbids the end of the song; the longest one is never reached.
-        length = self._grid.sample(_NEVER if limit is None else limit)
-        song = Song(
-            codec,
-            self._rng,
-            sampling=steering.sampling,
-            length_samples=length,
-            constraints=constraints,
-            surprise=self._surprise,
-        )
-        past = self._grid.tick(self._grid.sample(span.end) - REMEMBERED_SECONDS * SAMPLE_RATE)
-        first = max(0, min(len(span.ticks) - self._model.info.mem_len, bisect_left(span.ticks, past)))
-        now = 0
-        for place in (*span.last_turns(codec, first), *range(first, len(span.ticks))):
-            tick, event = span.ticks[place], codec.event(span.tokens[place])
-            if event.kind is Kind.WAIT:
-                continue
-            if tick > now:
-                song.hear([Event(Kind.WAIT, None, self._grid.sample(tick) - self._grid.sample(now))])
-                now = tick
-            song.hear([event])
-        if span.end > now:
-            song.hear([Event(Kind.WAIT, None, self._grid.sample(span.end) - self._grid.sample(now))])
-        return song
+            self._beats.append(replace(place, song=song.branch(), snapshot=self._model.snapshot()))
 
-    def _listen(self, span: Span) -> Logits:
-        """What the model expects at the end of a span."""
+    def _wishes(self) -> list[LogitsProcessor]:
+        """What is asked for of the voices that nobody plays."""
+        codec = self._model.codec
+        ours = [voice for voice in Voice if voice not in self.played]
+        rows, pace = model_rows(self._grid, codec.timing), model_pace(self._grid, codec.timing)
+        wishes = self.request.processors(codec, rows, voices=ours, pace=pace)
+        return [*wishes, Absent(codec.vocabulary, self.played)] if self.played else wishes
+
+    def _place(self, span: Span) -> _Place:
+        """Where a span ends, with the model's memory there."""
         count = len(span.tokens)
-        if self._heard is not None and self._heard[0] is span and self._heard[1] == count:
-            return self._heard[2]
-        self._surprise = None
-        mem_len = self._model.info.mem_len
-        for kept, known, after, snapshot in reversed(self._kept):
-            if kept is span and known <= count:
-                self._model.restore(snapshot)
-                logits = self._model.prefill(span.tokens[known:])[-1] if known < count else after
-                break
+        found = next((p for p in self._places if p.span is span and p.count == count), None)
+        if found is self._current and found is not None:
+            return found
+        if self._current is not None:
+            self._current.snapshot = self._model.snapshot()
+        if found is None:
+            found = self._read_again(span)
+        elif found.snapshot is not None:
+            self._model.restore(found.snapshot)
         else:
-            self._model.reset()
-            logits = self._model.prefill([END_TOKEN, *span.heard(mem_len)][-mem_len:])[-1]
-        self._heard = span, count, logits
-        return logits
+            self._step_again(found)
+        found.snapshot = None
+        self._places = [p for p in self._places if p.span is not span] + [found]
+        for place in self._places[: -SNAPSHOTS - 1]:
+            place.snapshot = None
+        self._current = found
+        return found
+
+    def _step_again(self, place: _Place) -> None:
+        """Lets the model read what it has read up to a place, token by token as it did."""
+        self._model.reset()
+        self._model.prefill(place.prompt[:-1])
+        for token in (*place.prompt[-1:], *place.span.tokens[place.start : place.count]):
+            self._model.step(token)
+
+    def _read_again(self, span: Span) -> _Place:
+        """A place at the end of a span whose tokens no song has composed, or that were changed since."""
+        count = len(span.tokens)
+        for beat in reversed(self._beats):
+            if beat.span is span and beat.snapshot is not None:
+                self._model.restore(beat.snapshot)
+                song, logits = beat.song.branch(), beat.logits
+                tokens = span.tokens[beat.count :]
+                if tokens:
+                    rows = self._model.prefill(tokens)
+                    song.read(tokens, rows[:-1], given=False)
+                    logits = rows[-1]
+                song.replay(self._events(span, beat.tick, song.time_samples))
+                return replace(beat, tick=span.end, count=count, song=song, logits=logits)
+        song = self._song(span, count)
+        song.replay(self._events(span, 0, 0))
+        prompt = span.read(self._model.info.mem_len)
+        logits = read_prompt(self._model, song, prompt, given=False)
+        return _Place(span, span.end, count, song, logits, count, tuple(song.state.tokens))
+
+    def _song(self, span: Span, count: int) -> Song:
+        """A new song for a span of which some tokens are there."""
+        whole = not (self._take or span.start or count)
+        seed = self._seed if whole else [self._seed, self._take, span.start, count]
+        model = self._model
+        return self.request.song(
+            model,
+            model_rows(self._grid, model.codec.timing),
+            cache=MatchCache.of(model),
+            rng=np.random.default_rng(seed),
+            ends=False,
+        )
+
+    def _events(self, span: Span, first: int, time: int) -> Iterator[Event]:
+        """What a span says from a tick on, which lies at a model time, with waits, up to its end."""
+        for tick, event in (*span.happens(self._model.codec, first, _NEVER), Moment(span.end, END)):
+            at = self.timeline.model_sample(tick)
+            if at > time:
+                yield Event(Kind.WAIT, None, at - time)
+                time = at
+            if event is not END:
+                yield event

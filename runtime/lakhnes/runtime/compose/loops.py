@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lakhnes.runtime.compose.arrange import Composed, compose_song
+from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.decode.composer import read_prompt
+from lakhnes.runtime.decode.match_cache import Reader
 from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.vocabulary import END_TOKEN
+from lakhnes.runtime.time.grid import BeatGrid
+from lakhnes.runtime.time.model_time import model_grid
 
 TAKES = 8
 """Endings that are tried."""
@@ -19,26 +25,24 @@ TAKES = 8
 
 def compose_loop(
     model: Model,
-    song: Song,
+    request: Request,
+    grid: BeatGrid,
+    bars: int,
     *,
-    length_samples: int,
-    bar_samples: int,
-    rng: np.random.Generator,
     takes: int = TAKES,
-    progress: Callable[[Song], None] = lambda song: None,
-) -> Song:
+    progress: Callable[[float, int], None] = lambda done, n_tokens: None,
+) -> Composed:
     """Composes a song to be played over and over.
 
     Its last bar is composed several times; the one stays after which the model finds the first bar likeliest.
 
     Args:
         model: what composes; its memory is reset.
-        song: that nothing is composed of yet, of a fixed length.
-        length_samples: that length.
-        bar_samples: length of a bar.
-        rng: the source of chance of the endings.
+        request: what is asked for.
+        grid: from tick 0 on.
+        bars: length of the song.
         takes: how many endings are tried.
-        progress: takes the song after each event.
+        progress: takes how much is done, 0..1, and how many tokens were composed.
 
     Returns:
         The song with its best ending.
@@ -46,25 +50,28 @@ def compose_loop(
     Raises:
         OptionError: if the song has less than two bars.
     """
-    if length_samples < 2 * bar_samples:
+    if bars < 2:
         raise OptionError("A loop needs two bars at least; ask for more.")
-    model.reset()
-    logits = model.step(END_TOKEN)
-    while song.time_samples < length_samples - bar_samples:
+    whole = compose_song(model, request, grid, length_samples=grid.sample(bars * grid.bar_ticks))
+    song = whole.composer.song
+    bar = model_grid(grid, model.codec.timing).sample(grid.bar_ticks)
+    rng = np.random.default_rng([*np.atleast_1d(request.seed), 1])
+    logits = read_prompt(model, song)
+    while song.time_samples < (bars - 1) * bar:
         token, _ = song.take(logits)
         logits = model.step(token)
-        progress(song)
+        progress(song.progress, song.n_tokens)
     before = model.snapshot()
     best, best_likelihood = song, -np.inf
     for _ in range(takes):
         take = song.branch(np.random.default_rng(rng.integers(1 << 63)))
         model.restore(before)
         _finish(model, take, logits)
-        progress(take)
-        likelihood = _likelihood_again(model, take.score(), bar_samples)
+        likelihood = _likelihood_again(model, take.score(), bar)
         if likelihood > best_likelihood:
             best, best_likelihood = take, likelihood
-    return best
+    progress(1.0, best.n_tokens)
+    return Composed(whole.finished(best), best.n_tokens)
 
 
 def _finish(model: Model, song: Song, logits: Logits) -> None:
@@ -75,13 +82,13 @@ def _finish(model: Model, song: Song, logits: Logits) -> None:
 
 
 def _likelihood_again(model: Model, score: Score, bar_samples: int) -> float:
-    """How likely the first bar of a score is after all of it, as it is heard: nats, 0 at most."""
+    """How likely the first bar of a score is after all of it, as the model reads it: nats, 0 at most."""
     tokens = model.codec.encode(score)
     waits = model.codec.wait_samples[tokens]
     first_bar = [
         token for token, at in zip(tokens, np.cumsum(waits) - waits, strict=True) if at < bar_samples
     ]
-    model.reset()
-    after = model.prefill([END_TOKEN, *tokens][-model.info.mem_len :])[-1:]
-    rows = np.concatenate([after, model.prefill(first_bar[:-1])])
+    reader = Reader(model)
+    after = reader.read([END_TOKEN, *tokens][-model.info.mem_len :])[-1:]
+    rows = np.concatenate([after, reader.read(first_bar[:-1])])
     return float(log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())

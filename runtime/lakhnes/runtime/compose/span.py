@@ -34,7 +34,7 @@ class Span:
     Attributes:
         start: its first tick.
         end: the tick up to which it is composed.
-        prompt: the tokens that the model heard before it.
+        prompt: the tokens that the model read before it.
         tokens: its own, waits among them.
         ticks: when each is said; a wait when it begins.
         beside: in time, what happens that the tokens do not say; it counts before a token that says another
@@ -50,8 +50,8 @@ class Span:
         self._turns = tuple(array("q") for _ in Voice)  # ticks at which a voice begins or ends a note
         self._pitches = tuple(array("H") for _ in Voice)  # that it begins there, 0 where it ends one
 
-    def heard(self, count: int) -> list[int]:
-        """The last tokens that the model has heard at its end, at most `count`."""
+    def read(self, count: int) -> list[int]:
+        """The last tokens that the model has read at its end, at most `count`."""
         own = self.tokens[-count:]
         before = self.prompt[-(count - len(own)) :] if len(own) < count else ()
         return [*before, *own]
@@ -96,6 +96,10 @@ class Span:
         while place >= 0 and not self._pitches[voice][place]:
             place -= 1
         return self._turns[voice][place] if place >= 0 else None
+
+    def says_from(self, tick: int) -> bool:
+        """Whether anything is said from a tick on."""
+        return bool(self.ticks and self.ticks[-1] >= tick) or self.beside_from(tick) is not None
 
     def beside_from(self, tick: int) -> int | None:
         """The first tick from one on at which something happens that its tokens do not say."""

@@ -19,6 +19,7 @@ from lakhnes.runtime.music.events import END, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.music.score import FULL_VELOCITY, Score, ScoreBuilder, rank
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.time.grid import BeatGrid
+from lakhnes.runtime.time.model_time import model_grid
 
 __all__ = ["Moment", "Span", "Timeline"]
 
@@ -31,7 +32,8 @@ class Timeline:
 
     Attributes:
         codec: of the model that composes; it says what tokens mean.
-        grid: the tempo that the model composes at. Whoever plays may be faster or slower.
+        grid: of the scores that go in and out. Whoever plays may be faster or slower.
+        model_grid: the same ticks in the model's time.
         spans: in time.
         edition: rises with every score that is loaded.
     """
@@ -40,6 +42,7 @@ class Timeline:
         """Begins with nothing."""
         self.codec = codec
         self.grid = grid
+        self.model_grid = model_grid(grid, codec.timing)
         self.spans: list[Span] = []
         self.edition = 0
         self._known = frozenset(codec.vocabulary.events)
@@ -64,7 +67,7 @@ class Timeline:
 
         Args:
             score: the song; its times are put on ticks. Pitches, volumes and timbres that the model does not
-                know are played as they are, and heard by the model as near as it can.
+                know are played as they are, and read by the model as near as it can.
             codec: of the model that composes from now on; None for the one before.
             grid: of the song from now on; None for the one before.
             ringing: voices whose last note goes on after the score's end, if it reaches it.
@@ -79,6 +82,7 @@ class Timeline:
             made._rewrite(made.begin(0, ()), 0, 0, moments, end)
         with self._lock:
             self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
+            self.model_grid = made.model_grid
             self.edition += 1
             self._changed = None
 
@@ -191,15 +195,20 @@ class Timeline:
             span.turn(span.end, self.codec.event(token))
             span.end = end
 
-    def forget(self, tick: int) -> None:
-        """Forgets everything from a tick on; notes that sound there sound on."""
+    def forget(self, tick: int) -> int | None:
+        """Forgets everything from a tick on; notes that sound there sound on.
+
+        Returns:
+            The number of the last span's tokens that are as they were; None if all are.
+        """
         with self._lock:
             if tick <= self.end:
                 self._change(tick)
             self.spans = [span for span in self.spans if span.start < tick]
-            if self.spans and self.spans[-1].end >= tick:
-                last = self.spans[-1]
-                self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
+            last = self.spans[-1] if self.spans else None
+            if last is None or (last.end <= tick and not last.says_from(tick)):
+                return None
+            return self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
 
     def insert(self, span: Span, played: Iterable[Moment]) -> int:
         """Puts what somebody played into a span, between what was composed.
@@ -230,10 +239,10 @@ class Timeline:
             index -= 1
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
         span.cut(index, first)
-        time = self._sample(now)
+        time = self.model_sample(now)
         for tick, event in (*moments, (end, END)):
             if tick > now:
-                reached = self._sample(tick)
+                reached = self.model_sample(tick)
                 for token in self._waits(reached - time):
                     span.ticks.append(now)
                     span.tokens.append(token)
@@ -249,7 +258,7 @@ class Timeline:
         return index
 
     def _near(self, event: Event) -> Event | None:
-        """What the model hears of an event; None for nothing."""
+        """What the model reads of an event; None for nothing."""
         if event.kind is Kind.NOTE_ON and event.voice is not None and event not in self._known:
             event = event._replace(value=octave_shifted(event.voice, event.value))
         return event if event in self._known and event is not END else None
@@ -320,9 +329,9 @@ class Timeline:
         moments = (moment for span in self.spans for moment in span.happens(self.codec, 0, tick))
         return next((at for at, event in moments if event.voice in voices and event.kind in _CHANGES), None)
 
-    def _sample(self, tick: int) -> int:
-        """The sample of a tick, as the model counts time."""
-        sample = self.grid.sample(tick)
+    def model_sample(self, tick: int) -> int:
+        """The sample of a tick in the model's time."""
+        sample = self.model_grid.sample(tick)
         return round(sample / FRAME_SAMPLES) * FRAME_SAMPLES if self.codec.timing is Timing.FRAMES else sample
 
     def _waits(self, samples: int) -> list[int]:

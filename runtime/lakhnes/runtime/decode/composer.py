@@ -1,4 +1,4 @@
-"""The composer: a model and the songs that it composes."""
+"""The loop of composing: a model and the songs that it composes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,28 @@ from itertools import islice
 import numpy as np
 
 from lakhnes.runtime.decode.song import Song
-from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.music.events import Event
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.vocabulary import END_TOKEN
+
+
+def read_prompt(model: Model, song: Song, prompt: Sequence[int] = (), *, given: bool = True) -> Logits:
+    """Lets a model that has forgotten everything, and a song, read what comes before.
+
+    Args:
+        model: what composes; its memory is reset.
+        song: what is to come.
+        prompt: tokens without `<S>` at their start; those that the memory cannot hold are left out.
+        given: whether they are of music that is given, rather than composed by the model itself.
+
+    Returns:
+        float32 [V], for the first token of the song.
+    """
+    tokens = [END_TOKEN, *prompt][-model.info.mem_len :]
+    model.reset()
+    song.read(tokens, model.prefill(tokens[:-1]), given=given)
+    return model.step(tokens[-1])
 
 
 class Composer:
@@ -26,12 +44,12 @@ class Composer:
         Args:
             model: what composes; its memory is reset.
             song: what is to come.
-            prompt: tokens that the model hears before, without `<S>` at their start; those that its memory
+            prompt: tokens that the model reads before, without `<S>` at their start; those that its memory
                 cannot hold are left out.
         """
         self.song = song
         self._model = model
-        self._prompt = [END_TOKEN, *prompt][-model.info.mem_len :]
+        self._prompt = prompt
         self._events = self._compose()
 
     @property
@@ -41,11 +59,11 @@ class Composer:
 
     @property
     def time_samples(self) -> int:
-        """Length of what is composed so far."""
+        """Length of what is composed so far, in model time."""
         return self.song.time_samples
 
     def score(self) -> Score:
-        """What is composed so far, with every note closed."""
+        """What is composed so far, in model time, with every note closed."""
         return self.song.score()
 
     def __iter__(self) -> Iterator[Event]:
@@ -55,9 +73,7 @@ class Composer:
         return next(self._events)
 
     def _compose(self) -> Iterator[Event]:
-        self._model.reset()
-        self._model.prefill(self._prompt[:-1], given=True)
-        logits = self._model.step(self._prompt[-1])
+        logits = read_prompt(self._model, self.song, self._prompt)
         while True:
             token, events = self.song.take(logits)
             yield from events
@@ -77,27 +93,31 @@ def compose_together(
     """Composes many songs at once: each step reads one token of each.
 
     A song's result depends on its own source of chance alone; in full precision it is the one that it gets
-    when it is composed by itself.
+    when it is composed by itself. With 8-bit weights it is not, for activations are rounded for all streams
+    together.
 
     Args:
         model: what composes; its own memory is used for the prompt.
         songs: taken as there is room for them.
         width: how many go on at once.
-        prompt: tokens that the model hears before each song, without `<S>` at their start.
+        prompt: tokens that the model reads before each song, without `<S>` at their start.
         progress: told of each song after each of its tokens.
 
     Yields:
         Each song when it is over.
     """
-    heard = [END_TOKEN, *prompt][-model.info.mem_len :]
+    first = [END_TOKEN, *prompt][-model.info.mem_len :]
     waiting = iter(songs)
     model.reset()
-    model.prefill(heard[:-1], given=True)
+    known = model.prefill(first[:-1])
     beginning = model.snapshot()
     rows: list[Song | None] = list(islice(waiting, width))
     batch = model.batch(max(1, len(rows)))
     batch.spread(beginning)
-    tokens = np.full(len(rows), heard[-1], np.int64)
+    tokens = np.full(len(rows), first[-1], np.int64)
+    for song in rows:
+        if song is not None:
+            song.read(first, known)
     while any(rows):
         logits = batch.step(tokens)
         for row, song in enumerate(rows):
@@ -110,4 +130,5 @@ def compose_together(
                 rows[row] = following = next(waiting, None)
                 if following is not None:
                     batch.begin(row, beginning)
-                    tokens[row] = heard[-1]
+                    following.read(first, known)
+                    tokens[row] = first[-1]

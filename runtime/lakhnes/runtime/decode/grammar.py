@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.decode.constraints import FORBIDDEN, SURELY, Constraint, Row, begins, forbid
-from lakhnes.runtime.music.events import Event, Kind, Voice
+from lakhnes.runtime.decode.processors import (
+    FORBIDDEN,
+    SURELY,
+    Bias,
+    FixedBias,
+    LogitsProcessor,
+    Stage,
+    begins,
+    forbid,
+)
+from lakhnes.runtime.decode.state import DecodeState
+from lakhnes.runtime.music.events import Kind, Voice
 from lakhnes.runtime.music.score import rank
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
@@ -19,76 +29,66 @@ _FLICKER_NOTES = 20
 """In so many samples. Of NES-MDB's notes (valid), 1 in 200,000 is one more."""
 
 
-class NoEnd(Constraint):
+class NoEnd(FixedBias):
     """The song may not end by itself, for a while or at all."""
+
+    stage = Stage.GRAMMAR
 
     def __init__(self, vocabulary: Vocabulary, until_samples: int | None = None) -> None:
         """Forbids `<S>` until a time; None forbids it for ever."""
-        self._row = forbid(vocabulary, [vocabulary.events[END_TOKEN]])
+        super().__init__(forbid(vocabulary, [vocabulary.events[END_TOKEN]]), "the length of the song")
         self._until = until_samples
-        self._time = 0
 
-    def penalty(self) -> Row | None:
+    def __call__(self, state: DecodeState, logits: Bias) -> Bias:
         """Forbids `<S>`, while it is too early."""
-        return self._row if self._until is None or self._time < self._until else None
-
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        if event.kind is Kind.WAIT:
-            self._time += event.value
+        if self._until is None or state.time < self._until:
+            logits[END_TOKEN] = FORBIDDEN
+        return logits
 
 
-class Opening(Constraint):
+class Opening(LogitsProcessor):
     """A song that begins with a note rather than with a rest, where anything can."""
 
+    stage = Stage.OPENING
+
     def __init__(self, vocabulary: Vocabulary) -> None:
-        """Begins at the start of a song."""
+        """Takes the vocabulary of the model that composes."""
         waits = [event.kind is Kind.WAIT for event in vocabulary.events]
-        self._row: Row | None = np.where(waits, np.float32(-SURELY), np.float32(0))
+        self._bias = np.where(waits, np.float32(-SURELY), np.float32(0))
 
-    def penalty(self) -> Row | None:
+    def bias(self, state: DecodeState) -> Bias | None:
         """Keeps waits back until a note begins."""
-        return self._row
-
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        if event.kind is Kind.NOTE_ON:
-            self._row = None
+        return None if state.has_notes else self._bias
 
 
-class Flicker(Constraint):
+class Flicker(LogitsProcessor):
     """A voice begins no more notes in ten frames than the drivers of the console do.
 
     Where time is samples, a model that hears only itself may come to flicker between pitches, a few samples
     each: time would hardly go on.
     """
 
+    stage = Stage.GRAMMAR
+
     def __init__(self, vocabulary: Vocabulary) -> None:
-        """Begins at the start of a song."""
-        self._rows: dict[Voice, Row] = {
-            voice: np.where(begins(vocabulary, voice), -SURELY, np.float32(0)) for voice in Voice
-        }
-        self._onsets = {voice: deque[int](maxlen=_FLICKER_NOTES) for voice in Voice}
-        self._time = 0
-
-    def penalty(self) -> Row | None:
-        """Keeps back notes of the voices that flicker."""
-        rows = [
-            self._rows[voice]
-            for voice, onsets in self._onsets.items()
-            if len(onsets) == _FLICKER_NOTES and self._time - onsets[0] < _FLICKER_SAMPLES
+        """Takes the vocabulary of the model that composes."""
+        self._biases = [
+            np.where(begins(vocabulary, voice), -SURELY, np.float32(0)).astype(np.float32) for voice in Voice
         ]
-        return np.minimum.reduce(rows) if rows else None
 
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        if event.kind is Kind.WAIT:
-            self._time += event.value
-        elif event.kind is Kind.NOTE_ON and event.voice is not None:
-            self._onsets[event.voice].append(self._time)
+    def bias(self, state: DecodeState) -> Bias | None:
+        """Keeps back notes of the voices that flicker."""
+        biases = [
+            bias
+            for bias, line in zip(self._biases, state.lines, strict=True)
+            if len(line.notes) >= _FLICKER_NOTES
+            and state.time - next(islice(reversed(line.notes), _FLICKER_NOTES - 1, None))[0]
+            < _FLICKER_SAMPLES
+        ]
+        return np.minimum.reduce(biases) if biases else None
 
 
-class Grammar(Constraint):
+class Grammar(LogitsProcessor):
     """Keeps a stream canonical, as all training data are.
 
     At one sample the voices speak in order, each once: so time always goes on. A voice that is silent gets no
@@ -97,49 +97,27 @@ class Grammar(Constraint):
     dynamics may forget the notes.
     """
 
-    def __init__(self, codec: Codec) -> None:
-        """Begins at the start of a song.
+    stage = Stage.GRAMMAR
 
-        Args:
-            codec: of the model that composes.
-        """
+    def __init__(self, codec: Codec) -> None:
+        """Takes the codec of the model that composes."""
         self._row = _grammar_rows(codec)
         self._clean = codec.timing is Timing.FRAMES
-        self._spoken = -1
-        self._sounding = 0
-        self._begun: Voice | None = None  # whose NOTEON was just now
-        self._said: dict[tuple[Voice, Kind], int] = {}  # token of the volume and the timbre of each voice
 
-    def penalty(self) -> Row:
+    def bias(self, state: DecodeState) -> Bias:
         """Forbids what would come out of order, what says nothing, and waits of other timings."""
-        row = self._row(self._spoken, self._sounding, self._begun)
-        if self._said and self._begun is None:
+        begun = state.begun if state.begun in self._row.volumes else None
+        row = self._row(state.rank, state.sounding, begun)
+        if self._clean and state.said and begun is None:
             row = row.copy()
-            row[list(self._said.values())] = FORBIDDEN
+            row[list(state.said.values())] = FORBIDDEN
         return row
-
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        self._spoken = rank(event)
-        self._begun = None
-        voice = event.voice
-        if voice is None:
-            return
-        if event.kind is Kind.NOTE_ON:
-            self._sounding |= 1 << voice
-            self._begun = voice if voice in self._row.volumes else None
-        elif event.kind is Kind.NOTE_OFF:
-            self._sounding &= ~(1 << voice)
-            self._said.pop((voice, Kind.VELOCITY), None)
-        elif self._clean and event in self._row.tokens:
-            self._said[voice, event.kind] = self._row.tokens[event]
 
 
 class _GrammarRows:
     """The rows of a codec's grammar, each made when it is first wanted.
 
     Attributes:
-        tokens: of each VELOCITY and TIMBRE.
         volumes: bool [V], the VELOCITYs of each voice that has any.
     """
 
@@ -147,19 +125,17 @@ class _GrammarRows:
         self._used = codec.used
         self._ranks = ranks(codec)
         events = codec.vocabulary.events
-        said = (Kind.VELOCITY, Kind.TIMBRE)
-        self.tokens = {event: token for token, event in enumerate(events) if event.kind in said}
+        loud = {event.voice for event in events if event.kind is Kind.VELOCITY and event.voice is not None}
         self.volumes = {
-            voice: np.array([e.kind is Kind.VELOCITY and e.voice is voice for e in events])
-            for voice in {event.voice for event in self.tokens if event.kind is Kind.VELOCITY}
+            voice: np.array([e.kind is Kind.VELOCITY and e.voice is voice for e in events]) for voice in loud
         }
         of_sounding = (Kind.NOTE_OFF, Kind.VELOCITY) if codec.timing is Timing.FRAMES else (Kind.NOTE_OFF,)
         self._of_sounding = [
             np.array([e.kind in of_sounding and e.voice is voice for e in events]) for voice in Voice
         ]
-        self._made: dict[tuple[int, int, Voice | None], Row] = {}
+        self._made: dict[tuple[int, int, Voice | None], Bias] = {}
 
-    def __call__(self, spoken: int, sounding: int, begun: Voice | None) -> Row:
+    def __call__(self, spoken: int, sounding: int, begun: Voice | None) -> Bias:
         row = self._made.get((spoken, sounding, begun))
         if row is None:
             # A wait or the end (rank -1) may always come; others only after what stands before them.
@@ -178,6 +154,7 @@ def _grammar_rows(codec: Codec) -> _GrammarRows:
     return _GrammarRows(codec)
 
 
+@lru_cache(maxsize=16)
 def ranks(codec: Codec) -> NDArray[np.int64]:
     """The `rank` of each token's event, int64 [V]."""
     return np.array([rank(event) for event in codec.vocabulary.events], np.int64)

@@ -1,82 +1,120 @@
-"""Constraints of music that stays: voices composed around kept ones, and the rhythm accompaniment."""
+"""Logits processors for music that stays: voices composed around kept ones, and the rhythm accompaniment."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from lakhnes.runtime.decode.constraints import FORBIDDEN, Constraint, Row, forbid
-from lakhnes.runtime.decode.time_constraints import Due
+from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Silence, Stage
+from lakhnes.runtime.decode.rhythm import Due
+from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.music.events import END, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score, events_of_score, rank
 from lakhnes.runtime.music.timing import Codec
-from lakhnes.runtime.music.vocabulary import Vocabulary
+from lakhnes.runtime.music.vocabulary import END_TOKEN
+
+_LAST = 1 << 20
+"""A rank after all others."""
 
 
-class Kept(Constraint):
+class _Moments:
+    """The events of a score with their times, and its end; time and rank say which comes next."""
+
+    def __init__(self, score: Score, *, expression: bool) -> None:
+        self._keys: list[tuple[int, int]] = []
+        self._events: list[Event] = []
+        for time, event in _timed(score, expression=expression):
+            self._keys.append((time, rank(event)))
+            self._events.append(event)
+        self._keys.append((score.length, _LAST))
+        self._events.append(END)
+
+    def following(self, state: DecodeState) -> tuple[int, Event]:
+        """Time and event of the first moment after what a song has said."""
+        place = min(bisect_right(self._keys, (state.time, state.rank)), len(self._keys) - 1)
+        return self._keys[place][0], self._events[place]
+
+
+def _timed(score: Score, *, expression: bool) -> Iterator[tuple[int, Event]]:
+    time = 0
+    for event in events_of_score(score, expression=expression):
+        if event.kind is Kind.WAIT:
+            time += event.value
+        else:
+            yield time, event
+
+
+class Kept(LogitsProcessor):
     """Kept events come exactly when and as they are; free voices may speak around them.
 
-    The song ends with the kept score.
+    The song ends with the kept score. A new note of a free voice may stand for the NOTEOFF of its kept one.
     """
+
+    stage = Stage.KEPT
 
     def __init__(self, codec: Codec, kept: Score, free: Mapping[Voice, int]) -> None:
         """Takes what is kept and which voices are free.
 
         Args:
             codec: of the model that composes.
-            kept: in the time that the model hears; in timing `frames` it must be clean.
+            kept: in model time; in timing `frames` it must be clean.
             free: for each free voice the sample from which it may speak; no kept note of it may begin after.
         """
         vocabulary = codec.vocabulary
         self._due = Due(codec)
-        self._time = 0
         self._free = free
-        self._only = {voices: _silence(vocabulary, voices) for voices in _subsets(free)}
+        self._silence = {
+            voices: Silence(vocabulary, [v for v in Voice if v not in voices], self.label)
+            for voices in _subsets(free)
+        }
         self._tokens = {event: token for token, event in enumerate(vocabulary.events)}
-        self._end_row = _silence(vocabulary, frozenset())
-        self._end_row[codec.wait_samples > 0] = FORBIDDEN
-        self._moments: list[tuple[int, Event]] = []
-        time = 0
-        for event in events_of_score(kept, expression=vocabulary.has_expression):
-            time += event.value if event.kind is Kind.WAIT else 0
-            if event.kind is not Kind.WAIT:
-                self._moments.append((time, event))
-        self._moments.append((kept.length, END))
-        self._next = 0
+        self._end_bias = Silence(vocabulary, tuple(Voice), self.label).bias_row.copy()
+        self._end_bias[codec.wait_samples > 0] = FORBIDDEN
+        self._moments = _Moments(kept, expression=vocabulary.has_expression)
 
-    def penalty(self) -> Row:
+    def _now(self, state: DecodeState) -> Silence:
+        """The voices that are silent but for what is kept."""
+        return self._silence[frozenset(v for v, since in self._free.items() if since <= state.time)]
+
+    def bias(self, state: DecodeState) -> Bias:
         """Before a kept event: free voices and waits up to it. At its time: what stands before it, and it."""
-        at, event = self._moments[self._next]
-        row = self._only[frozenset(voice for voice, since in self._free.items() if since <= self._time)]
-        if at > self._time:
-            return row + self._due.wait_row(at - self._time)
+        at, event = self._moments.following(state)
+        bias = self._now(state).bias_row
+        if at > state.time:
+            return bias + self._due.wait_bias(at - state.time)
         if event.kind is Kind.END:
-            return self._end_row
-        row = row + self._due.turn_row(rank(event))
-        row[self._tokens[event]] = 0
-        return row
+            return self._end_bias
+        bias = bias + self._due.turn_bias(rank(event))
+        bias[self._tokens[event]] = 0
+        return bias
 
-    def adjust(self, event: Event) -> Event:
+    def __call__(self, state: DecodeState, logits: Bias) -> Bias:
+        """Does what `bias` forbids, and gives what the model expects of it to what comes instead."""
+        at, event = self._moments.following(state)
+        if at > state.time:
+            self._now(state).apply(logits)
+            self._due.wait(logits, at - state.time)
+        elif event.kind is Kind.END:
+            logits += self._end_bias
+            logits[END_TOKEN] = max(logits[END_TOKEN], np.float32(0))
+        else:
+            token = self._tokens[event]
+            own = logits[token]
+            logits[token] = FORBIDDEN
+            self._now(state).apply(logits)
+            logits[token] = own
+            self._due.turn(logits, rank(event), token)
+            logits[token] = max(logits[token], -SURELY)
+        return logits
+
+    def adjust(self, state: DecodeState, event: Event) -> Event:
         """A wait that means to reach the next kept event reaches it exactly."""
-        left = self._moments[self._next][0] - self._time
+        left = self._moments.following(state)[0] - state.time
         if event.kind is Kind.WAIT and left > 0 and self._due.arrives(event.value, left):
             return Event(Kind.WAIT, None, left)
         return event
-
-    def observe(self, event: Event) -> None:
-        """Hears the next event; a new note of a free voice may stand for the NOTEOFF of its kept one."""
-        if event.kind is Kind.WAIT:
-            self._time += event.value
-            return
-        at, kept = self._moments[self._next]
-        if at == self._time and rank(event) == rank(kept) and kept.kind is not Kind.END:
-            self._next += 1
-
-
-def _silence(vocabulary: Vocabulary, voices: Collection[Voice]) -> Row:
-    """A row that forbids every voice but some."""
-    return forbid(vocabulary, [e for e in vocabulary.events if e.voice is not None and e.voice not in voices])
 
 
 def _subsets(voices: Collection[Voice]) -> list[frozenset[Voice]]:
@@ -86,26 +124,26 @@ def _subsets(voices: Collection[Voice]) -> list[frozenset[Voice]]:
     return subsets
 
 
-class Template(Constraint):
+class Template(LogitsProcessor):
     """The model fills in pitches: everything of a score is forced but what its notes of some voices sound.
 
     Source: LakhNES `accompany_rhythm.ipynb`: waits, NOTEOFFs and noise are the prompt's, and where a melodic
     voice begins a note, the model chooses its pitch.
     """
 
+    stage = Stage.KEPT
+
     def __init__(self, codec: Codec, score: Score, voices: Collection[Voice]) -> None:
         """Takes the score.
 
         Args:
             codec: of the model that composes.
-            score: in the time that the model hears; in timing `frames` it must be clean.
+            score: in model time; in timing `frames` it must be clean.
             voices: those whose pitches the model chooses.
         """
         vocabulary = codec.vocabulary
         self._codec = codec
-        self._events = [*events_of_score(score, expression=vocabulary.has_expression), END]
-        self._next = 0
-        self._left = 0  # samples that remain of a wait that takes several tokens
+        self._moments = _Moments(score, expression=vocabulary.has_expression)
         self._size = len(vocabulary)
         self._choices = {
             voice: np.where(
@@ -116,61 +154,50 @@ class Template(Constraint):
             for voice in voices
         }
 
-    def penalty(self) -> Row:
+    def bias(self, state: DecodeState) -> Bias:
         """Forbids all but the next event, or all but the notes of its voice."""
-        event = self._events[self._next]
+        event = self._due(state)
         if event.kind is Kind.NOTE_ON and event.voice in self._choices:
             return self._choices[event.voice]
-        row = np.full(self._size, FORBIDDEN, np.float32)
-        row[self._codec.token(self._wait(event))] = 0
-        return row
+        bias = np.full(self._size, FORBIDDEN, np.float32)
+        bias[self._codec.token(event)] = 0
+        return bias
 
-    def adjust(self, event: Event) -> Event:
+    def adjust(self, state: DecodeState, event: Event) -> Event:
         """A wait is exactly the score's."""
-        return self._wait(self._events[self._next]) if event.kind is Kind.WAIT else event
+        return self._due(state) if event.kind is Kind.WAIT else event
 
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        if event.kind is Kind.WAIT:
-            self._left = (self._left or self._events[self._next].value) - event.value
-        if not self._left:
-            self._next = min(self._next + 1, len(self._events) - 1)
-
-    def _wait(self, event: Event) -> Event:
-        """The part of a wait that one token says; any other event as it is."""
-        if event.kind is not Kind.WAIT:
+    def _due(self, state: DecodeState) -> Event:
+        """The score's next event, or the part of the wait to it that one token says."""
+        at, event = self._moments.following(state)
+        if at <= state.time:
             return event
-        return Event(Kind.WAIT, None, self._codec.first_wait(self._left or event.value))
+        return Event(Kind.WAIT, None, self._codec.first_wait(at - state.time))
 
 
-class Dynamics(Constraint):
+class Dynamics(LogitsProcessor):
     """The model fills in volumes and timbres; all notes of a score come exactly when and as they are.
 
     What it draws instead of a volume or a timbre means that it has none to say now, whatever note it would
     rather play, and becomes what comes next. So it says them as often as it would in music of its own.
     """
 
+    stage = Stage.KEPT
+
     def __init__(self, codec: Codec, score: Score) -> None:
         """Takes the score.
 
         Args:
             codec: of the model that composes; it has VELOCITY and TIMBRE.
-            score: in the time that the model hears; in timing `frames` it must be clean.
+            score: in model time; in timing `frames` it must be clean.
         """
         self._shortest = int(codec.wait_samples[codec.used & (codec.wait_samples > 0)].min())
-        self._time = time = 0
-        self._moments: list[tuple[int, Event]] = []
-        for event in events_of_score(score, expression=False):
-            time += event.value if event.kind is Kind.WAIT else 0
-            if event.kind is not Kind.WAIT:
-                self._moments.append((time, event))
-        self._moments.append((score.length, END))
-        self._next = 0
+        self._moments = _Moments(score, expression=False)
 
-    def adjust(self, event: Event) -> Event:
+    def adjust(self, state: DecodeState, event: Event) -> Event:
         """A volume or a timbre in its turn stays; anything else is the next note event, or the way there."""
-        at, due = self._moments[self._next]
-        now = at == self._time
+        at, due = self._moments.following(state)
+        now = at <= state.time
         if event.kind in (Kind.VELOCITY, Kind.TIMBRE) and (
             not now or rank(event) < rank(due) or due.kind is Kind.END
         ):
@@ -178,11 +205,4 @@ class Dynamics(Constraint):
         if now:
             return due
         wait = event.value if event.kind is Kind.WAIT else self._shortest
-        return Event(Kind.WAIT, None, min(wait, at - self._time))
-
-    def observe(self, event: Event) -> None:
-        """Hears the next event."""
-        if event.kind is Kind.WAIT:
-            self._time += event.value
-        elif event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
-            self._next = min(self._next + 1, len(self._moments) - 1)
+        return Event(Kind.WAIT, None, min(wait, at - state.time))

@@ -33,7 +33,7 @@ class Sampling:
     """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
     surprise: float | None = None
     """Nats a token: where a song has become easier to foresee than this, the temperature rises until it is
-    not; see `Restlessness`. None leaves it as it is."""
+    not; see `Mirostat`. None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
@@ -105,8 +105,8 @@ def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generat
     return int(tokens[min(int(place), len(tokens) - 1)])
 
 
-class Restlessness:
-    """What keeps a song from circling in ever smaller loops, as models do that hear only themselves.
+class Mirostat:
+    """Keeps a song from circling in ever smaller loops, as models do that hear only themselves.
 
     It follows how little the recent tokens were foreseen. Where that falls below `Sampling.surprise`, the
     temperature rises, the more the more is missing.
@@ -118,16 +118,23 @@ class Restlessness:
         surprise: of the recent tokens, in nats a token; None where the sampling does not ask for it.
     """
 
-    def __init__(self, sampling: Sampling, surprise: float | None = None) -> None:
+    def __init__(self, sampling: Sampling) -> None:
         """Begins.
 
         Args:
             sampling: what is asked for; a lower temperature asks for less surprise.
-            surprise: of the tokens so far; None if there are none.
         """
+        self.surprise: float | None = None
+        self.ask(sampling)
+
+    def ask(self, sampling: Sampling) -> None:
+        """Goes on with another sampling; the surprise of the recent tokens stays, where it was followed."""
         self._sampling = sampling
         self._least = (sampling.surprise or 0.0) * min(1.0, sampling.temperature)
-        self.surprise = (self._least if surprise is None else surprise) if self._least else None
+        if not self._least:
+            self.surprise = None
+        elif self.surprise is None:
+            self.surprise = self._least
 
     @property
     def sampling(self) -> Sampling:
@@ -137,7 +144,7 @@ class Restlessness:
         rise = min(_MOST, float(np.exp(_GAIN * (self._least - self.surprise))))
         return replace(self._sampling, temperature=min(100.0, self._sampling.temperature * rise))
 
-    def hear(self, logits: NDArray[np.float32], token: int) -> None:
+    def observe(self, logits: NDArray[np.float32], token: int) -> None:
         """Takes what was drawn.
 
         Args:

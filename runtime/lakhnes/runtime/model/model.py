@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.bars.codec import make_codec
-from lakhnes.runtime.decode.recall import Recollection, Views
 from lakhnes.runtime.errors import ModelError, OptionError
 from lakhnes.runtime.model.catalog import find_model
 from lakhnes.runtime.model.model_file import FIRST_SLOTS, NEXT_STEP, PREFILL_CHUNK, check_model, read_model
@@ -57,8 +56,6 @@ class Snapshot:
     """Slot that the next token goes to."""
     used: int
     """Slots before it that hold something."""
-    recollection: Recollection | None
-    """What the stream remembers beside the network's memory."""
 
 
 class Batch:
@@ -68,13 +65,9 @@ class Batch:
     are its. So a stream may begin anew at any time while the others go on.
     """
 
-    def __init__(
-        self, session: ort.InferenceSession, info: ModelInfo, size: int, empty: Recollection | None
-    ) -> None:
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo, size: int) -> None:
         """Use `Model.batch`."""
         self._session = session
-        self._empty = empty
-        self._recollections = [empty] * size
         self._n_token = len(info.vocabulary)
         self._mem_len = info.mem_len
         self._memory = np.zeros((info.n_layer, 2, size, info.n_head, 0, info.d_head), np.float32)
@@ -89,12 +82,10 @@ class Batch:
     def reset(self, stream: int | None = None) -> None:
         """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
         if stream is None:
-            self._recollections = [self._copied(self._empty) for _ in self._recollections]
             self._mask[:] = MASKED
             self._resize(min(FIRST_SLOTS, self._mem_len))
             self._used = 0
         else:
-            self._recollections[stream] = self._copied(self._empty)
             self._mask[stream] = MASKED
 
     def _resize(self, slots: int) -> None:
@@ -130,17 +121,14 @@ class Batch:
         mask[:, 0, 0, :slots] = self._mask
         ids = np.asarray(tokens, np.int64).reshape(-1, 1)
         self._check(ids)
-        return self._mixed(ids, self._run(ids, self._distance, mask))[:, 0]
+        return self._run(ids, self._distance, mask)[:, 0]
 
-    def prefill(
-        self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
-    ) -> Logits:
+    def prefill(self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
         """Reads many tokens of each stream, with the same result as so many steps.
 
         Args:
             tokens: their ids [B, n].
             chunk: how many go through the graph at once.
-            given: see `Model.prefill`.
 
         Returns:
             float32 [B, n, V]: row i for the token after token i.
@@ -156,8 +144,7 @@ class Batch:
             distance = np.concatenate([memory, query - np.arange(n)], 1)  # [T, S+T]
             near = np.where((distance >= 0) & (distance <= self._mem_len), np.float32(0), MASKED)
             unused = np.pad(self._mask, ((0, 0), (0, n)))[:, None, None]  # [B, 1, 1, S+T]
-            logits = self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused))
-            rows.append(self._mixed(part, logits, given))
+            rows.append(self._run(part, np.clip(distance, 0, self._mem_len), np.minimum(near, unused)))
         return np.concatenate(rows, 1)
 
     def snapshot(self, stream: int = 0) -> Snapshot:
@@ -167,7 +154,6 @@ class Batch:
             self._mask[stream].copy(),
             self._place,
             self._used,
-            self._copied(self._recollections[stream]),
         )
 
     def spread(self, snapshot: Snapshot) -> None:
@@ -197,7 +183,6 @@ class Batch:
         self._memory[:, :, stream, :, slots] = np.moveaxis(np.roll(snapshot.memory, -snapshot.place, 3), 3, 0)
         self._mask[stream] = MASKED
         self._mask[stream, slots] = np.roll(snapshot.mask, -snapshot.place)
-        self._recollections[stream] = self._copied(snapshot.recollection)
 
     def _belongs(self, snapshot: Snapshot) -> None:
         layers, two, heads, slots, width = snapshot.memory.shape
@@ -214,19 +199,6 @@ class Batch:
         far = self._run(np.zeros((n, 1), np.int64), np.full((1, self._slots + 1), self._mem_len), everything)
         self.reset()
         return np.concatenate([chunk, step[:1], far[0]])
-
-    def _mixed(self, tokens: NDArray[np.int64], logits: Logits, given: bool = False) -> Logits:
-        """What comes after each token [B, T], of the graph's logits [B, T, V] and what streams remember."""
-        for stream, remembered in enumerate(self._recollections):
-            if remembered is not None:
-                for place, token in enumerate(tokens[stream]):
-                    remembered.hear(int(token), given=given)
-                    logits[stream, place] = remembered.mix(logits[stream, place])
-        return logits
-
-    @staticmethod
-    def _copied(recollection: Recollection | None) -> Recollection | None:
-        return recollection and recollection.copy()
 
     def _check(self, tokens: NDArray[np.int64]) -> None:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._n_token:
@@ -271,33 +243,28 @@ class Model:
         codec: scores to its tokens and back.
     """
 
-    def __init__(self, session: ort.InferenceSession, info: ModelInfo, recall: float = 1.0) -> None:
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo) -> None:
         """Use `Model.load`."""
         self.info = info
         self.codec = make_codec(info.vocabulary, info.timing)
         self._session = session
-        self._recall = recall
-        remembers = info.recall if recall else None
-        self._empty = Recollection(remembers, Views(self.codec), recall) if remembers else None
         self._stream = self.batch(1)
 
     @classmethod
-    def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1, recall: float = 1.0) -> Model:
+    def load(cls, name_or_dir: str | Path | None = None, *, threads: int = 1) -> Model:
         """Loads a model.
 
         Args:
             name_or_dir: a model's name, its folder, or its ONNX file; None for the default.
             threads: threads of one step. One leaves a machine free for other work; two take a fifth off a
                 step's time, and keep two cores busy. The result is the same.
-            recall: how much of a song is remembered beside the network, where the model was calibrated for
-                that: 1 as it fits songs best, 0 for the network alone.
 
         Raises:
             ModelError: if it is not there, or not a model that this runtime can use.
         """
         path = find_model(name_or_dir)
         data, info = read_model(path)
-        return cls._open(data, info, path, threads, recall)
+        return cls._open(data, info, path, threads)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, threads: int = 1) -> Model:
@@ -310,14 +277,12 @@ class Model:
         return cls._open(data, check_model(data, source), source, threads)
 
     @classmethod
-    def _open(
-        cls, data: bytes, info: ModelInfo, source: Path | str, threads: int, recall: float = 1.0
-    ) -> Model:
+    def _open(cls, data: bytes, info: ModelInfo, source: Path | str, threads: int) -> Model:
         with reading(source, ModelError, NEXT_STEP):
-            model = cls(open_session(data, threads), info, recall)
+            model = cls(open_session(data, threads), info)
             step = model._probe(source)
             if info.precision != "fp32" and step > SLOW_STEP * info.n_parameters:
-                widened = cls(open_session(data, threads, widen=True), info, recall)
+                widened = cls(open_session(data, threads, widen=True), info)
                 if widened._probe(source) < step:
                     return widened
         return model
@@ -343,18 +308,11 @@ class Model:
 
     def twin(self) -> Model:
         """Another model with these weights and a memory of its own; both may run at once, in two threads."""
-        return Model(self._session, self.info, self._recall)
-
-    def without_recall(self) -> Model:
-        """The network alone, or this model itself where it remembers nothing anyway.
-
-        For music around kept events: what followed before may not come there, and time would stand still.
-        """
-        return Model(self._session, self.info, 0.0) if self._empty else self
+        return Model(self._session, self.info)
 
     def batch(self, size: int) -> Batch:
         """New streams that step together; they share this model's weights, not its memory."""
-        return Batch(self._session, self.info, size, self._empty)
+        return Batch(self._session, self.info, size)
 
     def reset(self) -> None:
         """Forgets everything."""
@@ -372,9 +330,7 @@ class Model:
         logits: Logits = self._stream.step([token])[0]
         return logits
 
-    def prefill(
-        self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK, given: bool = False
-    ) -> Logits:
+    def prefill(self, tokens: Sequence[int] | NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
         """Reads many tokens, with the result of so many steps.
 
         In full precision it is the same to the last places. With 8-bit weights, activations are rounded to 8
@@ -384,14 +340,12 @@ class Model:
         Args:
             tokens: their ids [n].
             chunk: how many go through the graph at once.
-            given: whether they are of music that is given, rather than composed by the model itself; a
-                calibrated model foresees that with corrections of its own.
 
         Returns:
             float32 [n, V]: row i for the token after token i.
         """
         ids = np.asarray(tokens, np.int64).reshape(1, -1)
-        logits: Logits = self._stream.prefill(ids, chunk=chunk, given=given)[0]
+        logits: Logits = self._stream.prefill(ids, chunk=chunk)[0]
         return logits
 
     def snapshot(self) -> Snapshot:

@@ -8,8 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from lakhnes.runtime.decode.recall import Recall
 from lakhnes.runtime.errors import ModelError
+from lakhnes.runtime.model.cache_weights import CacheWeights
 from lakhnes.runtime.music.timing import Timing, has_timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
 
@@ -56,7 +56,7 @@ class ModelInfo:
     """How it was trained, in a sentence."""
     parity: dict[str, float] = field(default_factory=dict)
     """Differences from PyTorch that the export measured."""
-    recall: Recall | None = None
+    recall: CacheWeights | None = None
     """What songs are remembered with beside the network; see `lakhnes calibrate`."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class ModelInfo:
         parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
         if not all(map(isfinite, parity.values())):
             raise ValueError("its parity is no number")
-        recall = Recall.from_dict(plain["recall"]) if plain.get("recall") else None
+        recall = CacheWeights.from_dict(plain["recall"]) if plain.get("recall") else None
         given = {name: plain.get(name, "") for name in _FIELDS if name not in ("format_version", "timing")}
         timing = Timing(plain["timing"])
         if not has_timing(vocabulary, timing):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 from lakhnes.runtime.errors import OptionError
 
 SCALES: dict[str, tuple[int, ...]] = {
@@ -32,26 +35,48 @@ NOTE_NAMES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 """Pitch classes of the note names."""
 
 
+_ALIASES = {"maj": "major", "ma": "major", "M": "major", "min": "minor", "mi": "minor", "m": "minor"}
+_CLASS_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+
 def parse_scale(text: str) -> frozenset[int]:
     """Reads a scale as pitch classes 0..11.
 
     Args:
-        text: root and name, such as `a minor`, `F# dorian` or `Bb major-pentatonic`, or pitch classes, such
-            as `0,2,4,7,9`.
+        text: root and name, such as `a minor`, `F# dorian`, `Bb major-pentatonic`, `Am` or `Cmaj`, or pitch
+            classes, such as `0,2,4,7,9`.
 
     Raises:
         OptionError: if it is neither.
     """
-    words = text.strip().lower().split(maxsplit=1)
     numbers = text.replace(",", " ").split()
     if numbers and all(number.isdecimal() and int(number) < 12 for number in numbers):
         return frozenset(map(int, numbers))
-    name = words[1].replace(" ", "-") if len(words) == 2 else "major"
-    letter, accidentals = (words[0][0], words[0][1:]) if words else ("", "")
-    if letter not in NOTE_NAMES or set(accidentals) - {"#", "b"} or name not in SCALES:
+    plain = text.strip().replace("\u266f", "#").replace("\u266d", "b")
+    found = re.fullmatch(r"([A-Ga-g])([#b]*)[\s-]*(.*)", plain)
+    given = found[3].strip() if found else ""
+    name = _ALIASES.get(given, _ALIASES.get(given.lower(), given.lower().replace(" ", "-"))) or "major"
+    if found is None or name not in SCALES:
         raise OptionError(
             f"{text!r} is no scale: give a root and a name, such as 'a minor', or pitch classes, such as "
             f"'0,2,4,7,9'. Names are {', '.join(SCALES)}."
         )
-    root = NOTE_NAMES[letter] + accidentals.count("#") - accidentals.count("b")
+    root = pitch_class(found[1] + found[2])
     return frozenset((root + step) % 12 for step in SCALES[name])
+
+
+def pitch_class(name: str) -> int:
+    """Pitch class 0 (C) to 11 (B) of a note name such as `C`, `f#` or `Bb`."""
+    return (NOTE_NAMES[name[0].lower()] + name[1:].count("#") - name[1:].count("b")) % 12
+
+
+def scale_name(pitch_classes: Collection[int]) -> str:
+    """A name for a scale, such as `C# major (or A# minor)`; else its pitch classes."""
+    wanted = frozenset(pitch_classes)
+    for name, steps in SCALES.items():
+        if len(steps) == len(wanted) < 12:
+            for root in range(12):
+                if wanted == {(root + step) % 12 for step in steps}:
+                    minor = f" (or {_CLASS_NAMES[(root + 9) % 12]} minor)" if name == "major" else ""
+                    return f"{_CLASS_NAMES[root]} {name}{minor}"
+    return ",".join(map(str, sorted(wanted)))

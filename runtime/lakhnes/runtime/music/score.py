@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -74,6 +74,28 @@ class Score:
     def __post_init__(self) -> None:
         for voice in Voice:
             _check(voice, self.parts[voice], self.length)
+
+    @classmethod
+    def of(cls, parts: Iterable[Part], length: int) -> Score:
+        """A score of four parts in the order of `Voice`.
+
+        Raises:
+            ValueError: if they are not four, or break a rule.
+        """
+        p1, p2, tr, no = parts
+        return cls((p1, p2, tr, no), length)
+
+    def with_parts(self, parts: Mapping[Voice, Part]) -> Score:
+        """The same with other parts for some voices."""
+        return Score.of((parts.get(voice, self.parts[voice]) for voice in Voice), self.length)
+
+    def map_parts(self, change: Callable[[Part], Part], length: int | None = None) -> Score:
+        """The same with every part changed, and another length if one is given."""
+        return Score.of(map(change, self.parts), self.length if length is None else length)
+
+    def only(self, voices: Collection[Voice]) -> Score:
+        """The same with nothing in the other voices."""
+        return self.with_parts({voice: Part() for voice in Voice if voice not in voices})
 
     @property
     def seconds(self) -> float:
@@ -154,17 +176,24 @@ class ScoreBuilder:
 
     def score(self) -> Score:
         """The score so far, with every note closed now. More events may follow, at this sample too."""
-        end = ScoreBuilder()
-        end.time = self.time
-        end._notes = tuple(list(notes) for notes in self._notes)
-        end._changes = tuple(list(changes) for changes in self._changes)
-        end._sounding = list(self._sounding)
-        end._now = dict(self._now)
+        end = self.copy()
         end._settle()
         for voice in Voice:
             end._close(voice)
-        parts = [Part(tuple(n), tuple(c) if n else ()) for n, c in zip(end._notes, end._changes, strict=True)]
-        return Score((parts[0], parts[1], parts[2], parts[3]), self.time)
+        both = zip(end._notes, end._changes, strict=True)
+        return Score.of(
+            (Part(tuple(notes), tuple(changes) if notes else ()) for notes, changes in both), self.time
+        )
+
+    def copy(self) -> ScoreBuilder:
+        """The same so far, to go on by itself."""
+        twin = ScoreBuilder()
+        twin.time = self.time
+        twin._notes = tuple(list(notes) for notes in self._notes)
+        twin._changes = tuple(list(changes) for changes in self._changes)
+        twin._sounding = list(self._sounding)
+        twin._now = {voice: dict(now) for voice, now in self._now.items()}
+        return twin
 
     def _close(self, voice: Voice) -> None:
         """Ends the note that sounds in a voice, if one does."""
@@ -189,17 +218,6 @@ class ScoreBuilder:
                 if event is not None
             )
         self._now.clear()
-
-
-def shifted(part: Part, samples: int, end: int) -> Part:
-    """A part moved in time, cut to the samples from 0 to `end`."""
-    notes = []
-    for note in part.notes:
-        onset, stop = max(0, note.onset + samples), min(end, note.end + samples)
-        if onset < stop:
-            notes.append(replace(note, onset=onset, length=stop - onset))
-    moved = [replace(c, sample=c.sample + samples) for c in part.changes]
-    return Part(tuple(notes), tuple(c for c in moved if 0 <= c.sample <= end) if notes else ())
 
 
 def score_from_events(events: Iterable[Event]) -> Score:

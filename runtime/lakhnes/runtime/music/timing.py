@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.music.events import END, Event, Kind, Voice
+from lakhnes.runtime.music.events import END, Event, Kind
 from lakhnes.runtime.music.score import Change, Note, Part, Score, events_of_score, score_from_events
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
 
@@ -128,7 +128,7 @@ class Codec:
         Raises:
             OptionError: if a pitch is not in the vocabulary.
         """
-        clean = heard(score, self.timing).score
+        clean = free_time(score, self.timing).score
         return self.tokens(events_of_score(clean, expression=self.vocabulary.has_expression))
 
     def tokens(self, events: Iterable[Event]) -> list[int]:
@@ -204,20 +204,34 @@ def frame_phase(score: Score) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A score as a model hears it, and the way back to the score's own time."""
+class FreeTime:
+    """A score in a model's time, frame by frame from its own frames on, and the way back."""
 
     score: Score
     """In the model's timing: in `frames` clean."""
     phase: int
     """Samples at which frame 0 begins in the score's own time; 0 in `samples`."""
     shift: int
-    """Samples to add to a heard time to be in time with the score's own onsets."""
+    """Samples to add to a model time to be in time with the score's own onsets."""
     timing: Timing
 
-    def time(self, sample: int) -> int:
-        """The heard time of a sample of the score."""
+    @property
+    def rows(self) -> None:
+        """It has none."""
+        return
+
+    @property
+    def pace(self) -> float:
+        """Samples of model time for each sample of the score."""
+        return 1.0
+
+    def to_model(self, sample: int) -> int:
+        """The model time of a sample of the score."""
         return sample if self.timing is Timing.SAMPLES else _frame(sample, self.phase) * FRAME_SAMPLES
+
+    def to_song(self, time: int) -> int:
+        """The sample of the score that a model time stands for."""
+        return time + self.shift
 
 
 def clean_frames(score: Score) -> Score:
@@ -227,18 +241,27 @@ def clean_frames(score: Score) -> Score:
     that is broken for a part of a frame by another one goes on, and velocity and timbre keep their last
     value. The notes of a score that is clean already stay as they are.
     """
-    return heard(score, Timing.FRAMES).score
+    return free_time(score, Timing.FRAMES).score
 
 
-def heard(score: Score, timing: Timing) -> Heard:
-    """A score as a model of some timing hears it."""
+def cleaned(score: Score, frame: Callable[[int], int]) -> Score:
+    """A score on frames, as `clean_frames` makes it.
+
+    Args:
+        score: any.
+        frame: the frame of each sample, rising with it.
+    """
+    return score.map_parts(lambda part: _clean_part(part, frame), frame(score.length) * FRAME_SAMPLES)
+
+
+def free_time(score: Score, timing: Timing) -> FreeTime:
+    """A score in the time of a model of some timing."""
     if timing is Timing.SAMPLES:
-        return Heard(score, 0, 0, timing)
+        return FreeTime(score, 0, 0, timing)
     phase = frame_phase(score)
-    parts = [_clean_part(score.parts[voice], lambda sample: _frame(sample, phase)) for voice in Voice]
-    clean = Score((parts[0], parts[1], parts[2], parts[3]), _frame(score.length, phase) * FRAME_SAMPLES)
+    clean = cleaned(score, lambda sample: _frame(sample, phase))
     late = [(note.onset - phase) % FRAME_SAMPLES for part in score.parts for note in part.notes]
-    return Heard(clean, phase, phase + int(np.median(late)) if late else 0, timing)
+    return FreeTime(clean, phase, phase + int(np.median(late)) if late else 0, timing)
 
 
 def _frame(sample: int, phase: int) -> int:

@@ -91,6 +91,10 @@ class Vocabulary:
             f"({_ranges()}) or use another model."
         )
 
+    def find(self, event: Event) -> int | None:
+        """Id of an event; None for one that the vocabulary does not have."""
+        return self._ids.get(event)
+
     def nearest_wait(self, samples: int) -> int:
         """The wait of the vocabulary nearest to one in samples, the lower on a tie."""
         place = bisect_left(self.waits, samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -94,6 +95,14 @@ class BeatGrid:
     def later(self, samples: float) -> BeatGrid:
         """The same beats so many samples later."""
         return replace(self, samples=self.samples + samples)
+
+    def since(self, sample: float) -> BeatGrid:
+        """The grid of what begins at a sample, with the bar that the sample is in as its first."""
+        bar = math.floor(self.exact_tick(sample) / self.bar_ticks + 1e-6) * self.bar_ticks
+        started = [(tick - bar, bpm) for tick, bpm in self.tempi]
+        before = [bpm for tick, bpm in started if tick <= 0] or [self.bpm]
+        tempi = ((0, before[-1]), *((tick, bpm) for tick, bpm in started if tick > 0))
+        return replace(self, samples=self.samples - sample, ticks=self.ticks - bar, tempi=tempi)
 
     def exact_tick(self, sample: float) -> float:
         """The place of a sample in ticks, with its fraction."""

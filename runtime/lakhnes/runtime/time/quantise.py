@@ -11,6 +11,7 @@ import numpy as np
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import SAMPLE_RATE, Kind
 from lakhnes.runtime.music.score import Change, Note, Part, Score
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import Beats
 
@@ -21,7 +22,8 @@ NEAR_SECONDS = 0.018
 def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
     """A score with its notes on the rows of its beats.
 
-    Onsets, ends and changes that lie near a row move onto it; no note is lost, and none overlaps the next.
+    Onsets, ends and changes that lie near a row move onto it. No note is lost, none overlaps the next, and
+    none becomes shorter than a frame or than half of what it was: where it would, its onset stays.
 
     Args:
         score: any score.
@@ -35,23 +37,13 @@ def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
         raise OptionError(f"A strength of {strength:g} is out of range; give 0 to 1.")
     near = np.minimum(NEAR_SECONDS * SAMPLE_RATE, np.diff(beats.rows).min() / 3)
 
-    def moved(sample: int) -> int:
+    def on_row(sample: int) -> int:
         right = int(np.searchsorted(beats.rows, sample))
         rows = beats.rows[max(0, right - 1) : right + 1]
         row = int(rows[np.abs(rows - sample).argmin()])
         return round(sample + strength * (row - sample)) if abs(row - sample) <= near else sample
 
-    return _moved_score(score, moved)
-
-
-def snapped(part: Part, grid: BeatGrid) -> Part:
-    """A part on the rows of a grid, where it lies near them."""
-
-    def moved(sample: int) -> int:
-        row = grid.sample(round(grid.exact_tick(sample) / grid.row_ticks) * grid.row_ticks)
-        return row if abs(row - sample) <= NEAR_SECONDS * SAMPLE_RATE else sample
-
-    return _moved_part(part, moved)
+    return _moved_score(score, lambda part: _quantised_part(part, on_row), on_row)
 
 
 def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
@@ -71,34 +63,68 @@ def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
     steady = BeatGrid.steady(bpm, grid.beats_per_bar)
     lead = grid.lead_ticks
 
-    def moved(sample: int) -> int:
-        return max(0, steady.sample(grid.exact_tick(sample) + lead))
-
-    return _moved_score(score, moved), steady
+    return moved(score, lambda sample: max(0, steady.sample(grid.exact_tick(sample) + lead))), steady
 
 
-def _moved_score(score: Score, moved: Callable[[int], int]) -> Score:
-    parts = [_moved_part(part, moved) for part in score.parts]
-    ends = [part.notes[-1].end for part in parts if part.notes]
-    changes = [part.changes[-1].sample for part in parts if part.changes]
-    return Score((parts[0], parts[1], parts[2], parts[3]), max([moved(score.length), *ends, *changes]))
+def moved(score: Score, to: Callable[[int], int]) -> Score:
+    """A score in another time.
+
+    Args:
+        score: any score.
+        to: the new time of each sample, rising with it.
+    """
+    return _moved_score(score, lambda part: moved_part(part, to), to)
 
 
-def _moved_part(part: Part, moved: Callable[[int], int]) -> Part:
+def moved_part(part: Part, to: Callable[[int], int]) -> Part:
+    """A part in another time; notes that fall together keep their order."""
     notes: list[Note] = []
     for note in part.notes:
-        onset = max(0, moved(note.onset))
-        if notes and onset <= notes[-1].onset:  # both belong to one row: the second keeps behind the first
-            onset = max(note.onset, notes[-1].onset + 1)
+        onset = max(0, to(note.onset))
+        if notes and onset <= notes[-1].onset:
+            onset = notes[-1].onset + 1
         if notes and notes[-1].end > onset:
             notes[-1] = replace(notes[-1], length=onset - notes[-1].onset)
-        notes.append(replace(note, onset=onset, length=max(1, moved(note.end) - onset)))
+        notes.append(replace(note, onset=onset, length=max(1, to(note.end) - onset)))
+    return _with_changes(notes, part, to)
+
+
+def _quantised_part(part: Part, on_row: Callable[[int], int]) -> Part:
+    """A part with onsets, ends and changes on rows, as far as its notes keep their length."""
+    least = [min(note.length, max(FRAME_SAMPLES, -(-note.length // 2))) for note in part.notes]
+    following = [note.onset for note in part.notes[1:]]
+    onsets: list[int] = []
+    for place, note in enumerate(part.notes):
+        onset = on_row(note.onset)
+        low = onsets[-1] + least[place - 1] if onsets else 0
+        high = following[place] - least[place] if place < len(following) else onset
+        onsets.append(onset if low <= onset <= high else note.onset)
+    notes = []
+    for place, (note, onset) in enumerate(zip(part.notes, onsets, strict=True)):
+        after = onsets[place + 1] if place < len(following) else None
+        end = max(on_row(note.end), onset + least[place])
+        if after is not None:
+            end = after if note.end == following[place] else min(end, after)
+        notes.append(replace(note, onset=onset, length=end - onset))
+    return _with_changes(notes, part, on_row)
+
+
+def _moved_score(score: Score, part: Callable[[Part], Part], to: Callable[[int], int]) -> Score:
+    parts = [part(one) for one in score.parts]
+    ends = [part.notes[-1].end for part in parts if part.notes]
+    changes = [part.changes[-1].sample for part in parts if part.changes]
+    return Score.of(parts, max([to(score.length), *ends, *changes]))
+
+
+def _with_changes(notes: list[Note], part: Part, to: Callable[[int], int]) -> Part:
+    """Notes that were moved, with the changes of their part."""
     onsets = {note.onset for note in notes}
     changes: dict[tuple[int, Kind], Change] = {}
     for change in part.changes:
-        sample = max(0, moved(change.sample))
+        sample = max(0, to(change.sample))
         if change.kind is Kind.VELOCITY and sample in onsets:
             sample = change.sample
         if not (change.kind is Kind.VELOCITY and sample in onsets):
             changes[sample, change.kind] = replace(change, sample=sample)
-    return Part(tuple(notes), tuple(sorted(changes.values(), key=attrgetter("order"))))
+    together = tuple(sorted(changes.values(), key=attrgetter("order")))
+    return Part(tuple(notes), together if notes else ())

@@ -1,4 +1,4 @@
-"""Each constraint as a property: whatever the model would like, no forbidden event comes."""
+"""Each logits processor as a property: whatever the model would like, no forbidden event comes."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -11,21 +11,15 @@ from support import scores
 
 from lakhnes.runtime import (
     Codec,
-    Constraint,
-    Density,
+    DecodeState,
     Event,
-    Grid,
     Kind,
-    MaxLength,
-    Monotony,
-    Muted,
+    LogitsProcessor,
     OptionError,
-    PitchRange,
+    Request,
     Sampling,
-    Scale,
     Score,
     Song,
-    Steering,
     Timing,
     Voice,
     clean_frames,
@@ -33,24 +27,35 @@ from lakhnes.runtime import (
     tx1,
     tx2,
 )
-from lakhnes.runtime.decode import monotony
-from lakhnes.runtime.decode.constraints import MELODIC
+from lakhnes.runtime.decode import repetition
 from lakhnes.runtime.decode.kept import Dynamics, Kept, Template
-from lakhnes.runtime.music.scales import SCALES
+from lakhnes.runtime.decode.processors import MELODIC, Density, Muted, PitchRange, Scale
+from lakhnes.runtime.decode.repetition import RepetitionPenalty
+from lakhnes.runtime.decode.rhythm import MaxLength, OnRows
+from lakhnes.runtime.music.scales import SCALES, scale_name
 from lakhnes.runtime.music.score import events_of_score, score_from_events
 from lakhnes.runtime.music.timing import EVENT_TIMINGS, FRAME_SAMPLES
 from lakhnes.runtime.music.vocabulary import VOCABULARY_PITCHES, Vocabulary
+from lakhnes.runtime.time.rows import Rows
 
 CODECS = st.sampled_from([Codec(v(), timing) for v in (tx1, tx2) for timing in EVENT_TIMINGS])
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def improvised(codec: Codec, seed: int, *constraints: Constraint, n: int = 120, **limits: int) -> list[Event]:
+def improvised(
+    codec: Codec,
+    seed: int,
+    *processors: LogitsProcessor,
+    n: int = 120,
+    rows: Rows | None = None,
+    **limits: int,
+) -> list[Event]:
     """The events of a song whose model has random wishes."""
     rng = np.random.default_rng(seed)
-    song = Song(
-        codec, rng, sampling=Sampling(1.0, None), constraints=constraints, **(limits or {"max_tokens": n})
-    )
+    if rows is not None:
+        processors = (*processors, OnRows(codec, rows))
+    limits = limits or {"max_tokens": n}
+    song = Song(codec, rng, sampling=Sampling(1.0, None), rows=rows, processors=processors, **limits)
     events: list[Event] = []
     bias = np.where(codec.wait_samples > 20_000, -4, 0) + rng.normal(0, 1, len(codec.vocabulary))
     while not song.over:
@@ -111,7 +116,7 @@ def off_the_grid(time: int, step: float, offset: float = 0.0) -> float:
 def test_notes_begin_on_the_grid(codec: Codec, seed: int, step: float, offset: float) -> None:
     time = 0
     begins = None  # the last moment at which a note began
-    for event in improvised(codec, seed, Grid(codec, step, offset))[:-1]:
+    for event in improvised(codec, seed, rows=Rows(step, offset))[:-1]:
         if event.kind is Kind.WAIT:
             assert event.value > 0
             time += event.value
@@ -124,7 +129,7 @@ def test_notes_begin_on_the_grid(codec: Codec, seed: int, step: float, offset: f
 def test_where_time_is_frames_notes_begin_exactly_on_the_grid(
     seed: int, step: float, vocabulary: Vocabulary
 ) -> None:
-    events = improvised(Codec(vocabulary, Timing.FRAMES), seed, Grid(Codec(vocabulary, Timing.FRAMES), step))
+    events = improvised(Codec(vocabulary, Timing.FRAMES), seed, rows=Rows(step))
     assert notes(events)
     for event, time in timed(events):
         assert event.kind is not Kind.NOTE_ON or off_the_grid(time, step) <= 0.5 + 1e-6
@@ -132,22 +137,31 @@ def test_where_time_is_frames_notes_begin_exactly_on_the_grid(
 
 @given(CODECS, SEEDS, st.floats(2000, 20_000))
 def test_a_note_that_is_late_comes_on_the_next_point(codec: Codec, seed: int, step: float) -> None:
-    grid = Grid(codec, step)
+    rows = Rows(step)
+    on_rows, state = OnRows(codec, rows), DecodeState(codec, rows)
     rng = np.random.default_rng(seed)
     voice = Voice(int(rng.integers(4)))
-    pitch = int(rng.choice(VOCABULARY_PITCHES[voice]))
+    note = Event(Kind.NOTE_ON, voice, int(rng.choice(VOCABULARY_PITCHES[voice])))
     late = round(step * rng.uniform(0.3, 0.7))
-    grid.observe(Event(Kind.WAIT, None, late))
-    wait = grid.adjust(Event(Kind.NOTE_ON, voice, pitch))
+    state.add(Event(Kind.WAIT, None, late))
+    wait = on_rows.adjust(state, note)
     assert wait == Event(Kind.WAIT, None, round(step) - late)
-    assert grid.promised
-    grid.observe(wait)
-    row = grid.penalty()
-    assert row is not None
-    assert codec.event(int(row.argmax())) == Event(Kind.NOTE_ON, voice, pitch)
-    grid.observe(Event(Kind.NOTE_ON, voice, pitch))
-    assert not grid.promised
-    assert grid.penalty() is None
+    state.late = note
+    state.add(wait)
+    bias = on_rows.bias(state)
+    assert bias is not None
+    assert codec.event(int(bias.argmax())) == note
+    state.add(note)
+    assert state.late is None
+    assert on_rows.bias(state) is None
+
+
+def test_rows_bind_no_other_voice() -> None:
+    codec, rows = Codec(tx1(), Timing.FRAMES), Rows(10 * FRAME_SAMPLES)
+    state = DecodeState(codec, rows)
+    state.add(Event(Kind.WAIT, None, 3 * FRAME_SAMPLES))
+    kept = Event(Kind.NOTE_ON, Voice.P1, 60)
+    assert OnRows(codec, rows, [Voice.TR]).adjust(state, kept) == kept
 
 
 def test_notes_may_end_between_the_points_of_a_grid() -> None:
@@ -155,7 +169,7 @@ def test_notes_may_end_between_the_points_of_a_grid() -> None:
     ends = [
         off_the_grid(time, 10 * FRAME_SAMPLES)
         for seed in range(20)
-        for event, time in timed(improvised(codec, seed, Grid(codec, 10 * FRAME_SAMPLES)))
+        for event, time in timed(improvised(codec, seed, rows=Rows(10 * FRAME_SAMPLES)))
         if event.kind is Kind.NOTE_OFF
     ]
     assert max(ends) > FRAME_SAMPLES
@@ -190,15 +204,8 @@ def test_density_gives_more_notes_a_second(seed: int) -> None:
     assert rates[0] < rates[1]
 
 
-def heard(score: Score, codec: Codec) -> Score:
+def in_model_time(score: Score, codec: Codec) -> Score:
     return clean_frames(score) if codec.timing is Timing.FRAMES else score
-
-
-def only(score: Score, voices: set[Voice]) -> Score:
-    from lakhnes.runtime import Part
-
-    p1, p2, tr, no = (score.parts[voice] if voice in voices else Part() for voice in Voice)
-    return Score((p1, p2, tr, no), score.length)
 
 
 @settings(max_examples=60)
@@ -206,10 +213,10 @@ def only(score: Score, voices: set[Voice]) -> Score:
 def test_kept_events_come_exactly_as_they_are(
     codec: Codec, seed: int, score: Score, keep: set[Voice]
 ) -> None:
-    kept = heard(only(score, keep), codec)
+    kept = in_model_time(score.only(keep), codec)
     free = {voice: 0 for voice in Voice if voice not in keep}
-    constraints = [Kept(codec, kept, free), Density(codec.vocabulary, -2)]
-    events = improvised(codec, seed, *constraints, max_samples=kept.length + 1)
+    processors = [Kept(codec, kept, free), Density(codec.vocabulary, -2)]
+    events = improvised(codec, seed, *processors, max_samples=kept.length + 1)
     got = score_from_events(events)
     expression = codec.vocabulary.has_expression
     wanted = score_from_events(events_of_score(kept, expression=expression))
@@ -220,7 +227,7 @@ def test_kept_events_come_exactly_as_they_are(
 
 @given(CODECS, SEEDS, scores(vocabulary=True))
 def test_a_template_keeps_all_but_pitches(codec: Codec, seed: int, score: Score) -> None:
-    ear = heard(score, codec)
+    ear = in_model_time(score, codec)
     wanted = list(events_of_score(ear, expression=codec.vocabulary.has_expression))
     got = improvised(codec, seed, Template(codec, ear, MELODIC), max_samples=10**9)
 
@@ -239,17 +246,17 @@ def test_a_template_keeps_all_but_pitches(codec: Codec, seed: int, score: Score)
 
 
 @given(SEEDS, st.floats(800, 10_000))
-def test_constraints_compose(seed: int, step: float) -> None:
+def test_processors_compose(seed: int, step: float) -> None:
     codec = Codec(tx1(), Timing.FRAMES)
     vocabulary = codec.vocabulary
-    constraints = (
+    rows = Rows(step)
+    processors = (
         Scale(vocabulary, parse_scale("d dorian")),
         Muted(vocabulary, [Voice.P2]),
-        MaxLength(codec, 12_000, step_samples=step),
-        Grid(codec, step),
+        MaxLength(codec, 12_000, rows=rows),
         Density(vocabulary, 1.5),
     )
-    events = improvised(codec, seed, *constraints)
+    events = improvised(codec, seed, *processors, rows=rows)
     since: dict[Voice | None, int] = {}
     for event, time in timed(events):
         if event.kind is Kind.NOTE_ON:
@@ -266,7 +273,7 @@ def test_constraints_compose(seed: int, step: float) -> None:
 @given(st.sampled_from(Timing), SEEDS, scores(vocabulary=True))
 def test_dynamics_are_composed_and_notes_stay(timing: Timing, seed: int, score: Score) -> None:
     codec = Codec(tx2(), timing)
-    ear = heard(score, codec)
+    ear = in_model_time(score, codec)
     events = improvised(codec, seed, Dynamics(codec, ear), max_samples=10**9)
     said = (Kind.VELOCITY, Kind.TIMBRE)
 
@@ -304,13 +311,65 @@ def test_dynamics_say_nothing_twice(seed: int) -> None:
             now[event.voice, event.kind] = event.value
 
 
-def test_what_leaves_nothing_is_named() -> None:
+def test_what_leaves_nothing_is_named_as_the_user_asked_for_it() -> None:
     codec = Codec(tx1(), Timing.FRAMES)
+
+    class NoWaits(LogitsProcessor):
+        label = "no waits"
+
+        def bias(self, state: DecodeState) -> np.ndarray:
+            return np.where(codec.wait_samples > 0, np.float32(-np.inf), np.float32(0))
+
     silent = Muted(codec.vocabulary, list(Voice))
-    no_waits = Constraint()
-    no_waits.penalty = lambda: np.where(codec.wait_samples > 0, np.float32(-np.inf), np.float32(0))  # type: ignore[method-assign]
-    with pytest.raises(OptionError, match="Constraint excludes every event"):
-        improvised(codec, 1, silent, no_waits, length_samples=44_100)
+    with pytest.raises(OptionError, match="under no waits together with muting P1 and P2 and"):
+        improvised(codec, 1, silent, NoWaits(), length_samples=44_100)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("c# major", "C# major (or Bb minor)"), ("a minor", "C major (or A minor)"), ("0,1,2", "0,1,2")],
+)
+def test_a_key_is_named(text: str, name: str) -> None:
+    assert scale_name(parse_scale(text)) == name
+
+
+@given(CODECS, SEEDS)
+def test_a_silent_voice_makes_no_voice_before_it_louder(codec: Codec, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, len(codec.vocabulary)).astype(np.float32)
+    state = DecodeState(codec)
+    muted = Muted(codec.vocabulary, [Voice.P2])(state, logits.copy())
+    before = np.exp(logits) / np.exp(logits).sum()
+    after = np.exp(muted) / np.exp(muted).sum()
+    events = codec.vocabulary.events
+    first = [e.voice is Voice.P1 for e in events]
+    np.testing.assert_allclose(after[first], before[first], rtol=1e-3)
+    later = [e.voice in (None, Voice.TR, Voice.NO) for e in events]
+    ratios = after[later] / before[later]
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-3)
+
+
+@settings(max_examples=60)
+@given(SEEDS, st.integers(1, 60))
+def test_before_a_kept_note_the_others_play_as_often_as_the_model_would(seed: int, frames: int) -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, len(codec.vocabulary)).astype(np.float32)
+    logits[~codec.used] = -np.inf
+    note = score_with_a_hit_at(frames * FRAME_SAMPLES)
+    kept = Kept(codec, note, {Voice.P1: 0, Voice.P2: 0, Voice.TR: 0})
+    shaped = kept(DecodeState(codec), logits.copy())
+    lead = [e.voice is Voice.P1 for e in codec.vocabulary.events]
+    share = np.exp(shaped[lead]).sum() / np.exp(shaped).sum()
+    assert share == pytest.approx(np.exp(logits[lead]).sum() / np.exp(logits).sum(), rel=1e-3)
+    assert (shaped[codec.wait_samples > frames * FRAME_SAMPLES] == -np.inf).all()
+
+
+def score_with_a_hit_at(onset: int) -> Score:
+    """A score with one drum hit."""
+    from lakhnes.runtime import Note, Part
+
+    return Score((Part(), Part(), Part(), Part((Note(onset, FRAME_SAMPLES, 3),))), onset + FRAME_SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +382,11 @@ def test_what_leaves_nothing_is_named() -> None:
         ("eb blues", {3, 6, 8, 9, 10, 1}),
         ("0,2,4,7,9", {0, 2, 4, 7, 9}),
         ("11 0", {11, 0}),
+        ("Am", {9, 11, 0, 2, 4, 5, 7}),
+        ("Cmaj", {0, 2, 4, 5, 7, 9, 11}),
+        ("F#min", {6, 8, 9, 11, 1, 2, 4}),
+        ("Bbm", {10, 0, 1, 3, 5, 6, 8}),
+        ("C M", {0, 2, 4, 5, 7, 9, 11}),
     ],
 )
 def test_scales_are_read(text: str, pitch_classes: set[int]) -> None:
@@ -351,19 +415,18 @@ def test_options_out_of_range_are_refused() -> None:
         lambda: PitchRange(codec.vocabulary, {Voice.P1: (120, 127)}),
         lambda: PitchRange(codec.vocabulary, {Voice.P1: (70, 60)}),
         lambda: MaxLength(codec, FRAME_SAMPLES - 1),
-        lambda: Grid(codec, 0.5),
-        lambda: Grid(codec, 1e9),
+        lambda: OnRows(codec, Rows(0.5)),
+        lambda: OnRows(codec, Rows(1e9)),
     ):
         with pytest.raises(OptionError):
             make()
 
 
 def urged(codec: Codec, events: Iterable[Event]) -> np.ndarray:
-    urging = Monotony(codec)
-    for event in events:
-        urging.observe(event)
-    row = urging.penalty()
-    return np.zeros(len(codec.vocabulary)) if row is None else row
+    state = DecodeState(codec)
+    state.replay(events)
+    bias = RepetitionPenalty(codec).bias(state)
+    return np.zeros(len(codec.vocabulary)) if bias is None else bias
 
 
 def repeated(pitches: Iterable[int], samples: int = 4410) -> list[Event]:
@@ -423,7 +486,7 @@ def test_a_figure_that_comes_again_and_again_is_less_likely(
     figure: list[int], times: int, samples: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(monotony, "_USUAL_REPEATS", (24, 24, 24))  # of its last 24 notes; so never too often
+        patch.setattr(repetition, "_USUAL_REPEATS", (24, 24, 24))  # of its last 24 notes; so never too often
         line = [60, 64, 65, *figure * times, *figure[:1]]
         heard = line[-(12 * 44_100 // samples) :]  # what was 12 s ago is forgotten
         assert losses(line, samples) == pytest.approx(circling(heard))
@@ -460,7 +523,39 @@ def test_a_voice_that_rests_is_urged_to_begin() -> None:
         np.testing.assert_allclose(played[mine], np.where(start, nats, 0)[mine], atol=1e-3)
 
 
-def test_drones_may_be_asked_for() -> None:
+def test_the_penalty_may_be_left_out() -> None:
     codec = Codec(tx1(), Timing.FRAMES)
-    assert any(isinstance(one, Monotony) for one in Steering().constraints(codec))
-    assert not Steering(drones=True).constraints(codec)
+    assert any(isinstance(one, RepetitionPenalty) for one in Request().processors(codec))
+    assert not Request(repetition_penalty=0).processors(codec)
+
+
+@given(SEEDS, st.sampled_from([0.5, 2.0]))
+def test_the_penalty_has_a_strength(seed: int, strength: float) -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    state = DecodeState(codec)
+    state.replay(repeated([60] * 24))
+    once, often = (RepetitionPenalty(codec, factor).bias(state) for factor in (1.0, strength))
+    assert once is not None
+    assert often is not None
+    np.testing.assert_allclose(often, strength * once)
+
+
+def test_what_is_asked_for_binds_the_voices_that_are_composed() -> None:
+    codec = Codec(tx1(), Timing.FRAMES)
+    request = Request(
+        scale=parse_scale("c major"),
+        muted=frozenset({Voice.P1, Voice.P2}),
+        ranges={Voice.P1: (60, 60)},
+        density=2.0,
+        max_note_seconds=0.5,
+    )
+    state = DecodeState(codec, Rows(7350))
+    state.replay([Event(Kind.NOTE_ON, Voice.P1, 61), Event(Kind.WAIT, None, 3 * 44_100)])
+    logits = np.zeros(len(codec.vocabulary), np.float32)
+    for processor in request.processors(codec, Rows(7350), voices=[Voice.P2, Voice.TR]):
+        logits = processor(state, logits)
+    mine = [event.voice is Voice.P1 for event in codec.vocabulary.events]
+    assert np.isfinite(logits[mine]).all()
+    assert len(set(logits[mine].tolist())) == 1
+    with pytest.raises(OptionError, match="muted"):
+        request.processors(codec, voices=[Voice.P2])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import scores, tune
 
 from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice
-from lakhnes.runtime.music.cutting import extract, with_span, with_tail
+from lakhnes.runtime.music.editing import extract, with_span, with_tail
 
 VOICES = st.frozensets(st.sampled_from(Voice))
 BEAT = 22_050

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from lakhnes.runtime.bars.codec import (
     tempo_of_class,
 )
 from lakhnes.runtime.bars.grammar import RowGrammar
-from lakhnes.runtime.decode.constraints import FORBIDDEN, Constraint
-from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Restlessness, Sampling, draw
+from lakhnes.runtime.decode.processors import FORBIDDEN, LogitsProcessor
+from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Mirostat, Sampling, draw
+from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import BAR_VALUES, END, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score, ScoreBuilder
@@ -69,6 +71,7 @@ class RowSong:
     """One song in bars: it takes logits, draws, and gives the events of each bar when it is whole.
 
     Attributes:
+        state: what has happened so far; processors see it, each event as soon as its token is drawn.
         n_tokens: tokens composed so far.
         over: whether it has ended.
     """
@@ -85,7 +88,7 @@ class RowSong:
         max_samples: int | None = None,
         max_tokens: int | None = None,
         min_bars: int = 0,
-        constraints: Sequence[Constraint] = (),
+        processors: Sequence[LogitsProcessor] = (),
         kept: Bars | None = None,
         keep: Sequence[Voice] = (),
     ) -> None:
@@ -101,23 +104,24 @@ class RowSong:
             max_samples: the song ends with the bar in which this is reached, if the model has not ended it.
             max_tokens: most tokens; the song is cut after the last whole bar.
             min_bars: the model cannot end the song before.
-            constraints: what is asked for besides; they hear the events of each token at once.
+            processors: what is asked for besides.
             kept: music that is there, of the voices in `keep`.
             keep: voices that play what is kept, and nothing else.
         """
+        self.state = DecodeState(codec)
         self.n_tokens = 0
         self.over = False
         self._codec = codec
         self._rng = rng
         self._head = head or Head()
         self._forced = self._head.values()
-        self._restlessness = Restlessness(sampling or USUAL_SAMPLING, None)
+        self._mirostat = Mirostat(sampling or USUAL_SAMPLING)
         self._grid = grid
         self._length = length_samples
         self._max_samples = max_samples
         self._max_tokens = max_tokens
         self._min_bars = min_bars
-        self._constraints = list(constraints)
+        self._processors = sorted(processors, key=attrgetter("stage"))
         self._grammar = RowGrammar(codec.vocabulary)
         self._builder = ScoreBuilder()
         self._writer: BarWriter | None = None
@@ -160,17 +164,15 @@ class RowSong:
             the end also END.
 
         Raises:
-            OptionError: if the constraints leave nothing.
+            OptionError: if the processors leave nothing.
         """
         shaped = np.where(self._allowed(), logits, FORBIDDEN)
-        for constraint in self._constraints:
-            row = constraint.penalty()
-            if row is not None:
-                shaped = shaped + row
+        for processor in self._processors:
+            shaped = processor(self.state, shaped)
         if not shaped.max() > -np.inf:
             raise OptionError("Nothing is left to compose: loosen what you ask for.")
-        token = draw(shaped, self._restlessness.sampling, self._rng)
-        self._restlessness.hear(shaped, token)
+        token = draw(shaped, self._mirostat.sampling, self._rng)
+        self._mirostat.observe(shaped, token)
         self.n_tokens += 1
         event = self._codec.event(token)
         return token, self._say(event)
@@ -227,13 +229,10 @@ class RowSong:
         if self._writer is not None:
             now = self._writer.sample(grammar.tick) - self._writer.sample(0)
             if now > self._now:
-                wait = Event(Kind.WAIT, None, now - self._now)
-                for constraint in self._constraints:
-                    constraint.observe(wait)
+                self.state.add(Event(Kind.WAIT, None, now - self._now))
                 self._now = now
         if event.voice is not None and event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
-            for constraint in self._constraints:
-                constraint.observe(event)
+            self.state.add(event)
         return said
 
     def _begin(self) -> None:

@@ -1,4 +1,4 @@
-"""What a song did before, remembered for as long as it lasts: a match model beside the network.
+"""The match cache: what a song did before, remembered for as long as it lasts, as a logits processor.
 
 A network sees no further than its memory, and copies what it sees imperfectly. Here the last events are
 looked for among all that came before, in four views that leave out more or less; the longer a passage there
@@ -19,37 +19,30 @@ Sources:
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.decode.processors import Bias, LogitsProcessor, Stage
+from lakhnes.runtime.decode.state import DecodeState
+from lakhnes.runtime.model.cache_weights import LONGEST, VIEWS, CacheWeights, Floats
+from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.music.events import Event, Kind
 from lakhnes.runtime.music.timing import Codec
 
-HEARD = 8192
+REMEMBERED = 8192
 """Events that are remembered: about three minutes of music."""
-
-LONGEST = 32
-"""Matches of more events count as this long."""
-
-VIEWS = 4
-"""Of an event: as it is; without its pitch; with waits as short or long only; without pitch and so."""
-
-FEATURES = 14
-"""That the gate looks at."""
-
-HIDDEN = 16
-"""Units of the gate."""
 
 DECAY = 0.997
 """What stays of the bias each time that it learns."""
 
 MEMORY = 0.95
-"""What stays of how well recalling did, an event later."""
+"""What stays of how well the matches did, an event later."""
 
-_OWN_TRUST = 0.5
+OWN_TRUST = 0.5
 """How far matches are trusted in what the model composes itself, against music that is given. Trusted as far,
 its songs return more than music does, for they hear themselves."""
 
@@ -59,62 +52,8 @@ _SHORT_SAMPLES = 150
 _LEAST = 1e-4
 """Probabilities below this look alike to the gate."""
 
-_LARGEST, _COLDEST = 1e4, 0.01
-"""Numbers beyond this, and temperatures below that, fit no music; they would overflow."""
-
 _TINY = 1e-30
 """Stands for no probability where a logarithm is taken."""
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Recall:
-    """The numbers of a fitted match model."""
-
-    temperature: float
-    """That the network's logits are divided by."""
-    rate: float
-    """Of the bias, logits an event."""
-    scores: Floats
-    """[VIEWS, LONGEST + 1]: what a match of each length is worth, in nats."""
-    recency: float
-    """Nats that a match loses with the logarithm of its distance."""
-    hidden: Floats
-    """[HIDDEN, FEATURES + 1]: weights of the gate's units; their biases last."""
-    gate: Floats
-    """[HIDDEN + 1]: weights of the gate; its bias last."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {name: np.round(value, 5).tolist() for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Recall:
-        """Reads `to_dict`.
-
-        Raises:
-            ValueError: if an array has another shape, or a number that no fit gives.
-            Exception: for what is no numbers at all.
-        """
-        arrays: dict[str, Any] = {f.name: np.array(plain[f.name], np.float64) for f in fields(cls)}
-        for name, value in arrays.items():
-            if value.shape != _SHAPES[name] or not (np.abs(value) <= _LARGEST).all():
-                raise ValueError(f"{name} of its recall is broken: calibrate it again")
-        if arrays["temperature"] < _COLDEST:
-            raise ValueError(f"the temperature of its recall is below {_COLDEST}: calibrate it again")
-        plain_numbers = {name: value if value.shape else value.item() for name, value in arrays.items()}
-        return cls(**plain_numbers)
-
-
-_SHAPES: dict[str, tuple[int, ...]] = {
-    "temperature": (),
-    "rate": (),
-    "scores": (VIEWS, LONGEST + 1),
-    "recency": (),
-    "hidden": (HIDDEN, FEATURES + 1),
-    "gate": (HIDDEN + 1,),
-}
 
 
 class Matches(NamedTuple):
@@ -161,38 +100,82 @@ class Views:
         self.kinds = len(numbers[-1])
 
 
-class Recollection:
+@lru_cache(maxsize=16)
+def _views(codec: Codec) -> Views:
+    return Views(codec)
+
+
+class MatchCache(LogitsProcessor):
     """One stream of tokens, remembered.
 
-    Call `hear` with each token, then `mix` with the network's logits for the next one.
+    As a processor it reads the tokens of the state that it has not read yet, and mixes what followed the same
+    before into the network's logits. What it keeps follows from the tokens and from the network's logits for
+    them.
 
     Attributes:
-        success: how much better recalling foresaw the recent events than the network, -3..3 nats.
+        success: how much better the matches foresaw the recent events than the network, -3..3 nats.
     """
 
-    def __init__(self, recall: Recall, views: Views, strength: float = 1.0) -> None:
+    stage = Stage.CACHE
+    label = "the match cache"
+
+    def __init__(self, weights: CacheWeights, views: Views, trust: float = OWN_TRUST) -> None:
         """Begins with nothing.
 
         Args:
-            recall: the numbers.
+            weights: the fitted numbers.
             views: of the model's tokens.
-            strength: 1 as it was fitted; less, and matches are trusted less and the bias learns less.
+            trust: how far matches are trusted in what the model composes itself, 0..1.
         """
-        self._recall, self._views, self._strength = recall, views, strength
+        self._weights, self._views, self._trust = weights, views, trust
         self._seen = np.zeros((VIEWS, 0), np.int16)
         self._lengths = np.zeros((VIEWS, 0), np.uint8)
         self._bias = np.zeros((views.kinds, views.tokens.shape[1]), np.float32)
         self._given = False
         self._expected: tuple[Floats, Floats] | None = None
+        self._count = 0  # tokens read
         self.success = 0.0
 
-    def copy(self) -> Recollection:
+    @classmethod
+    def of(cls, model: Model, trust: float = OWN_TRUST) -> MatchCache | None:
+        """An empty one for a model; None for a model that is not calibrated."""
+        weights = model.info.recall
+        return None if weights is None else cls(weights, _views(model.codec), trust)
+
+    def copy(self) -> MatchCache:
         """The same so far, to go on by itself."""
         twin = copy.copy(self)
         twin._bias = self._bias.copy()  # the other arrays are replaced, never changed
         return twin
 
-    def hear(self, token: int, *, given: bool = False) -> None:
+    def __call__(self, state: DecodeState, logits: Bias) -> Bias:
+        """Logarithms of the mixed probabilities, float32 [V]."""
+        self.catch_up(state)
+        return self.mix(logits)
+
+    def catch_up(self, state: DecodeState) -> None:
+        """Reads the tokens of the state that it has not read yet."""
+        for token in state.tokens[self._count :]:
+            self.read(token)
+
+    def read_all(self, tokens: Sequence[int], logits: Logits, *, given: bool) -> Logits:
+        """Reads tokens together with what the network expects after each.
+
+        Args:
+            tokens: their ids [n].
+            logits: the network's, float32 [n, V].
+            given: as for `read`.
+
+        Returns:
+            What comes after each, mixed: float32 [n, V].
+        """
+        mixed = np.empty_like(logits)
+        for place, token in enumerate(tokens):
+            self.read(int(token), given=given)
+            mixed[place] = self.mix(logits[place])
+        return mixed
+
+    def read(self, token: int, *, given: bool = False) -> None:
         """Takes the next token of the stream.
 
         Args:
@@ -200,11 +183,12 @@ class Recollection:
             given: whether it is of music that is given, not of what the model composes: for that alone the
                 network is corrected. A song that only hears itself would drift.
         """
+        self._count += 1
         if self._expected is not None:
-            network, recalled = self._expected
-            self.success += (1 - MEMORY) * (float(gain(network[token], recalled[token])) - self.success)
+            network, expected = self._expected
+            self.success += (1 - MEMORY) * (float(gain(network[token], expected[token])) - self.success)
             if given:
-                rate, bias = self._strength * self._recall.rate, self._bias[self._kind]
+                rate, bias = self._weights.rate, self._bias[self._kind]
                 bias *= DECAY
                 bias -= rate * network
                 bias[token] += rate
@@ -213,8 +197,8 @@ class Recollection:
         new = self._views.tokens[:, token : token + 1]
         same = (self._seen == new).view(np.uint8)  # uint8 [VIEWS, n]
         same[:, 1:] *= np.minimum(self._lengths, LONGEST - 1) + 1
-        self._lengths = same[:, -HEARD:]
-        self._seen = np.concatenate([self._seen, new], 1)[:, -HEARD - 1 :]
+        self._lengths = same[:, -REMEMBERED:]
+        self._seen = np.concatenate([self._seen, new], 1)[:, -REMEMBERED - 1 :]
 
     def matches(self) -> Matches:
         """The places before that are at least of the kind of event that came last."""
@@ -224,7 +208,7 @@ class Recollection:
 
     def network(self, logits: NDArray[np.float32]) -> Floats:
         """Probabilities [V] of the network alone, corrected: of its logits [V]."""
-        temperature = self._recall.temperature if self._given else 1.0
+        temperature = self._weights.temperature if self._given else 1.0
         scores = logits / temperature + self._bias[self._kind]
         return np.asarray(_softmax(scores.astype(np.float64)))
 
@@ -232,29 +216,29 @@ class Recollection:
         """What comes next, of the network's logits [V]: logarithms of probabilities, float32 [V]."""
         network = self.network(logits)
         found = self.matches()
-        recalled, trust = self._recalled(found, network) if found.next.size else (np.zeros_like(network), 0.0)
-        self._expected = network, recalled
-        trust *= self._strength * (1.0 if self._given else _OWN_TRUST)
-        mixed = network + trust * (recalled - network)
+        expected, trust = self._matched(found, network) if found.next.size else (np.zeros_like(network), 0.0)
+        self._expected = network, expected
+        trust *= 1.0 if self._given else self._trust
+        mixed = network + trust * (expected - network)
         return np.log(np.maximum(mixed, _TINY)).astype(np.float32)
 
-    def _recalled(self, found: Matches, network: Floats) -> tuple[Floats, float]:
+    def _matched(self, found: Matches, network: Floats) -> tuple[Floats, float]:
         """What matches expect, probabilities [V], and how far to trust that, 0..1."""
-        r = self._recall
+        r = self._weights
         scores = -r.recency * np.log(found.distance)
         for view, lengths in zip(r.scores, found.lengths, strict=True):
             scores += view[lengths]
         most = scores.max()
         weights = np.exp(scores - most)
         total = weights.sum()
-        recalled = np.bincount(found.next, weights, len(network)) / total
-        likeliest = recalled.argmax()
+        expected = np.bincount(found.next, weights, len(network)) / total
+        likeliest = expected.argmax()
         seen = np.array(
             [
-                recalled[likeliest],
+                expected[likeliest],
                 log_feature(network[likeliest]),
                 (np.log(total) + max(most, -5.0)) / 4,
-                log_feature(recalled @ network),
+                log_feature(expected @ network),
                 *np.log1p(found.lengths.max(1)),
                 -(network @ np.log(network + _TINY)),
                 np.log(network.max()),
@@ -264,7 +248,7 @@ class Recollection:
             ]
         )
         units = np.tanh(r.hidden @ seen)
-        return recalled, float(1 / (1 + np.exp(-(r.gate[:-1] @ units + r.gate[-1]))))
+        return expected, float(1 / (1 + np.exp(-(r.gate[:-1] @ units + r.gate[-1]))))
 
     @property
     def _kind(self) -> int:
@@ -272,9 +256,9 @@ class Recollection:
         return int(self._seen[-1, -1])
 
 
-def gain(network: Floats, recalled: Floats) -> Floats:
-    """How much better recalling foresaw what came than the network did, in nats, -3..3."""
-    return np.clip(np.log((0.7 * recalled + 0.3 * network + 1e-6) / (network + 1e-6)), -3, 3)
+def gain(network: Floats, expected: Floats) -> Floats:
+    """How much better the matches foresaw what came than the network did, in nats, -3..3."""
+    return np.clip(np.log((0.7 * expected + 0.3 * network + 1e-6) / (network + 1e-6)), -3, 3)
 
 
 def _softmax(scores: Floats) -> Floats:
@@ -285,3 +269,32 @@ def _softmax(scores: Floats) -> Floats:
 def log_feature(probability: Floats) -> Floats:
     """Probabilities as the gate sees them."""
     return np.asarray(np.log(probability + _LEAST) / 4)
+
+
+class Reader:
+    """A stream of tokens that a model reads, match cache and all: what is likely next."""
+
+    def __init__(self, model: Model, *, cache: bool = True) -> None:
+        """Lets the model forget everything.
+
+        Args:
+            model: what reads; it belongs to the reader from now on.
+            cache: whether a calibrated model remembers what came before; else the network is alone.
+        """
+        self._model = model
+        self._cache = MatchCache.of(model) if cache else None
+        model.reset()
+
+    def read(self, tokens: Sequence[int] | NDArray[np.int64], *, given: bool = False) -> Logits:
+        """Reads tokens.
+
+        Args:
+            tokens: their ids [n].
+            given: whether they are of music that is given, rather than composed by the model itself; a
+                calibrated model foresees that with corrections of its own.
+
+        Returns:
+            float32 [n, V]: row i for the token after token i.
+        """
+        logits = self._model.prefill(tokens)
+        return logits if self._cache is None else self._cache.read_all(list(tokens), logits, given=given)

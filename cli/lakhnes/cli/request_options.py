@@ -1,0 +1,176 @@
+"""The options that say what the music should be: one block, the same in every command that composes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from lakhnes.cli.options import TEMPERATURE, TOP_K, TOP_P, Surprise, Temperature, TopK, TopP, finite
+
+if TYPE_CHECKING:
+    from lakhnes.runtime import Request, Voice
+
+_WISHES = "Steering"
+
+
+@dataclass(frozen=True)
+class RequestOptions:
+    """What a user asks for on the command line, as it was typed; each field is an option."""
+
+    temperature: Temperature = TEMPERATURE
+    top_k: TopK = TOP_K
+    top_p: TopP = TOP_P
+    surprise: Surprise = None
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            help="Keep to a scale: 'a minor', 'Am', 'F# dorian', or pitch classes '0,2,4,7,9'.",
+            rich_help_panel=_WISHES,
+        ),
+    ] = None
+    mute: Annotated[
+        str | None,
+        typer.Option(
+            help="Voices that play nothing, of P1, P2, TR, NO: 'NO' or 'P2,NO'.", rich_help_panel=_WISHES
+        ),
+    ] = None
+    pitch_range: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range",
+            help="Pitches that a voice keeps to: 'P1:60-84' or 'P1:C4-C6'. May be given again.",
+            rich_help_panel=_WISHES,
+        ),
+    ] = None
+    density: Annotated[
+        float,
+        typer.Option(
+            "--density", help="More notes (up to 5) or fewer (down to -5).", rich_help_panel=_WISHES
+        ),
+    ] = 0.0
+    max_note: Annotated[
+        float | None,
+        typer.Option(
+            "--max-note", help="Longest note in seconds.", callback=finite, min=0.02, rich_help_panel=_WISHES
+        ),
+    ] = None
+    repetition_penalty: Annotated[
+        float,
+        typer.Option(
+            "--repetition-penalty",
+            help="How strongly a voice is urged on that holds a note, circles or rests; 0 for not at all.",
+            callback=finite,
+            min=0,
+            max=10,
+            rich_help_panel=_WISHES,
+        ),
+    ] = 1.0
+
+    def request(self, seed: int) -> Request:
+        """What the runtime understands.
+
+        Raises:
+            OptionError: if an option says nothing that can be done.
+        """
+        from lakhnes.runtime import Request, Sampling, parse_scale
+
+        return Request(
+            seed=seed,
+            sampling=Sampling(self.temperature, self.top_k or None, self.top_p, self.surprise or None),
+            scale=None if self.scale is None else parse_scale(self.scale),
+            muted=frozenset() if self.mute is None else frozenset(parse_voices(self.mute)),
+            ranges=dict(map(_parse_range, self.pitch_range or [])),
+            density=self.density,
+            max_note_seconds=self.max_note,
+            repetition_penalty=self.repetition_penalty,
+        )
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_request(command: Command) -> Command:
+    """Gives a command the options of `RequestOptions`, in the place of its parameter `asked`."""
+    block = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
+        )
+        for field in fields(RequestOptions)
+        for annotation in [get_type_hints(RequestOptions, include_extras=True)[field.name]]
+    ]
+    own: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        replaced = block if parameter.name == "asked" else [parameter]
+        own += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in replaced]
+
+    @wraps(command)
+    def asking(**options: Any) -> None:
+        asked = RequestOptions(**{field.name: options.pop(field.name) for field in fields(RequestOptions)})
+        command(asked=asked, **options)
+
+    asking.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+    asking.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+    return asking  # type: ignore[return-value]
+
+
+def parse_voices(text: str) -> list[Voice]:
+    """Reads a list of voices such as `P1,NO`.
+
+    Raises:
+        OptionError: for a voice that there is not.
+    """
+    from lakhnes.runtime import OptionError, Voice
+
+    names = text.upper().replace(",", " ").split()
+    if not names or set(names) - set(Voice.__members__):
+        raise OptionError(f"{text!r} names no voices; give some of P1, P2, TR and NO, such as 'P1,NO'.")
+    return [Voice[name] for name in names]
+
+
+def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
+    from lakhnes.runtime import OptionError
+
+    name, _, pitches = text.partition(":")
+    found = re.fullmatch(r"\s*(\d+|[A-Ga-g][#b]*-?\d)\s*-\s*(\d+|[A-Ga-g][#b]*-?\d)\s*", pitches)
+    if found is None or len(parse_voices(name)) != 1:
+        raise OptionError(
+            f"{text!r} is no range; give a voice and two MIDI pitches or notes, such as 'P1:60-84' or "
+            "'P1:C4-C6'."
+        )
+    return parse_voices(name)[0], (_pitch(found[1]), _pitch(found[2]))
+
+
+def _pitch(text: str) -> int:
+    """A MIDI pitch, or a note such as `C4`, which is 60."""
+    from lakhnes.runtime.music.scales import NOTE_NAMES
+
+    if text.isdecimal():
+        return int(text)
+    letter, accidentals, octave = re.fullmatch(r"(.)([#b]*)(-?\d)", text).groups()  # type: ignore[union-attr]
+    semitone = NOTE_NAMES[letter.lower()] + accidentals.count("#") - accidentals.count("b")
+    return 12 * (int(octave) + 1) + semitone
+
+
+def parse_pan(texts: list[str] | None) -> dict[str, float]:
+    """Reads places of channels such as `P1:-0.5`.
+
+    Raises:
+        OptionError: for what is none.
+    """
+    from lakhnes.runtime import OptionError
+
+    places: dict[str, float] = {}
+    for text in texts or []:
+        names, _, place = text.partition(":")
+        try:
+            places |= dict.fromkeys(names.upper().replace(",", " ").split(), float(place))
+        except ValueError:
+            raise OptionError(f"{text!r} is no place; give a voice and -1 to 1, such as 'P1:-0.5'.") from None
+    return places

@@ -1,0 +1,94 @@
+"""A tiny model that tests make: the graph's contract in NumPy, with random weights."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.runtime import Codec, Kind, Model, ModelInfo, Timing, tx1, tx2
+from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
+
+N_HEAD, D_HEAD = 2, 8
+D_MODEL = N_HEAD * D_HEAD
+
+
+class TinySession:
+    """What `Model` uses of an onnxruntime session: one layer of attention over tokens and their distances."""
+
+    def __init__(self, codec: Codec, mem_len: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        n_token = len(codec.vocabulary)
+
+        def weights(*shape: int) -> NDArray[np.float32]:
+            return rng.normal(0, 0.7, shape).astype(np.float32)
+
+        self._embedding = weights(n_token, D_MODEL)
+        self._query, self._key, self._value = (weights(N_HEAD, D_MODEL, D_HEAD) for _ in range(3))
+        self._far = weights(N_HEAD, mem_len + 1)
+        self._out = 2 * weights(D_MODEL, n_token)
+        self._prior = prior(codec)
+
+    def run(self, names: tuple[str, ...], feeds: dict[str, Any]) -> list[NDArray[np.float32]]:
+        """Logits [B, T, V] and new rows [B, 2·H, T, D]."""
+        x = self._embedding[feeds["token"]]  # [B, T, M]
+        query, key, value = (
+            np.einsum("btm,hmd->bhtd", x, weight) for weight in (self._query, self._key, self._value)
+        )
+        keys = np.concatenate([feeds["k0"], key], 2)  # [B, H, S+T, D]
+        values = np.concatenate([feeds["v0"], value], 2)
+        scores = np.einsum("bhtd,bhsd->bhts", query, keys) / 2 + self._far[:, feeds["distance"]]
+        scores = scores + feeds["mask"]
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        weights /= weights.sum(-1, keepdims=True)
+        seen = np.einsum("bhts,bhsd->bthd", weights, values).reshape(*x.shape)
+        logits = (x + seen) @ self._out / 3 + self._prior
+        return [logits.astype(np.float32), np.concatenate([key, value], 1).astype(np.float32)]
+
+
+def prior(codec: Codec) -> NDArray[np.float32]:
+    """Logits that make waits of some frames and some notes likely, and the end of a song unlikely."""
+    events = [codec.event(token) for token in range(len(codec.vocabulary))]
+    likely = {Kind.END: 2.5, Kind.NOTE_ON: 1.5, Kind.NOTE_OFF: 2.0, Kind.VELOCITY: 1.0, Kind.TIMBRE: 1.0}
+    waits = [5.5 - abs(np.log(max(1, e.value) / (7 * FRAME_SAMPLES))) * 3 for e in events]
+    return np.array(
+        [wait if e.kind is Kind.WAIT else likely[e.kind] for e, wait in zip(events, waits, strict=True)],
+        np.float32,
+    )
+
+
+def cache_weights(seed: int = 0) -> CacheWeights:
+    """A match cache that trusts long matches."""
+    rng = np.random.default_rng(seed)
+    scores = np.tile(0.4 * np.arange(LONGEST + 1), (VIEWS, 1))
+    gate = np.append(rng.normal(0, 0.2, HIDDEN), -1.0)
+    return CacheWeights(1.1, 0.1, scores, 0.5, rng.normal(0, 0.2, (HIDDEN, FEATURES + 1)), gate)
+
+
+def tiny_model_of(
+    *,
+    expression: bool = False,
+    timing: Timing = Timing.FRAMES,
+    mem_len: int = 64,
+    cached: bool = True,
+    seed: int = 1,
+) -> Model:
+    """A model of TX1 or TX2 that remembers little."""
+    vocabulary = tx2() if expression else tx1()
+    info = ModelInfo(
+        name="tiny",
+        n_layer=1,
+        n_head=N_HEAD,
+        d_head=D_HEAD,
+        d_model=D_MODEL,
+        d_inner=1,
+        mem_len=mem_len,
+        precision="fp32",
+        timing=timing,
+        vocabulary=vocabulary,
+        n_parameters=1,
+        source="the tests",
+        source_sha256="0" * 64,
+        recall=cache_weights() if cached else None,
+    )
+    return Model(TinySession(Codec(vocabulary, timing), mem_len, seed), info)  # type: ignore[arg-type]
