@@ -42,6 +42,12 @@ class _Source:
     remarks: list[str]
     grid: BeatGrid | None
     """Its own, that of the beat that was found, or at the tempo that was asked for; None for none."""
+    found: bool
+    """Whether it is that of the beat that was found."""
+
+    def written(self, grid: BeatGrid | None) -> BeatGrid | None:
+        """The grid that files get: one that was found, in few tempi, so that notes stay where they are."""
+        return grid.in_few_tempi() if grid is not None and self.found else grid
 
 
 @with_request
@@ -106,7 +112,7 @@ def continue_(
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
     _finish(
         whole,
-        grid,
+        given.written(grid),
         output,
         _forms(midi, raw_timing, instrument),
         given.remarks,
@@ -185,7 +191,7 @@ def accompany(
     _run(arrangement, quiet=as_json)
     _finish(
         arrangement.score(),
-        grid,
+        given.written(grid),
         output,
         _forms(midi, raw_timing, instrument),
         given.remarks,
@@ -217,11 +223,12 @@ def _read(source: Path, bpm: float | None, meter: int | None, *, fit: bool = Tru
     score, moved = fit_to_vocabulary(score) if fit else (score, 0)
     shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
     grid = music.grid or beat_of(score)
+    found = music.grid is None and bpm is None
     if grid is not None and meter is not None:
         grid = replace(grid, beats_per_bar=meter)
     if bpm is not None:
         score, grid = (score, BeatGrid.steady(bpm, meter or 4)) if grid is None else retimed(score, grid, bpm)
-    return _Source(score, [*music.remarks, *remarks, *shifted], grid)
+    return _Source(score, [*music.remarks, *remarks, *shifted], grid, found)
 
 
 def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:

@@ -83,3 +83,18 @@ def test_a_grid_since_a_sample_begins_with_its_bar() -> None:
 
 def test_silence_has_no_beat() -> None:
     assert beat_of(Score(length=44_100)) is None
+
+
+@given(st.lists(st.floats(4000, 8000), min_size=1, max_size=80), st.floats(1, 500))
+def test_a_tempo_map_of_few_tempi_follows_its_grid(rows: list[float], tolerance: float) -> None:
+    samples = np.concatenate([[0.0], np.cumsum(rows)])
+    grid = BeatGrid(samples, 120.0 * np.arange(len(samples)))
+    few = grid.in_few_tempi(tolerance)
+    assert abs(np.array([few.sample(tick) for tick in grid.ticks]) - samples).max() <= tolerance + 1
+    assert len(few.tempi) == len(few.ticks) - 1 <= len(rows)
+
+
+def test_rows_of_seven_and_eight_frames_in_turn_have_one_tempo() -> None:
+    samples = np.cumsum([0.0, *[7 * 735.0, 8 * 735.0] * 40])
+    few = BeatGrid(samples, 120.0 * np.arange(len(samples))).in_few_tempi()
+    assert [round(bpm, 1) for _, bpm in few.tempi] == [120.0]

@@ -16,6 +16,9 @@ from lakhnes.runtime.time.tempo import Beats
 PPQ = 480
 """Ticks of a beat."""
 
+FEW_TEMPI_SAMPLES = 735
+"""Samples, a frame, that a row may lie beside a tempo map of few tempi."""
+
 TEMPI_BPM = (20.0, 400.0)
 """Slowest and fastest tempo of a grid."""
 
@@ -103,6 +106,39 @@ class BeatGrid:
         before = [bpm for tick, bpm in started if tick <= 0] or [self.bpm]
         tempi = ((0, before[-1]), *((tick, bpm) for tick, bpm in started if tick > 0))
         return replace(self, samples=self.samples - sample, ticks=self.ticks - bar, tempi=tempi)
+
+    def in_few_tempi(self, tolerance: float = FEW_TEMPI_SAMPLES) -> BeatGrid:
+        """A grid of as few tempi as follow this one, for a tempo map that is exact and can be read.
+
+        Args:
+            tolerance: samples that a point may lie beside it.
+        """
+        samples, ticks = self.samples, self.ticks
+        points = [(float(ticks[0]), float(samples[0]))]
+        first = 1
+        while first < len(ticks):
+            tick, sample = points[-1]
+            low, high, end = 0.0, math.inf, first
+            for place in range(first, len(ticks)):  # of all lines from here, those that pass near enough
+                run = float(ticks[place]) - tick
+                near = (
+                    (samples[place] - tolerance - sample) / run,
+                    (samples[place] + tolerance - sample) / run,
+                )
+                if max(low, near[0]) > min(high, near[1]):
+                    break
+                low, high, end = max(low, near[0]), min(high, near[1]), place + 1
+            slope = (low + high) / 2
+            run = float(ticks[end - 1]) - tick
+            points.append((tick + run, sample + slope * run))
+            first = end
+        at = np.array(points)
+        slopes = np.diff(at[:, 1]) / np.diff(at[:, 0])
+        tempi = tuple(
+            (round(tick), 60 * SAMPLE_RATE / (PPQ * slope))
+            for (tick, _), slope in zip(points, slopes, strict=False)
+        )
+        return replace(self, samples=at[:, 1], ticks=at[:, 0], tempi=tempi)
 
     def exact_tick(self, sample: float) -> float:
         """The place of a sample in ticks, with its fraction."""
