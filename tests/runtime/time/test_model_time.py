@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support import scores
 
 from lakhnes.runtime import BeatGrid, Note, Part, Score, Timing, Voice
-from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import EVENT_TIMINGS, FRAME_SAMPLES
 from lakhnes.runtime.time.model_time import beat_of, model_grid, model_rows, row_time, to_song, whole_frames
 
 
@@ -54,7 +54,7 @@ def test_tempo_changes_and_swing_are_taken_out_and_put_back() -> None:
     assert [note.onset for note in back.notes] == onsets
 
 
-@given(scores(vocabulary=True), st.sampled_from(list(Timing)), st.floats(60, 240))
+@given(scores(vocabulary=True), st.sampled_from(EVENT_TIMINGS), st.floats(60, 240))
 def test_any_score_has_a_model_time(score: Score, timing: Timing, bpm: float) -> None:
     time = row_time(score, BeatGrid.steady(bpm), timing)
     for voice in Voice:
@@ -64,7 +64,7 @@ def test_any_score_has_a_model_time(score: Score, timing: Timing, bpm: float) ->
         assert all(note.onset % FRAME_SAMPLES == 0 for part in time.score.parts for note in part.notes)
 
 
-@given(st.floats(20, 400), st.sampled_from(list(Timing)), st.integers(0, 100_000))
+@given(st.floats(20, 400), st.sampled_from(EVENT_TIMINGS), st.integers(0, 100_000))
 def test_the_models_grid_has_the_same_ticks(bpm: float, timing: Timing, row: int) -> None:
     grid = BeatGrid.steady(bpm)
     ticks = model_grid(grid, timing)

@@ -21,6 +21,12 @@ from lakhnes.runtime.time.quantise import moved, moved_part
 from lakhnes.runtime.time.rows import Rows
 from lakhnes.runtime.time.tempo import SURE, track_beats
 
+_PARTS = (1, 2, 3, 4, 6, 8)
+"""Into so many equal parts a row may be cut where the music is finer."""
+
+_NEARLY_ALL = 0.95
+"""Share of onsets that rows must hold."""
+
 
 class ModelTime(Protocol):
     """A score as a model reads it."""
@@ -82,38 +88,40 @@ class RowTime:
     """In model time."""
     grid: BeatGrid
     """Of the song."""
+    step: float
+    """Model samples of a row of the grid."""
     rows: Rows
-    """In model time; row 0 is the one at which the song begins, or the last one before."""
+    """On which new notes begin: those of the grid, or even parts of them where the score is finer."""
     first: int
-    """Number of that row from tick 0 on."""
+    """Number, from tick 0 on, of the row that is at model time 0."""
     timing: Timing
     """Of the model."""
 
     @property
     def pace(self) -> float:
         """Samples of model time for each sample of the song, on average."""
-        return self.rows.step / _row_samples(self.grid)
+        return self.step / _row_samples(self.grid)
 
     def to_model(self, sample: int) -> int:
         """The model time of a sample of the song."""
-        return _told(self.grid, self.rows, self.first, self.timing, sample)
+        return _told(self.grid, self.step, self.first, self.timing, sample)
 
     def to_song(self, time: int) -> int:
         """The sample of the song that a model time stands for; that of a row is the grid's own."""
-        return self.grid.sample((time / self.rows.step + self.first) * self.grid.row_ticks)
+        return self.grid.sample((time / self.step + self.first) * self.grid.row_ticks)
 
 
 def row_time(score: Score, grid: BeatGrid, timing: Timing) -> RowTime:
     """A score in the time of a model of some timing, row by row of its grid."""
-    rows = model_rows(grid, timing)
+    step = model_rows(grid, timing).step
     first = math.floor(grid.exact_tick(0) / grid.row_ticks + 1e-6)
 
     def told(sample: int) -> int:
-        return _told(grid, rows, first, timing, sample)
+        return _told(grid, step, first, timing, sample)
 
     frames = timing is Timing.FRAMES
     in_time = cleaned(score, lambda sample: told(sample) // FRAME_SAMPLES) if frames else moved(score, told)
-    return RowTime(in_time, grid, rows, first, timing)
+    return RowTime(in_time, grid, step, _fine_enough(in_time, step, frames=frames), first, timing)
 
 
 def beat_of(score: Score) -> BeatGrid | None:
@@ -136,9 +144,26 @@ def to_song(part: Part, time: ModelTime, since: int = 0) -> Part:
     return moved_part(Part(notes, changes if notes else ()), time.to_song)
 
 
-def _told(grid: BeatGrid, rows: Rows, first: int, timing: Timing, sample: int) -> int:
+def _fine_enough(score: Score, step: float, *, frames: bool) -> Rows:
+    """Rows, or the coarsest even part of them, on which nearly all onsets of a score lie."""
+    onsets = np.array([note.onset for part in score.parts for note in part.notes])
+    best, most = Rows(step), -1.0
+    for parts in _PARTS:
+        rows = Rows(step / parts)
+        if frames and rows.step % FRAME_SAMPLES:
+            continue
+        places = onsets / rows.step
+        share = float((abs(places - places.round()) * rows.step <= rows.near).mean()) if onsets.size else 1.0
+        if share >= _NEARLY_ALL:
+            return rows
+        if share > most:
+            best, most = rows, share
+    return best
+
+
+def _told(grid: BeatGrid, step: float, first: int, timing: Timing, sample: int) -> int:
     """The model time of a sample of a song whose row `first` is at 0; with timing `frames` a whole frame."""
-    time = (grid.exact_tick(sample) / grid.row_ticks - first) * rows.step
+    time = (grid.exact_tick(sample) / grid.row_ticks - first) * step
     if timing is Timing.SAMPLES:
         return round(time)
     return math.floor(time / FRAME_SAMPLES + 0.5) * FRAME_SAMPLES
