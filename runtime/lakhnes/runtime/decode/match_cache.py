@@ -125,7 +125,8 @@ class MatchCache(LogitsProcessor):
         Args:
             weights: the fitted numbers.
             views: of the model's tokens.
-            trust: how far matches are trusted in what the model composes itself, 0..1.
+            trust: how far matches are trusted in what the model composes itself: 1 as in music that is given,
+                more for music that keeps closer to what was.
         """
         self._weights, self._views, self._trust = weights, views, trust
         self._seen = np.zeros((VIEWS, 0), np.int16)
@@ -218,7 +219,7 @@ class MatchCache(LogitsProcessor):
         found = self.matches()
         expected, trust = self._matched(found, network) if found.next.size else (np.zeros_like(network), 0.0)
         self._expected = network, expected
-        trust *= 1.0 if self._given else self._trust
+        trust = min(1.0, trust * (1.0 if self._given else self._trust))
         mixed = network + trust * (expected - network)
         return np.log(np.maximum(mixed, _TINY)).astype(np.float32)
 

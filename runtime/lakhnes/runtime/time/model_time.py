@@ -24,7 +24,7 @@ from lakhnes.runtime.time.tempo import SURE, track_beats
 _PARTS = (1, 2, 3, 4, 6, 8)
 """Into so many equal parts a row may be cut where the music is finer."""
 
-_NEARLY_ALL = 0.95
+_NEARLY_ALL = 0.85
 """Share of onsets that rows must hold."""
 
 
