@@ -98,3 +98,21 @@ def test_rows_of_seven_and_eight_frames_in_turn_have_one_tempo() -> None:
     samples = np.cumsum([0.0, *[7 * 735.0, 8 * 735.0] * 40])
     few = BeatGrid(samples, 120.0 * np.arange(len(samples))).in_few_tempi()
     assert [round(bpm, 1) for _, bpm in few.tempi] == [120.0]
+
+
+def every(step: int, count: int) -> Score:
+    """Notes at every so many samples."""
+    return Score(
+        (Part(tuple(Note(i * step, 700, 60) for i in range(count))), Part(), Part(), Part()), step * count
+    )
+
+
+@pytest.mark.parametrize(
+    ("frames", "step"),
+    [(12, 12), (6, 6), (4, 4), (3, 3), (2, 4), (24, 12)],
+)
+def test_rows_are_as_fine_as_the_music_but_no_finer_than_three_frames(frames: int, step: int) -> None:
+    grid = BeatGrid.steady(75)  # 12 frames a row
+    time = row_time(every(frames * FRAME_SAMPLES, 240), grid, Timing.FRAMES)
+    assert time.rows.step == step * FRAME_SAMPLES
+    assert time.to_model(grid.sample(120)) == 12 * FRAME_SAMPLES

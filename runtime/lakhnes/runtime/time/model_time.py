@@ -24,6 +24,9 @@ from lakhnes.runtime.time.tempo import SURE, track_beats
 _PARTS = (1, 2, 3, 4, 6, 8)
 """Into so many equal parts a row may be cut where the music is finer."""
 
+_FINEST = 3 * FRAME_SAMPLES
+"""Samples of the finest part of a row; what is finer is no row any more."""
+
 _NEARLY_ALL = 0.85
 """Share of onsets that rows must hold."""
 
@@ -150,7 +153,7 @@ def _fine_enough(score: Score, step: float, *, frames: bool) -> Rows:
     best, most = Rows(step), -1.0
     for parts in _PARTS:
         rows = Rows(step / parts)
-        if frames and rows.step % FRAME_SAMPLES:
+        if parts > 1 and (rows.step < _FINEST or (frames and rows.step % FRAME_SAMPLES)):
             continue
         places = onsets / rows.step
         share = float((abs(places - places.round()) * rows.step <= rows.near).mean()) if onsets.size else 1.0
