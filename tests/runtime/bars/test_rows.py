@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from bar_songs import songs
@@ -15,6 +17,7 @@ from lakhnes.runtime.bars.codec import (
     tempo_of_class,
 )
 from lakhnes.runtime.bars.grammar import RowGrammar
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.row_song import Head, RowSong
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
@@ -223,3 +226,9 @@ def test_beats_are_tracked_where_nobody_states_them():
     tokens = CODEC.encode(score)
     assert CODEC.event(tokens[-1]) != END
     assert abs(CODEC.decode(tokens).n_notes - score.n_notes) <= 1
+
+
+def test_what_composes_in_waits_refuses_a_model_in_bars():
+    model = SimpleNamespace(codec=CODEC, info=SimpleNamespace(name="bars"))
+    with pytest.raises(OptionError, match="bars composes in bars"):
+        Request().song(model)

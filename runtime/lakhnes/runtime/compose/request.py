@@ -22,7 +22,7 @@ from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.time.rows import Rows
 
 ALL = frozenset(Voice)
@@ -137,6 +137,11 @@ class Request:
         Raises:
             OptionError: if something is asked for that cannot be done.
         """
+        if model.codec.timing is Timing.BARS:
+            raise OptionError(
+                f"The model {model.info.name} composes in bars, which only the library does (`RowSong`); "
+                "choose another model."
+            )
         wishes = self.processors(model.codec, rows, voices=voices, pace=pace)
         return Song(
             model.codec,
