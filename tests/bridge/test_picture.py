@@ -21,7 +21,7 @@ from support import scores, tune
 from lakhnes.bridge.drawing import UNITS, Box, Picture, Text, png_bytes, svg_bytes
 from lakhnes.bridge.picture import LEFT, MAX_HEIGHT, RIGHT, PictureSettings, picture
 from lakhnes.runtime import SAMPLE_RATE, Change, Kind, Note, OptionError, Part, Score, Voice
-from lakhnes.runtime.time.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid, TimeSignature
 
 
 class Rectangle(NamedTuple):
@@ -190,7 +190,7 @@ def test_tempi_that_change_move_the_bar_lines() -> None:
     grid = BeatGrid(
         np.array([0.0, 88_200.0, 132_300.0]),
         np.array([0.0, 1920.0, 3840.0]),
-        4,
+        (TimeSignature(0),),
         ((0, 120.0), (1920, 240.0)),
     )
     drawn = Drawn(picture(Score(length=132_300), grid))

@@ -205,10 +205,10 @@ def _rows(start: float, end: float, grid: BeatGrid | None, lanes: list[_Lane]) -
 
 def _bar_edges(start: float, end: float, grid: BeatGrid, most: float) -> list[float]:
     """Samples of the bar lines on which rows end, each 1, 2, 4 and so on bars after the one before."""
-    first, last = (grid.exact_tick(sample) / grid.bar_ticks for sample in (start, end))
-    bars = 2 ** max(0, math.floor(math.log2(most * (last - first) / (end - start))))
-    begin = math.floor(first + 0.01)
-    return [float(grid.sample(bar * grid.bar_ticks)) for bar in range(begin + bars, math.ceil(last), bars)]
+    first, last = (grid.exact_tick(sample) for sample in (start, end))
+    lines = list(grid.bar_lines(first - 0.01 * grid.bar_ticks, last))
+    bars = 2 ** max(0, math.floor(math.log2(most * len(lines) / (end - start)))) if lines else 1
+    return [float(grid.sample(line)) for line in lines[bars::bars] if grid.sample(line) < end]
 
 
 def _heading(
@@ -218,7 +218,9 @@ def _heading(
     if view[0] > 0 or view[1] < score.length:
         facts = [f"{_clock(view[0] / SAMPLE_RATE)} to {_clock(view[1] / SAMPLE_RATE)} of {facts[0]}"]
     if grid is not None:
-        bars = max(1, math.ceil(grid.exact_tick(score.length) / grid.bar_ticks - 0.05))
+        bars = max(
+            1, sum(1 for _ in grid.bar_lines(0, grid.exact_tick(score.length) - 0.05 * grid.bar_ticks))
+        )
         tempo = f" at {grid.bpm:.4g} BPM" if len(grid.tempi) == 1 else ""
         facts.append(f"{bars} bar{'s' * (bars > 1)}{tempo}")
     facts.append(f"{score.n_notes} note{'s' * (score.n_notes != 1)}")
@@ -275,18 +277,26 @@ def _labels(lanes: list[_Lane], top: float, theme: _Theme) -> Iterator[Shape]:
 def _bars(row: _Row, height: float, grid: BeatGrid, theme: _Theme) -> Iterator[Shape]:
     """The ruler of a row in bars and beats."""
     first, last = (grid.exact_tick(sample) for sample in (row.start, row.end))
-    beat = (row.x(row.end) - LEFT) * PPQ / max(last - first, 1)
-    every = next(n for n in (2**i for i in range(64)) if n * beat * grid.beats_per_bar >= 48)
-    for number in range(math.ceil(first / PPQ - 0.01), math.floor(last / PPQ + 0.01) + 1):
-        x = min(max(row.x(grid.sample(number * PPQ)), LEFT), row.x(row.end))
-        bar, inside = divmod(number, grid.beats_per_bar)
-        if inside:
-            if beat >= 7:
-                yield _upright(x, row.top + _RULER, row.top + height, theme.faint_line, "beat")
-        elif bar % every == 0 and x < row.x(row.end) - 20:
+    pixels = (row.x(row.end) - LEFT) / max(last - first, 1)
+    every = next(n for n in (2**i for i in range(64)) if n * pixels * grid.bar_ticks >= 48)
+    low, high = first - 0.01 * PPQ, last + 0.01 * PPQ
+    lines = list(grid.bar_lines(low - grid.bar_ticks, high))
+    for line, following in zip(lines, [*lines[1:], math.inf], strict=True):
+        bar, *_ = grid.position(line)
+        signature = max((s for s in grid.signatures if s.tick <= line), default=grid.signatures[0])
+        beats = range(line + signature.beat_ticks, line + signature.bar_ticks, signature.beat_ticks)
+        if pixels * signature.beat_ticks >= 7:
+            for beat in beats:
+                if low <= beat <= high and beat < following:
+                    x = min(max(row.x(grid.sample(beat)), LEFT), row.x(row.end))
+                    yield _upright(x, row.top + _RULER, row.top + height, theme.faint_line, "beat")
+        x = min(max(row.x(grid.sample(line)), LEFT), row.x(row.end))
+        if line < low:
+            continue
+        if (bar - 1) % every == 0 and x < row.x(row.end) - 20:
             yield _upright(x, row.top + 8, row.top + height, theme.strong_line, "bar")
-            if bar >= 0:
-                yield Text(x + 6, row.top + 24, str(bar + 1), 17, theme.muted)
+            if bar > 0:
+                yield Text(x + 6, row.top + 24, str(bar), 17, theme.muted)
         else:
             yield _upright(x, row.top + _RULER, row.top + height, theme.strong_line, "bar")
     yield Text(_MARGIN, row.top + 19, _clock(row.start / SAMPLE_RATE), 15, theme.muted)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score, ScoreBuilder
-from lakhnes.runtime.time.grid import PPQ, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid, TimeSignature
 
 _KINDS = (Kind.NOTE_OFF, Kind.NOTE_ON, Kind.VELOCITY, Kind.TIMBRE)
 _TEMPO_STEP = 0.005
@@ -97,4 +97,5 @@ def _grid(tempi: list[tuple[int, float]], beats_per_bar: int) -> BeatGrid:
     samples = [0.0]
     for (tick, bpm), after in zip(steps.items(), ticks[1:], strict=True):
         samples.append(samples[-1] + (after - tick) * 60 * SAMPLE_RATE / bpm / PPQ)
-    return BeatGrid(np.array(samples), np.array(ticks, np.float64), beats_per_bar, tuple(steps.items()))
+    meter = (TimeSignature(0, beats_per_bar),)
+    return BeatGrid(np.array(samples), np.array(ticks, np.float64), meter, tuple(steps.items()))

@@ -60,7 +60,7 @@ from lakhnes.runtime.music.score import Change, Note, Part, Score, ScoreBuilder
 from lakhnes.runtime.music.texts import parse_text, read_text, tx1_text, tx2_text
 from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.music.vocabulary import Vocabulary, tx1, tx2
-from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.time.grid import BeatGrid, KeySignature, TimeSignature, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
 from lakhnes.runtime.time.tempo import BeatFollower, Beats, track_beats
 
@@ -111,6 +111,8 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "ScoreBuilder",
     # Its time.
     "BeatGrid",
+    "TimeSignature",
+    "KeySignature",
     "grid_of_beats",
     "track_beats",
     "Beats",

@@ -136,8 +136,10 @@ def beat_of(score: Score) -> BeatGrid | None:
 
 
 def model_time(score: Score, grid: BeatGrid | None, timing: Timing) -> ModelTime:
-    """A score in the time of a model, row by row if it has a grid."""
-    return free_time(score, timing) if grid is None else row_time(score, grid, timing)
+    """A score in the time of a model, row by row if it has a grid with rows."""
+    if grid is None or not grid.row_ticks:
+        return free_time(score, timing)
+    return row_time(score, grid, timing)
 
 
 def to_song(part: Part, time: ModelTime, since: int = 0) -> Part:

@@ -60,8 +60,12 @@ def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
     Raises:
         OptionError: for a tempo out of range.
     """
-    steady = BeatGrid.steady(bpm, grid.beats_per_bar)
     lead = grid.lead_ticks
+    later = [s._replace(tick=s.tick + lead) for s in grid.signatures[1:]]
+    keys = tuple(key._replace(tick=key.tick + lead if key.tick else 0) for key in grid.keys)
+    steady = replace(
+        BeatGrid.steady(bpm), signatures=(grid.signatures[0], *later), keys=keys, row_ticks=grid.row_ticks
+    )
 
     return moved(score, lambda sample: max(0, steady.sample(grid.exact_tick(sample) + lead))), steady
 
