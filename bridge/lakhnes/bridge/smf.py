@@ -1,8 +1,8 @@
 """Standard MIDI files: a forgiving reader, and what the writers share.
 
-The reader takes what the four voices can use, notes, controllers, programs, tempi, time signatures and names,
-and passes over everything else, so that no odd meta message costs a user the file. mido writes files.
-Source: Standard MIDI File Format 1.1.
+The reader takes what the four voices can use and passes over everything else, so that no odd message costs a
+user the file; of a damaged file it takes what can be read, and remarks on the rest. mido writes files.
+Source: Standard MIDI File Format 1.1; Roland GS for `40 1x 15`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import mido
 
+from lakhnes.bridge.midi_names import decoded_name
 from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.reading import reading
 
 
 class NoteMessage(NamedTuple):
@@ -29,6 +32,9 @@ class NoteMessage(NamedTuple):
     """0..127."""
     velocity: int
     """0 for a note-off, else 1..127."""
+
+
+_fast_note = partial(tuple.__new__, NoteMessage)  # what `_make` calls; files have tens of thousands
 
 
 class Control(NamedTuple):
@@ -54,6 +60,39 @@ class Track:
     end: int = 0
     programs: list[tuple[int, int, int]] = field(default_factory=list)
     """Ticks, channel and program of program changes."""
+    keys: list[tuple[int, int, bool]] = field(default_factory=list)
+    """Ticks, sharps (flats are negative) and whether it is minor, of key signatures."""
+    bent: set[int] = field(default_factory=set)
+    """Channels whose pitch wheel leaves its middle."""
+    drums: set[int] = field(default_factory=set)
+    """Channels that a message to a GS synthesizer makes drums."""
+    texts: list[str] = field(default_factory=list)
+    """Its text events."""
+
+    def cut(self, end: int) -> None:
+        """Takes away what it says of later times."""
+        self.notes = [note for note in self.notes if note.ticks <= end]
+        self.controls = [control for control in self.controls if control.ticks <= end]
+        self.tempi = [tempo for tempo in self.tempi if tempo[0] <= end]
+        self.signatures = [signature for signature in self.signatures if signature[0] <= end]
+        self.programs = [program for program in self.programs if program[0] <= end]
+        self.keys = [key for key in self.keys if key[0] <= end]
+        self.end = min(self.end, end)
+
+    def append(self, other: Track) -> None:
+        """Adds what another track says after its own end, in its own name and with all its channels."""
+        start = self.end
+        self.name = self.name or other.name
+        self.notes += [note._replace(ticks=start + note.ticks) for note in other.notes]
+        self.controls += [control._replace(ticks=start + control.ticks) for control in other.controls]
+        self.tempi += [(start + ticks, tempo) for ticks, tempo in other.tempi]
+        self.signatures += [(start + ticks, top, bottom) for ticks, top, bottom in other.signatures]
+        self.programs += [(start + ticks, channel, program) for ticks, channel, program in other.programs]
+        self.keys += [(start + ticks, sharps, minor) for ticks, sharps, minor in other.keys]
+        self.bent |= other.bent
+        self.drums |= other.drums
+        self.texts += other.texts
+        self.end += other.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,57 +104,151 @@ class MidiFile:
     division: int
     """Ticks a beat; negative for SMPTE time, as the file format has it."""
     tracks: tuple[Track, ...]
+    remarks: tuple[str, ...] = ()
+    """What is damaged, a sentence each."""
 
 
 class BrokenFileError(Exception):
     """Why and at which byte a file cannot be read."""
 
 
+_USUAL_DIVISION = 480
+_SMPTE_RATES = (24, 25, 29, 30)
+_MOST_BYTES = 8  # of a number
+_LONGEST_DELTA = 0x0FFFFFFF  # what the four bytes hold that a number may have
+_HEADER, _TRACK = b"MThd", b"MTrk"
+
+
 def load(path: Path) -> MidiFile:
-    """Loads a MIDI file, also in a RIFF (.rmi) wrapper.
+    """Loads a MIDI file in whatever wrapper it comes.
 
     Raises:
-        FormatError: if it is empty, cut off, or no MIDI file.
+        FormatError: if no music can be read from it.
         OSError: if it cannot be opened.
     """
+    from lakhnes.bridge.midi_wrappers import parse_any
+
     data = path.read_bytes()
-    try:
-        return parse(data)
-    except BrokenFileError as error:
-        raise FormatError(path, str(error)) from None
+    with reading(path, FormatError, "Get the file again"):
+        try:
+            return parse_any(data)
+        except BrokenFileError as error:
+            raise FormatError(path, str(error)) from None
 
 
 def parse(data: bytes) -> MidiFile:
-    """Reads the content of a file."""
-    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        data = data[max(0, data.find(b"MThd")) :]
-    if not data:
-        raise BrokenFileError("empty; give a MIDI file")
-    if data[:4] != b"MThd":
-        raise BrokenFileError("not a MIDI file (it does not begin with MThd)")
+    """Reads the content of a file, from its header on.
+
+    Raises:
+        BrokenFileError: if no music can be read from it.
+    """
+    remarks: list[str] = []
+    kind, said, division, place = _header(data, remarks)
+    tracks: list[Track] = []
+    damaged: list[Track] = []
+    while place < len(data):
+        if not _is_track(data[place : place + 4]):
+            place = _after_alien(data, place, remarks)
+            continue
+        track, place, problem = _chunk(data, place)
+        tracks.append(track)
+        if problem:
+            damaged.append(track)
+            remarks.append(f"Track {len(tracks)} {problem}")
+    _cut_damaged(tracks, damaged)
+    if len(tracks) != said and data[:4] == _HEADER:
+        remarks.append(f"Its header speaks of {said} tracks; {len(tracks)} are there.")
+    if remarks and not any(track.notes for track in tracks):
+        raise BrokenFileError(f"damaged, and no note can be read ({remarks[0][:-1]}); get the file again")
+    return MidiFile(kind, division, tuple(tracks), tuple(remarks))
+
+
+def _is_track(name: bytes) -> bool:
+    """Whether a chunk is a track; one letter of its name may be damaged."""
+    return name == _TRACK or sum(a == b for a, b in zip(name, _TRACK, strict=False)) == 3
+
+
+def _cut_damaged(tracks: list[Track], damaged: list[Track]) -> None:
+    """Takes from damaged tracks what they say of times long after the others are over."""
+    whole = max((track.end for track in tracks if not any(track is bad for bad in damaged)), default=0)
+    for track in damaged if whole else []:
+        if track.end > 2 * whole:
+            track.cut(whole)
+
+
+def _header(data: bytes, remarks: list[str]) -> tuple[int, int, int, int]:
+    """Type, number of tracks, division, and the place of the first chunk."""
+    if data[:4] != _HEADER:
+        remarks.append(f"Its header is missing; {_USUAL_DIVISION} ticks a beat are assumed.")
+        return 1, 0, _USUAL_DIVISION, max(0, data.find(_TRACK))
     if len(data) < 14:
         raise BrokenFileError("cut off in its header; get the file again")
-    kind, n_tracks = int.from_bytes(data[8:10]), int.from_bytes(data[10:12])
+    kind, said = int.from_bytes(data[8:10]), int.from_bytes(data[10:12])
     division = int.from_bytes(data[12:14], signed=True)
-    if kind > 2 or division == 0:
-        raise BrokenFileError("broken MIDI header; export it again")
-    tracks: list[Track] = []
-    place = 8 + int.from_bytes(data[4:8])
-    while len(tracks) < n_tracks:
-        size = int.from_bytes(data[place + 4 : place + 8])
-        if place + 8 + size > len(data):
-            raise BrokenFileError(f"cut off in track {len(tracks) + 1} of {n_tracks}; get the file again")
-        if data[place : place + 4] == b"MTrk":  # others are to be passed over
-            tracks.append(_track(data[place + 8 : place + 8 + size], place + 8))
-        place += 8 + size
-    return MidiFile(kind, division, tuple(tracks))
+    if kind > 2:
+        remarks.append(f"Its header says type {kind}, which there is not; its tracks are played together.")
+        kind = 1
+    if division == 0 or (division < 0 and -(division >> 8) not in _SMPTE_RATES):
+        remarks.append(f"Its header says no time; {_USUAL_DIVISION} ticks a beat are assumed.")
+        division = _USUAL_DIVISION
+    first = 8 + int.from_bytes(data[4:8])
+    return kind, said, division, first if first >= 14 and first < len(data) else 14
 
 
-def _track(data: bytes, start: int) -> Track:
-    """Reads the content of a track that begins at byte `start` of the file."""
+def _after_alien(data: bytes, place: int, remarks: list[str]) -> int:
+    """The place after a chunk of an unknown kind, or of the next track after bytes that are no chunk."""
+    after = place + 8 + int.from_bytes(data[place + 4 : place + 8])
+    if data[place : place + 4].isalnum() and (after == len(data) or data[after : after + 4].isalnum()):
+        return after
+    following = data.find(_TRACK, place)
+    end = len(data) if following < 0 else following
+    if data[place:end].strip(b"\0\x1a\r\n "):  # what some programs fill files up with
+        remarks.append(
+            f"{end - place} bytes at byte {place} are no part of its tracks; they are passed over."
+        )
+    return end
+
+
+def _chunk(data: bytes, place: int) -> tuple[Track, int, str]:
+    """A track, the place after its chunk, and what is wrong with it."""
+    start = place + 8
+    end = start + int.from_bytes(data[place + 4 : start])
+    track, stop, problem = _track(data, start, min(end, len(data)))
+    after_end = data[end : end + 4]
+    if problem is None:  # it says its end
+        trusted = end == len(data) or (after_end.isalnum() and data[stop : stop + 4] != _TRACK)
+        return track, end if trusted else stop, ""
+    if end <= len(data) and (end == len(data) or after_end == _TRACK):
+        return track, end, problem  # some leave their end out
+    following = data.find(_TRACK, start)
+    limit = len(data) if following < 0 else following
+    if limit <= end:
+        return track, limit, problem or "is cut off; what comes after is missing."
+    if stop >= end:
+        longer, after, its_problem = _track(data, start, limit)
+        if its_problem is None or end == start:
+            return (
+                longer,
+                after if its_problem is None else limit,
+                "is longer than it says; it is read to its end.",
+            )
+    return track, end, problem or "does not say where it ends."
+
+
+def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
+    """Reads the events of a track in `data[start:size]`.
+
+    Returns:
+        The track; the place after its last event; and None if it says its end, else what is wrong.
+    """
     track = Track()
-    size = len(data)
-    place = ticks = status = 0
+    notes, controls = track.notes.append, track.controls.append
+    place = start
+    ticks = status = 0
+    problem: str | None = ""
+    damage = ""
+    if size < len(data):
+        data = data[:size]
     try:
         while place < size:
             delta = data[place]
@@ -123,15 +256,21 @@ def _track(data: bytes, start: int) -> Track:
                 place += 1
             else:
                 delta, place = _number(data, place)
+                if delta > _LONGEST_DELTA:
+                    problem = f"is damaged at byte {place}; the rest of it is missing."
+                    break
             ticks += delta
-            track.end = ticks
             new = data[place]
             if new >= 0x80:
                 place += 1
             elif status:
                 new = status
-            else:
-                raise BrokenFileError(f"broken MIDI data at byte {start + place}; export it again")
+            else:  # data that belong to nothing: go on with the next note
+                damage = damage or f"is damaged at byte {place}; some of it is missing."
+                while not (0x80 <= data[place] < 0xA0 and data[place + 1] < 0x80 and data[place + 2] < 0x80):
+                    place += 1
+                new = data[place]
+                place += 1
             if new < 0xF0:
                 status = new
                 one = data[place] if data[place] < 127 else 127
@@ -141,50 +280,72 @@ def _track(data: bytes, start: int) -> Track:
                     two = data[place] if data[place] < 127 else 127
                     place += 1
                 if new < 0xA0:
-                    track.notes.append(NoteMessage(ticks, new & 15, one, two if new >= 0x90 else 0))
+                    notes(_fast_note((ticks, new & 15, one, two if new >= 0x90 else 0)))
                 elif 0xB0 <= new < 0xC0:
-                    track.controls.append(Control(ticks, new & 15, one, two))
+                    controls(Control(ticks, new & 15, one, two))
                 elif 0xC0 <= new < 0xD0:
                     track.programs.append((ticks, new & 15, one))
+                elif new >= 0xE0 and (one, two) != (0, 64):
+                    track.bent.add(new & 15)
             elif new == 0xFF:
                 meta = data[place]
                 length, place = _number(data, place + 1)
                 if meta == 0x2F:
+                    problem = None
                     break
                 _meta(track, meta, data[place : place + length], ticks)
                 place += length
             elif new in (0xF0, 0xF7):
                 length, place = _number(data, place)
+                _exclusive(track, data[place : place + length])
                 place += length
             else:  # system common and real time do not belong in files; they have this many data bytes
                 place += {0xF1: 1, 0xF2: 2, 0xF3: 1}.get(new, 0)
     except IndexError:
-        pass  # the last event is incomplete: what came before it counts
-    return track
+        problem = "is cut off; what comes after is missing."
+    track.end = ticks
+    return track, place, damage or problem
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
-    """A variable-length number, and the place after it."""
+    """A variable-length number, and the place after it; some programs fill it up to more than four bytes."""
     value = 0
-    for length in range(4):
-        byte = data[place + length]
+    while True:
+        byte = data[place]
+        place += 1
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
-            return value, place + length + 1
-    raise BrokenFileError("broken MIDI data (a number of more than four bytes); export it again")
+            return value & 0xFFFFFFF, place
 
 
 def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
     if meta == 0x03 and not track.name:
-        try:
-            track.name = content.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            track.name = content.decode("latin-1").strip()
+        track.name = decoded_name(content)
+    elif meta == 0x01 and ticks == 0:
+        track.texts.append(decoded_name(content))
     elif meta == 0x51 and int.from_bytes(content) > 0:
-        track.tempi.append((ticks, int.from_bytes(content)))
+        track.tempi.append((ticks, int.from_bytes(content[:3])))
     elif meta == 0x58:
         numerator, power = content[:2] if len(content) >= 2 else (4, 2)
-        track.signatures.append((ticks, numerator, 1 << min(power, 7)))
+        if numerator:
+            track.signatures.append((ticks, numerator, 1 << min(power, 7)))
+    elif meta == 0x59 and len(content) >= 2:
+        sharps = int.from_bytes(content[:1], signed=True)
+        if -7 <= sharps <= 7 and content[1] < 2:
+            track.keys.append((ticks, sharps, content[1] == 1))
+
+
+def _exclusive(track: Track, content: bytes) -> None:
+    """A GS synthesizer is told which parts are drums: `41 .. 42 12 40 1x 15 map`."""
+    if (
+        content[:1] == b"\x41"
+        and content[2:5] == b"\x42\x12\x40"
+        and content[6:7] == b"\x15"
+        and len(content) > 7
+    ):
+        part = content[5] & 15
+        channel = 9 if part == 0 else part - 1 if part <= 9 else part
+        (track.drums.add if content[7] else track.drums.discard)(channel)
 
 
 class TickNote(NamedTuple):
@@ -200,6 +361,9 @@ class TickNote(NamedTuple):
     """1..127."""
 
 
+_fast_tick_note = partial(tuple.__new__, TickNote)
+
+
 def paired_notes(messages: Iterable[NoteMessage], end: int | None = None) -> list[TickNote]:
     """The notes of one channel by onset.
 
@@ -213,18 +377,25 @@ def paired_notes(messages: Iterable[NoteMessage], end: int | None = None) -> lis
     sounding: dict[int, list[NoteMessage]] = {}
     notes: list[TickNote] = []
     for message in messages:
-        open_notes = sounding.setdefault(message.pitch, [])
-        if message.velocity > 0:
-            open_notes.append(message)
-            continue
-        before = [note for note in open_notes if note.ticks < message.ticks]
-        ended = before or open_notes
-        notes += [TickNote(note.ticks, message.ticks, note.pitch, note.velocity) for note in ended]
-        sounding[message.pitch] = [n for n in open_notes if n.ticks == message.ticks] if before else []
+        ticks, _, pitch, velocity = message
+        open_notes = sounding.get(pitch)
+        if velocity > 0:
+            if open_notes:
+                open_notes.append(message)
+            else:
+                sounding[pitch] = [message]
+        elif open_notes and len(open_notes) == 1:
+            onset, _, _, its_velocity = open_notes.pop()
+            notes.append(_fast_tick_note((onset, ticks, pitch, its_velocity)))
+        elif open_notes:
+            before = [note for note in open_notes if note.ticks < ticks]
+            notes += [TickNote(note.ticks, ticks, pitch, note.velocity) for note in before or open_notes]
+            sounding[pitch] = [note for note in open_notes if note.ticks == ticks] if before else []
     if end is not None:
         for left in sounding.values():
             notes += [TickNote(note.ticks, max(end, note.ticks), note.pitch, note.velocity) for note in left]
-    return sorted(notes)
+    notes.sort()
+    return notes
 
 
 def to_track(messages: Iterable[tuple[int, mido.Message]], end: int) -> mido.MidiTrack:
