@@ -1,17 +1,14 @@
 import io
 import random
-from itertools import pairwise
 from pathlib import Path
 
 import mido
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lakhnes.bridge import MidiImport, import_midi
-from lakhnes.bridge.any_midi import score_from_midi, tempo_map
+from lakhnes.bridge.any_midi import score_from_midi
 from lakhnes.bridge.smf import MidiFile, parse
-from lakhnes.bridge.voices import monophonic
+from lakhnes.bridge.tempo_map import tempo_map
 from lakhnes.runtime import FormatError, Note, Score, Voice
 
 Hit = tuple[int, int, int]  # tick, pitch, length in ticks
@@ -65,7 +62,7 @@ def test_tracks_are_known_by_name_whatever_their_channels() -> None:
         "TR": [72, 73, 74, 75],
         "NO": [2, 15],
     }
-    assert remarks[0] == "P1 plays 'pulse_1'."
+    assert remarks[0] == "Pulse 1 plays 'pulse_1'."
 
 
 def test_without_names_our_channels_say_the_voices() -> None:
@@ -91,7 +88,7 @@ def test_else_pitch_and_drums_decide() -> None:
     assert pitches(score)["P1"] == [80, 81, 82, 83]
     assert pitches(score)["TR"] == [30, 31, 32, 33]
     assert pitches(score)["P2"] == list(range(60, 68))
-    assert pitches(score)["NO"] == [2, 10]  # kick before hi-hat, then snare
+    assert pitches(score)["NO"] == [2, 10]  # the kick and not the hi-hat, then the snare
     assert remarks[-1] == "Not used: track 4, channel 8."
 
 
@@ -121,7 +118,7 @@ def test_legato_overlaps_keep_every_note() -> None:
 def test_notes_outside_a_range_are_shifted_by_octaves_and_said() -> None:
     score, remarks = score_from_midi(a_file(a_track("Pulse 1", 0, [(0, 20, 99), (480, 127, 99)])))
     assert pitches(score)["P1"] == [44, 103]
-    assert "2 shifted by octaves" in remarks[0]
+    assert "2 notes were shifted by octaves" in " ".join(remarks)
 
 
 def test_tempo_changes_move_what_follows() -> None:
@@ -216,17 +213,6 @@ def test_a_file_without_notes_is_a_silent_score(tmp_path: Path) -> None:
     assert import_midi(path) == MidiImport(Score(), ("The file has no notes.",))
 
 
-@given(
-    st.lists(st.builds(Note, st.integers(0, 900), st.integers(1, 300), st.integers(30, 90)), max_size=30),
-    st.booleans(),
-)
-def test_monophonic_lines_do_not_overlap_and_invent_nothing(notes: list[Note], highest: bool) -> None:
-    line = monophonic(notes, highest=highest)
-    assert all(a.end <= b.onset for a, b in pairwise(line))
-    assert {(n.onset, n.pitch) for n in line} <= {(n.onset, n.pitch) for n in notes}
-    assert bool(line) == bool(notes)
-
-
 def whole_file() -> bytes:
     return file_bytes(a_track("Pulse 1", 0, scale(60, 20)), a_track("Noise", 9, scale(36, 20)))
 
@@ -236,15 +222,17 @@ def whole_file() -> bytes:
     [
         (b"", "empty"),
         (b"GIF89a", "not a MIDI file"),
-        (whole_file()[:60], "cut off"),
+        (b"PK\x03\x04....", "a ZIP archive"),
+        (b"SMF2CON1....", "MIDI 2.0 container"),
         (whole_file()[:10], "cut off"),
-        (whole_file()[:12] + b"\0\0" + whole_file()[14:], "broken MIDI header"),
+        (whole_file()[:30], "no note can be read"),
+        (b"\x1f\x8b\x08\0....", "damaged gzip"),
     ],
 )
 def test_bad_files_are_named_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "bad.mid"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match=rf"bad\.mid: {reason}"):
+    with pytest.raises(FormatError, match=rf"bad\.mid: .*{reason}"):
         import_midi(path)
 
 

@@ -1,15 +1,25 @@
 """The way into DAWs: MIDI files, ports, clocks and the live player.
 
 It may import `lakhnes.runtime` and nothing else of the project. For files start at `midi.py`, then
-`nes_midi.py` (the exact form), `daw_midi.py` (the audible one), `any_midi.py` (what others wrote). For live
-music start at `performance.py`, then `player.py`, which sends, `beat_clock.py` and `ports.py`.
+`nes_midi.py` (the exact form), `daw_midi.py` (the audible one), `any_midi.py` (what others wrote; on its way
+`smf.py`, `lines.py`, `voices.py`). For live music start at `performance.py`, then `player.py`, which sends,
+`beat_clock.py` and `ports.py`.
 """
 
 from lakhnes.bridge.beat_clock import BeatClock, InternalClock
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.controls import Control, ControlMap
 from lakhnes.bridge.interpreter import keep_time
-from lakhnes.bridge.midi import MidiImport, MidiStyle, import_midi, midi_bytes, read_midi, write_midi
+from lakhnes.bridge.midi import (
+    MIDI_ENDINGS,
+    MidiImport,
+    MidiStyle,
+    import_midi,
+    midi_bytes,
+    midi_lines,
+    read_midi,
+    write_midi,
+)
 from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.midi_outlet import MidiOutlet
 from lakhnes.bridge.outlet import Outlet
@@ -18,6 +28,7 @@ from lakhnes.bridge.ports import list_ports, open_input, open_output, open_voice
 from lakhnes.bridge.recorder import Recorder
 
 __all__ = [
+    "MIDI_ENDINGS",
     "BeatClock",
     "Control",
     "ControlInput",
@@ -35,6 +46,7 @@ __all__ = [
     "keep_time",
     "list_ports",
     "midi_bytes",
+    "midi_lines",
     "open_input",
     "open_output",
     "open_voice_outputs",

@@ -2,128 +2,64 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from operator import attrgetter
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
-from lakhnes.bridge.smf import MidiFile, NoteMessage, Track, paired_notes
-from lakhnes.bridge.voices import Line, arrange
-from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE, Kind, Voice
+from lakhnes.bridge.lines import left_out, read_lines
+from lakhnes.bridge.monophony import window_of_beat
+from lakhnes.bridge.smf import MidiFile
+from lakhnes.bridge.tempo_map import TempoMap, one_after_the_other, tempo_map
+from lakhnes.bridge.voice_choice import lines_of_voices
+from lakhnes.bridge.voices import arrange
+from lakhnes.runtime.music.events import MAX_SAMPLES, Kind, Voice
 from lakhnes.runtime.music.score import Change, Note, Part, Score
 
-_DEFAULT_TEMPO = 500_000  # microseconds a beat, where a file says nothing
+_OURS = set(gm.TRACK_NAMES.values())
 
 
-@dataclass(frozen=True, slots=True)
-class TempoMap:
-    """Ticks to samples."""
-
-    ticks: tuple[int, ...]
-    """Where each tempo begins, the first at 0."""
-    samples: tuple[float, ...]
-    """Samples at 44.1 kHz there."""
-    samples_per_tick: tuple[float, ...]
-
-    def to_samples(self, ticks: int) -> int:
-        """Samples at 44.1 kHz, to the nearest."""
-        segment = bisect_right(self.ticks, ticks) - 1
-        return round(self.samples[segment] + (ticks - self.ticks[segment]) * self.samples_per_tick[segment])
+def in_one_time(midi: MidiFile) -> MidiFile:
+    """A file whose tracks play together; those of a type 2 file follow each other in one track."""
+    return replace(midi, kind=1, tracks=(one_after_the_other(midi.tracks),)) if midi.kind == 2 else midi
 
 
-def tempo_map(tracks: Iterable[Track], division: int) -> TempoMap:
-    """The tempo map of tracks that play together.
-
-    Args:
-        tracks: any of them may change the tempo.
-        division: of the file's header.
-    """
-    if division < 0:
-        frames_per_second, ticks_per_frame = -(division >> 8), division & 0xFF
-        frame_rate = 30 / 1.001 if frames_per_second == 29 else frames_per_second
-        return TempoMap((0,), (0.0,), (SAMPLE_RATE / (frame_rate * max(1, ticks_per_frame)),))
-    tempi = {0: _DEFAULT_TEMPO}
-    for track in tracks:
-        tempi |= dict(track.tempi)
-    starts = sorted(tempi)
-    rates = [tempi[start] * SAMPLE_RATE / (1_000_000 * division) for start in starts]
-    samples = [0.0]
-    for before, start, rate in zip(starts, starts[1:], rates, strict=False):
-        samples.append(samples[-1] + (start - before) * rate)
-    return TempoMap(tuple(starts), tuple(samples), tuple(rates))
-
-
-def score_from_midi(midi: MidiFile) -> tuple[Score, tuple[str, ...]]:
+def score_from_midi(
+    midi: MidiFile, voices: str = "", *, arpeggio: bool = False
+) -> tuple[Score, tuple[str, ...]]:
     """Arranges a file of any kind for the four voices.
 
-    Type 0 and 1: all tracks together. Type 2: one track after the other, each in its own tempo.
+    Args:
+        midi: of type 0 or 1 all tracks play together, of type 2 one after the other, each in its own tempo.
+        voices: which tracks voices are to play, as `lines_of_voices` reads it; empty for what seems best.
+        arpeggio: whether a chord part that has one voice becomes an arpeggio.
 
     Returns:
         The score, and what became of the file's lines, a sentence each.
 
     Raises:
         ValueError: if it is longer than a day.
+        OptionError: if a voice is to play a track that there is not.
     """
+    midi = in_one_time(midi)
     lines, length = read_lines(midi)
     if length > MAX_SAMPLES:
         raise ValueError("it is longer than a day; check its tempo")
     if not lines:
-        return Score(length=length), ("The file has no notes.",)
-    arrangement = arrange(lines)
-    parts = {voice: Part(notes) for voice, notes in arrangement.notes.items()}
-    if {line.name for line in lines} <= set(gm.TRACK_NAMES.values()) and midi.kind == 1:
-        tempo = tempo_map(midi.tracks, midi.division)
-        parts |= {v: _automation(v, midi, tempo, parts[v]) for v in parts if v is not Voice.TR}
-    return Score.of((parts.get(voice, Part()) for voice in Voice), length), arrangement.remarks
-
-
-def read_lines(midi: MidiFile) -> tuple[list[Line], int]:
-    """The lines of a file that have notes, in the order of its tracks, and its length in samples."""
-    lines: list[Line] = []
-    length = 0
-    together = tempo_map(midi.tracks, midi.division)
-    for index, track in enumerate(midi.tracks):
-        start = length if midi.kind == 2 else 0
-        tempo = tempo_map([track], midi.division) if midi.kind == 2 else together
-        its_lines = _lines(index, track, tempo, start)
-        ends = [note.end for line in its_lines for note in line.notes]
-        length = max([length, start + tempo.to_samples(track.end), *ends])
-        lines += its_lines
-    return (_joined(lines) if midi.kind == 2 else lines), length
-
-
-def _lines(index: int, track: Track, tempo: TempoMap, start: int) -> list[Line]:
-    """The lines of one track, one for each channel that has notes."""
-    by_channel: defaultdict[int, list[NoteMessage]] = defaultdict(list)
-    for message in track.notes:
-        by_channel[message.channel].append(message)
-    lines = []
-    for channel, messages in sorted(by_channel.items()):
-        notes: dict[tuple[int, int], Note] = {}
-        for note in paired_notes(messages, track.end):
-            onset = start + tempo.to_samples(note.onset)
-            end = start + tempo.to_samples(max(note.end, note.onset + 1))
-            pitch = max(1, note.pitch)
-            doubled = notes.get((onset, pitch))
-            length = max(1, end - onset, doubled.length if doubled else 0)
-            notes[onset, pitch] = Note(onset, length, pitch, gm.volume_of_midi(note.velocity))
-        if notes:
-            lines.append(Line(index, channel, track.name, tuple(notes.values())))
-    return lines
-
-
-def _joined(lines: list[Line]) -> list[Line]:
-    """Lines of tracks that play one after the other, joined by channel."""
-    by_channel: defaultdict[int, list[Line]] = defaultdict(list)
-    for line in lines:
-        by_channel[line.channel].append(line)
-    return [
-        Line(same[0].track, channel, same[0].name, tuple(note for line in same for note in line.notes))
-        for channel, same in by_channel.items()
-    ]
+        return Score(length=length), (*midi.remarks, "The file has no notes.")
+    ours = {line.name for line in lines} <= _OURS
+    if ours:  # its controllers are the chip's own values
+        lines = [replace(line, levels=()) for line in lines]
+    times = tempo_map(midi.tracks, midi.division)
+    wanted = lines_of_voices(voices, lines) if voices else {}
+    window = window_of_beat(times.beat_rate * max(1, midi.division))
+    arrangement = arrange(lines, window=window, wanted=wanted, arpeggio=arpeggio)
+    parts = dict(arrangement.parts)
+    if ours and not wanted:
+        parts |= {v: _automation(v, midi, times, parts[v]) for v in parts if v is not Voice.TR}
+    length = max([length, *(part.notes[-1].end for part in parts.values() if part.notes)])
+    remarks = [*midi.remarks, *arrangement.remarks, left_out(midi, lines)]
+    return Score.of((parts.get(voice, Part()) for voice in Voice), length), tuple(filter(None, remarks))
 
 
 def _automation(voice: Voice, midi: MidiFile, tempo: TempoMap, part: Part) -> Part:

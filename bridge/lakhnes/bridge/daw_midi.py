@@ -26,6 +26,32 @@ TEMPO_BPM = 120
 GAP_TICKS = 12
 """What a note on a grid is shorter where the next one strikes the same pitch, so that two are heard."""
 
+FREE_TIME = "Free time: tempo and bars say nothing"
+"""Text at the beginning of files that state a tempo only because the format has to."""
+
+_MOST_MARKERS = 16
+"""Changes of tempo that get a marker each; where there are more they follow a player."""
+
+_MAJOR_KEYS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_MINOR_KEYS = (
+    "Abm",
+    "Ebm",
+    "Bbm",
+    "Fm",
+    "Cm",
+    "Gm",
+    "Dm",
+    "Am",
+    "Em",
+    "Bm",
+    "F#m",
+    "C#m",
+    "G#m",
+    "D#m",
+    "A#m",
+)
+"""By sharps, from -7 to 7."""
+
 VOLUME_CONTROL = 11
 TIMBRE_CONTROL = 12
 
@@ -38,7 +64,8 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
         grid: where its beats lie; what comes before tick 0 is a pick-up, and gets whole bars in front of it.
             Without one the file is at 120 BPM, and the bars mean nothing.
     """
-    gap = GAP_TICKS if grid is not None else 0
+    free = grid is None
+    gap = 0 if grid is None or not grid.row_ticks else GAP_TICKS
     grid = grid or BeatGrid.steady(TEMPO_BPM)
     lead = grid.lead_ticks
 
@@ -46,16 +73,7 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
         return max(0, lead + grid.tick(sample))
 
     end = ticks(score.length)
-    conductor: list[tuple[int, mido.MetaMessage]] = [
-        (0, mido.MetaMessage("time_signature", numerator=grid.beats_per_bar, denominator=4)),
-    ]
-    for place, (tick, bpm) in enumerate(grid.tempi):
-        tempo = mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))
-        start = max(0, lead + tick) if place else 0
-        conductor.append((start, tempo))
-        if len(grid.tempi) > 1:
-            conductor.append((start, mido.MetaMessage("marker", text=f"{bpm:.0f} BPM")))
-    tracks = [to_track(conductor, end)]
+    tracks = [to_track(_conductor(grid, free=free), end)]
     for voice in Voice:
         head = [(0, mido.MetaMessage("track_name", name=gm.TRACK_NAMES[voice]))]
         if voice in gm.PROGRAMS:
@@ -63,6 +81,30 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
             head.append((0, program))
         tracks.append(to_track(head + _messages(voice, score.parts[voice], ticks, gap), end))
     return to_bytes(tracks, PPQ)
+
+
+def _conductor(grid: BeatGrid, *, free: bool) -> list[tuple[int, mido.MetaMessage]]:
+    """Tempi, meters and keys, with absolute ticks."""
+    lead = grid.lead_ticks
+    timed: list[tuple[int, mido.MetaMessage]] = []
+
+    def add(tick: int, kind: str, **values: str | int) -> None:
+        timed.append((max(0, lead + tick), mido.MetaMessage(kind, **values)))
+
+    for place, meter in enumerate(grid.signatures):
+        start = meter.tick if place else -lead
+        add(start, "time_signature", numerator=meter.numerator, denominator=meter.denominator)
+    for key in grid.keys:
+        names = _MINOR_KEYS if key.minor else _MAJOR_KEYS
+        add(key.tick if key.tick else -lead, "key_signature", key=names[key.sharps + 7])
+    for place, (tick, bpm) in enumerate(grid.tempi):
+        start = tick if place else -lead
+        add(start, "set_tempo", tempo=mido.bpm2tempo(bpm))
+        if 1 < len(grid.tempi) <= _MOST_MARKERS:
+            add(start, "marker", text=f"{bpm:.0f} BPM")
+    if free:
+        add(0, "text", text=FREE_TIME)
+    return sorted(timed, key=itemgetter(0))
 
 
 def _messages(

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from lakhnes.runtime.music.events import Voice
 
 TRACK_NAMES = {Voice.P1: "Pulse 1", Voice.P2: "Pulse 2", Voice.TR: "Triangle", Voice.NO: "Noise"}
@@ -46,6 +48,21 @@ DRUM_OF_NOISE = {
 """Noise 1 (lowest) to 16 as General MIDI drums; one to one, so that it reads back."""
 
 _NOISE_OF_OTHER_DRUMS = {
+    22: 15,  # hi-hat edges of electronic drums
+    26: 13,
+    27: 16,  # high Q, slap, scratches, sticks, clicks and bells
+    28: 12,
+    29: 14,
+    30: 14,
+    31: 12,
+    32: 12,
+    33: 12,
+    34: 16,
+    83: 16,  # jingle bell, bell tree, castanets
+    84: 16,
+    85: 12,
+    86: 4,  # surdos
+    87: 3,
     49: 13,  # crash cymbals, splash, chinese
     52: 13,
     55: 13,
@@ -84,9 +101,40 @@ NOISE_OF_DRUM = {**{drum: noise for noise, drum in DRUM_OF_NOISE.items()}, **_NO
 """General MIDI drums as noise pitches; for a drum that is not here see `noise_of_drum`."""
 
 
+_NOISES = [
+    NOISE_OF_DRUM[min(NOISE_OF_DRUM, key=lambda known: (abs(known - drum), known))] for drum in range(128)
+]
+
+
 def noise_of_drum(drum: int) -> int:
     """Noise 1..16 for a drum-channel pitch 0..127; what General MIDI does not name goes by its nearest."""
-    return NOISE_OF_DRUM[min(NOISE_OF_DRUM, key=lambda known: (abs(known - drum), known))]
+    return _NOISES[drum]
+
+
+class DrumRole(IntEnum):
+    """What a drum does in a rhythm, the ones that win over others last."""
+
+    HAT = 0
+    OTHER = 1
+    TOM = 2
+    CYMBAL = 3
+    KICK = 4
+    SNARE = 5
+
+
+_DRUMS_OF_ROLE = {
+    DrumRole.HAT: (22, 26, 42, 44, 46),
+    DrumRole.TOM: (41, 43, 45, 47, 48, 50),
+    DrumRole.CYMBAL: (49, 51, 52, 53, 55, 57, 59),
+    DrumRole.KICK: (35, 36),
+    DrumRole.SNARE: (37, 38, 39, 40),
+}
+_ROLE_OF_DRUM = {drum: role for role, drums in _DRUMS_OF_ROLE.items() for drum in drums}
+
+
+def role_of_drum(drum: int) -> DrumRole:
+    """What a drum-channel pitch 0..127 does."""
+    return _ROLE_OF_DRUM.get(drum, DrumRole.OTHER)
 
 
 def midi_of_volume(volume: int) -> int:

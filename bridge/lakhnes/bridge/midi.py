@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from lakhnes.bridge.any_midi import score_from_midi
+from lakhnes.bridge.any_midi import in_one_time, score_from_midi
 from lakhnes.bridge.daw_midi import daw_midi_bytes
+from lakhnes.bridge.lines import Line, read_lines
 from lakhnes.bridge.midi_grid import grid_of_midi
 from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
 from lakhnes.bridge.smf import load
@@ -15,6 +16,9 @@ from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.time.grid import BeatGrid
+
+MIDI_ENDINGS = (".mid", ".midi", ".smf", ".kar", ".rmi", ".midi2", ".mid.gz", ".midi.gz")
+"""Of files that `import_midi` reads; what is in them counts, not the ending."""
 
 
 class MidiStyle(StrEnum):
@@ -32,30 +36,46 @@ class MidiImport:
 
     score: Score
     remarks: tuple[str, ...]
-    """What became of the file's tracks, a sentence each; empty if it was a score of this kind already."""
+    """What is damaged, and what became of the file's tracks, a sentence each; none on a file of ours."""
     grid: BeatGrid | None = None
-    """The file's own tempo and bars, where its notes keep them."""
+    """The file's own tempi, meters and keys; None where it states none, and its notes keep to no beat."""
 
 
-def import_midi(path: str | Path) -> MidiImport:
+def import_midi(path: str | Path, voices: str = "", *, arpeggio: bool = False) -> MidiImport:
     """Reads any MIDI file.
 
-    A file in NES-MDB's manner is read as it is. Of any other the lines are assigned to the voices by track
-    name, else by channel, else by pitch and drum role, and made monophonic.
+    A file in NES-MDB's manner is read as it is. Of any other the lines are assigned to the voices: as it is
+    wanted, else by the chip's names, else by their musical role; and made monophonic.
+
+    Args:
+        path: the file.
+        voices: which tracks voices are to play, such as `P1=Flute,TR=3`; empty for what seems best.
+        arpeggio: whether a chord part that has one voice becomes an arpeggio at the rate of frames.
 
     Raises:
-        FormatError: if it is empty, cut off, broken or no MIDI file.
+        FormatError: if no music can be read from it.
+        OptionError: if a voice is to play a track that there is not.
         OSError: if it cannot be opened.
     """
     path = Path(path)
     midi = load(path)
-    score = score_from_nes_midi(midi)
+    score = None if voices else score_from_nes_midi(midi)
     if score is not None:
         return MidiImport(score, ())
     try:
-        return MidiImport(*score_from_midi(midi), grid_of_midi(midi))
+        return MidiImport(*score_from_midi(midi, voices, arpeggio=arpeggio), grid_of_midi(in_one_time(midi)))
     except ValueError as error:
         raise FormatError(path, str(error)) from None
+
+
+def midi_lines(path: str | Path) -> list[Line]:
+    """The tracks of a MIDI file that have notes, one for each channel, with the numbers that users give.
+
+    Raises:
+        FormatError: if no music can be read from it.
+        OSError: if it cannot be opened.
+    """
+    return read_lines(in_one_time(load(Path(path))))[0]
 
 
 def read_midi(path: str | Path) -> Score:

@@ -1,54 +1,61 @@
-"""The tempo and bars that a MIDI file states, as a grid."""
+"""The tempi, meters and keys that a MIDI file states, as a grid."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.bridge.any_midi import tempo_map
+from lakhnes.bridge.daw_midi import FREE_TIME
 from lakhnes.bridge.smf import MidiFile
+from lakhnes.bridge.tempo_map import tempo_map
 from lakhnes.runtime.music.events import SAMPLE_RATE
-from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM, BeatGrid
+from lakhnes.runtime.time.grid import PPQ, BeatGrid, KeySignature, TimeSignature
 
 TRUSTED = 0.8
-"""Share of onsets that must lie on equal parts of a beat, or the file's tempo says nothing."""
+"""Share of onsets that must lie on equal parts of a beat for notes to have rows."""
 
 _STEPS = (4, 6, 8, 12, 16)  # into which a beat may be divided; the coarsest that fits counts
 
 
 def grid_of_midi(midi: MidiFile) -> BeatGrid | None:
-    """The grid that a file states, if its notes lie on it.
+    """The grid that a file states.
 
-    Many files state 120 BPM because a program had to write something; their notes lie anywhere.
+    What it states counts, whatever its notes do: tempi, and meters with a tempo of 120 where it states none.
+    It has rows only if the notes lie on them.
 
     Args:
-        midi: of type 0 or 1, with ticks a beat.
+        midi: of type 0 or 1.
 
     Returns:
-        The grid, with 0 where the file begins; None where it states no tempo, or its notes do not keep it.
+        The grid, with 0 where the file begins; None where it counts in seconds, or where its notes keep to no
+        beat and it states neither tempo nor meter, or says itself that its beats mean nothing.
     """
-    tempi = dict(sorted((tick, tempo) for track in midi.tracks for tick, tempo in track.tempi))
-    if midi.kind == 2 or midi.division < 0 or not tempi:
+    if midi.division < 0:
         return None
     ticks = np.array(
         [note.ticks for track in midi.tracks for note in track.notes if note.velocity], np.float64
     )
     beats = ticks / midi.division
     steps = next((n for n in _STEPS if _share_on(beats, n) >= TRUSTED), None) if len(beats) else None
-    if steps is None:
+    stated = any(track.tempi or track.signatures for track in midi.tracks)
+    if steps is None and (not stated or any(FREE_TIME in track.texts for track in midi.tracks)):
         return None
     times = tempo_map(midi.tracks, midi.division)
     rates = np.array(times.samples_per_tick)
     bpm = 60 * SAMPLE_RATE / (rates * midi.division)
-    if bpm.min() < TEMPI_BPM[0] or bpm.max() > TEMPI_BPM[1]:
-        return None
-    last = max([*times.ticks, int(ticks.max())]) + midi.division
+    last = times.ticks[-1] + midi.division
+    scale = PPQ / midi.division
+    keys = _changes((stated for track in midi.tracks for stated in track.keys), scale)
     return BeatGrid(
-        np.array([*times.samples, times.samples[-1] + (last - times.ticks[-1]) * rates[-1]]),
-        np.array([*times.ticks, last]) * (PPQ / midi.division),
-        _beats_per_bar(midi),
-        tuple((round(t * PPQ / midi.division), float(b)) for t, b in zip(times.ticks, bpm, strict=True)),
-        PPQ // steps,
+        np.array([*times.samples, times.samples[-1] + midi.division * rates[-1]]),
+        np.array([*times.ticks, last]) * scale,
+        _meters(midi, scale),
+        tuple((round(t * scale), float(b)) for t, b in zip(times.ticks, bpm, strict=True)),
+        0 if steps is None else PPQ // steps,
+        tuple(KeySignature(tick, key[0], bool(key[1])) for tick, key in keys),
     )
 
 
@@ -58,12 +65,28 @@ def _share_on(beats: NDArray[np.float64], steps: int) -> float:
     return float((np.abs(places - np.rint(places)) < steps / 48).mean())
 
 
-def _beats_per_bar(midi: MidiFile) -> int:
-    """Quarter notes of the first bar; of two bars where one has a part of a quarter note."""
-    signatures = sorted(signature for track in midi.tracks for signature in track.signatures)
-    if not signatures:
-        return 4
-    _, numerator, denominator = signatures[0]
-    quarters = 4 * numerator / denominator
-    beats = quarters if quarters == int(quarters) else 2 * quarters
-    return int(beats) if beats == int(beats) and 1 <= beats <= 16 else 4
+def _meters(midi: MidiFile, scale: float) -> tuple[TimeSignature, ...]:
+    """The meters, the first at 0: 4/4 where nothing else is stated."""
+    meters = [TimeSignature(0)]
+    stated = sorted((place for track in midi.tracks for place in track.signatures), key=itemgetter(0))
+    for ticks, numerator, denominator in stated:
+        meter, before = TimeSignature(round(ticks * scale), numerator, denominator), meters[-1]
+        if meter.tick <= before.tick:
+            meters[-1] = meter._replace(tick=before.tick)
+        elif (
+            meter[1:] != before[1:] or (meter.tick - before.tick) % before.bar_ticks
+        ):  # else it says nothing new
+            meters.append(meter)
+    return tuple(meters)
+
+
+def _changes(
+    stated: Iterable[tuple[int, *tuple[int, ...]]], scale: float
+) -> list[tuple[int, tuple[int, ...]]]:
+    """What tracks state, by ticks of the grid: of several at one tick the last, nothing twice in a row."""
+    placed = {round(tick * scale): tuple(rest) for tick, *rest in sorted(stated, key=lambda event: event[0])}
+    changes: list[tuple[int, tuple[int, ...]]] = []
+    for tick, value in placed.items():
+        if not changes or changes[-1][1] != value:
+            changes.append((tick, value))
+    return changes

@@ -1,205 +1,348 @@
-"""Which of a MIDI file's lines becomes which of the four voices, and how each is made monophonic."""
+"""Which of a MIDI file's lines becomes which of the four voices."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
 
 from lakhnes.bridge import gm
-from lakhnes.runtime.music.events import Voice, octave_shifted
-from lakhnes.runtime.music.score import Note
+from lakhnes.bridge.arpeggio import arpeggiated
+from lakhnes.bridge.drums import drum_lines, merged, tally
+from lakhnes.bridge.lines import Line, LineNote
+from lakhnes.bridge.monophony import WINDOW, outline, share_alone, spaced
+from lakhnes.bridge.passages import Filled, filled
+from lakhnes.bridge.roles import Role, by_worth, lead_and_bass, roles_of
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Kind, Voice, octave_shifted
+from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part
 
 MELODIC = (Voice.P1, Voice.P2, Voice.TR)
 
-_NAMES = (
-    (Voice.P1, r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(1|a|i|one)\b"),
-    (Voice.P2, r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(2|b|ii|two)\b"),
-    (Voice.TR, r"\b(tr|tri|triangle)\b"),
-    (Voice.NO, r"\b(no|noise)\b"),
-    (Voice.NO, r"\b(drums?|drum ?kit|percussion)\b"),
-    (Voice.TR, r"\bbass\b"),
-    (Voice.P1, r"\b(melody|lead|vocals?|solo)\b"),
-)
-"""What track names say, the chip's own names first."""
+_CHIP_NAMES = {
+    Voice.P1: re.compile(r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(1|a|i|one)\b"),
+    Voice.P2: re.compile(r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(2|b|ii|two)\b"),
+    Voice.TR: re.compile(r"\b(tr|tri|triangle)\b"),
+    Voice.NO: re.compile(r"\b(no|noise)\b"),
+}
 
 _MONOPHONIC = 0.9
-"""Share of notes that must sound alone in a line that keeps its channel's voice."""
+"""Share of notes that must sound alone in a line of which no second voice is made."""
 
+_VOLUMES = [gm.volume_of_midi(velocity) for velocity in range(128)]
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The notes of one track on one channel; on the drum channel pitches are General MIDI's drums."""
-
-    track: int
-    """Place of the track in the file, from 0."""
-    channel: int
-    """0..15."""
-    name: str
-    """The track's name, may be empty."""
-    notes: tuple[Note, ...] = field(repr=False)
-    """By onset; may overlap."""
-
-    @property
-    def label(self) -> str:
-        """How a user finds it."""
-        return f"{self.name!r}" if self.name else f"track {self.track + 1}, channel {self.channel + 1}"
-
-    @property
-    def mean_pitch(self) -> float:
-        """Mean pitch weighted by length."""
-        return sum(n.pitch * n.length for n in self.notes) / sum(n.length for n in self.notes)
-
-    @property
-    def is_monophonic(self) -> bool:
-        """Whether nearly all of its notes sound alone."""
-        return len(monophonic(self.notes, highest=True)) >= _MONOPHONIC * len(self.notes)
+_MOST_NAMED = 8
+"""Lines that a remark lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
     """The four voices and what was decided on the way."""
 
-    notes: Mapping[Voice, tuple[Note, ...]]
-    """Monophonic, within the vocabularies' ranges."""
+    parts: Mapping[Voice, Part]
+    """Monophonic, within the vocabularies' ranges; volumes that change within notes too."""
     remarks: tuple[str, ...]
-    """What became of the lines, a sentence each."""
+    """What became of the lines, a sentence each; none on a line that is the voice it is called."""
 
 
-def arrange(lines: Sequence[Line]) -> Arrangement:
-    """Assigns lines to the four voices: by name, else by channel, else by pitch and drum role.
+@dataclass(frozen=True, slots=True)
+class _Playing:
+    """What a voice plays."""
+
+    lines: tuple[Line, ...]
+    notes: list[LineNote]
+    """One after the other, a frame long at least."""
+    how: str = ""
+    """Which notes of its lines, "the highest notes of {}"; empty for all."""
+    filled: Filled | None = None
+    """What other lines play in its rests; `notes` has it too."""
+
+    @property
+    def others(self) -> tuple[Line, ...]:
+        """The lines of which it plays passages."""
+        return self.filled.lines if self.filled is not None else ()
+
+    @property
+    def everything(self) -> tuple[Line, ...]:
+        """All lines of which it plays something."""
+        return (*self.lines, *(line for line in self.others if line not in self.lines))
+
+
+def arrange(
+    lines: Sequence[Line],
+    *,
+    window: int = WINDOW,
+    wanted: Mapping[Voice, Sequence[Line]] = MappingProxyType({}),
+    arpeggio: bool = False,
+) -> Arrangement:
+    """Assigns lines to the four voices: as it is wanted, else by the chip's own names, else by musical role.
 
     Args:
         lines: none of them empty.
+        window: samples within which notes are struck together.
+        wanted: lines that voices are to play, whatever they are called; no line for a silent voice.
+        arpeggio: whether a chord part that has one voice becomes an arpeggio at the rate of frames.
     """
-    chosen = _by_name(lines)
-    if not chosen:
-        chosen = _by_channel(lines)
-    chosen = {**chosen, **_by_role([line for line in lines if line not in chosen.values()], chosen)}
-    remarks: list[str] = []
-    notes: dict[Voice, tuple[Note, ...]] = {}
-    for voice in sorted(chosen):
-        line = chosen[voice]
-        drums = line.channel == gm.DRUM_CHANNEL
-        single, moved = fitted(
-            monophonic(line.notes, highest=voice in (Voice.P1, Voice.P2)), voice, drums=drums
-        )
-        notes[voice] = tuple(single)
-        remark = f"{voice.name} plays {line.label}"
-        if len(single) < len(line.notes):
-            remark += f", {len(line.notes) - len(single)} of {len(line.notes)} notes left out"
-        if moved:
-            remark += f", {moved} shifted by octaves into its range"
-        remarks.append(remark + ".")
-    used = {(line.track, line.channel) for line in chosen.values()}
-    left = [line.label for line in lines if (line.track, line.channel) not in used]
-    if left:
-        more = f" and {len(left) - 8} more" if len(left) > 8 else ""
-        remarks.append(f"Not used: {', '.join(left[:8])}{more}.")
-    return Arrangement(notes, tuple(remarks))
+    chosen = {voice: list(its) for voice, its in wanted.items()}
+    taken = [line for its in chosen.values() for line in its]
+    named = _by_chip_name([line for line in lines if line not in taken])
+    chosen |= {voice: [line] for voice, line in named.items() if voice not in chosen}
+    taken = [line for its in chosen.values() for line in its]
+    left = [line for line in lines if line not in taken]
+    drums = drum_lines(left)
+    playing = _playing(chosen, window, arpeggio=arpeggio)
+    if Voice.NO not in chosen and drums:
+        playing[Voice.NO] = _drum_voice(drums, window)
+    melodic = [line for line in left if line not in drums]
+    if not chosen and (by_channel := _by_channel(melodic, window)):
+        playing |= _playing(by_channel, window, arpeggio=False)
+    else:
+        free = [voice for voice in MELODIC if voice not in chosen]
+        playing |= _by_role(roles_of(melodic, window), free, window, arpeggio=arpeggio)
+    parts: dict[Voice, Part] = {}
+    moved: dict[Voice, int] = {}
+    for voice in sorted(playing):
+        parts[voice], moved[voice] = _part(voice, playing[voice])
+    return Arrangement(parts, tuple(_remarks(lines, playing, moved)))
 
 
-def _by_name(lines: Sequence[Line]) -> dict[Voice, Line]:
-    """The fullest line of each voice that track names speak of."""
+def _by_chip_name(lines: Sequence[Line]) -> dict[Voice, Line]:
+    """The fullest line of each voice that is called by the chip's name; the drum channel beats such names."""
     chosen: dict[Voice, Line] = {}
-    for voice, pattern in _NAMES:
+    has_drums = any(line.drums for line in lines)
+    for voice, pattern in _CHIP_NAMES.items():
         named = [
             line
             for line in lines
-            if line not in chosen.values()
-            and re.search(pattern, line.name.lower())
-            and (voice is Voice.NO or line.channel != gm.DRUM_CHANNEL)
+            if pattern.search(line.name.lower())
+            and (line.drums or not has_drums if voice is Voice.NO else not line.drums)
+            and line not in chosen.values()
         ]
-        if voice not in chosen and named:
+        if named:
             chosen[voice] = max(named, key=lambda line: len(line.notes))
     return chosen
 
 
-def _by_channel(lines: Sequence[Line]) -> dict[Voice, Line]:
-    """The lines of a file that uses our channels and nothing else, each for itself and monophonic."""
-    voices = {channel: voice for voice, channel in gm.CHANNELS.items()}
-    channels = [line.channel for line in lines]
-    ours = len(lines) > 1 and len(set(channels)) == len(channels) and set(channels) <= set(voices)
-    if not ours or not all(line.is_monophonic for line in lines if line.channel != gm.DRUM_CHANNEL):
+def _by_channel(lines: Sequence[Line], window: int) -> dict[Voice, list[Line]]:
+    """The lines of a file that uses our three melodic channels, each for itself and monophonic."""
+    voices = {channel: voice for voice, channel in gm.CHANNELS.items() if voice in MELODIC}
+    if len(lines) != len(voices) or {line.channel for line in lines} != set(voices):
         return {}
-    return {voices[line.channel]: line for line in lines}
+    ours = all(line.program in (None, gm.PROGRAMS[voices[line.channel]]) for line in lines)
+    if not ours or any(share_alone(line.notes, window) < _MONOPHONIC for line in lines):
+        return {}
+    return {voices[line.channel]: [line] for line in lines}
 
 
-def _by_role(lines: Sequence[Line], taken: Iterable[Voice]) -> dict[Voice, Line]:
-    """Drums to the noise, the lowest line to the triangle, the highest and the next fullest to the pulses."""
-    free = [voice for voice in MELODIC if voice not in taken]
-    chosen: dict[Voice, Line] = {}
-    drums = [line for line in lines if line.channel == gm.DRUM_CHANNEL]
-    if drums and Voice.NO not in taken:
-        together = tuple(sorted((n for line in drums for n in line.notes), key=attrgetter("onset")))
-        first = drums[0]
-        chosen[Voice.NO] = Line(first.track, first.channel, first.name, together)
-    pool = [line for line in lines if line.channel != gm.DRUM_CHANNEL]
-    if not pool:
-        return chosen
-    while len(pool) < len(free):
-        dense = max(pool, key=lambda line: len(line.notes) - len(monophonic(line.notes, highest=True)))
-        if dense.is_monophonic:
-            break
-        pool.remove(dense)
-        pool += _peel(dense, highest=len(pool) > 0)
-    if Voice.TR in free and len(pool) > 1:
-        chosen[Voice.TR] = min(pool, key=attrgetter("mean_pitch"))
-        pool.remove(chosen[Voice.TR])
-    left = [voice for voice in free if voice not in chosen]
-    pool = sorted(pool, key=lambda line: len(line.notes), reverse=True)[: len(left)]
-    pool.sort(key=attrgetter("mean_pitch"), reverse=True)
-    return {**chosen, **dict(zip(left, pool, strict=False))}
+def _playing(chosen: Mapping[Voice, Sequence[Line]], window: int, *, arpeggio: bool) -> dict[Voice, _Playing]:
+    """What voices play that know their lines."""
+    playing: dict[Voice, _Playing] = {}
+    for voice, lines in chosen.items():
+        if not lines:
+            continue
+        if len(lines) > 1:  # each is as loud as it says
+            lines = [line.levelled() for line in lines]
+        hits = [line for line in drum_lines(lines) if not _is_chip(voice, line)]
+        if voice is Voice.NO and hits:
+            playing[voice] = _drum_voice(hits, window)
+            continue
+        notes = sorted(note for line in lines for note in line.notes)
+        highest = voice is not Voice.TR
+        single = outline(notes, highest=highest, window=window)
+        if all(_is_chip(voice, line) for line in lines):  # as it is, however short
+            playing[voice] = _Playing(tuple(lines), _cut(single))
+        else:
+            playing[voice] = _voice(lines, notes, single, window, arpeggio=arpeggio and highest)
+    return playing
 
 
-def _peel(line: Line, *, highest: bool) -> list[Line]:
-    """A polyphonic line as its outer voice and the rest."""
-    outer = monophonic(line.notes, highest=highest)
-    onsets = {(note.onset, note.pitch) for note in outer}
-    rest = [note for note in line.notes if (note.onset, note.pitch) not in onsets]
-    return [Line(line.track, line.channel, line.name, tuple(notes)) for notes in (outer, rest) if notes]
+def _is_chip(voice: Voice, line: Line) -> bool:
+    return bool(_CHIP_NAMES[voice].search(line.name.lower()))
 
 
-def monophonic(notes: Iterable[Note], *, highest: bool) -> list[Note]:
-    """One line of notes that may overlap.
+def _voice(
+    lines: Sequence[Line],
+    notes: Sequence[LineNote],
+    single: Sequence[LineNote],
+    window: int,
+    *,
+    arpeggio: bool = False,
+    how: str = "",
+) -> _Playing:
+    """One voice of notes that may overlap, and of the line that an ear follows in them."""
+    if arpeggio and len(single) < _MONOPHONIC * len(notes):
+        return _Playing(tuple(lines), spaced(arpeggiated(notes, window)), "the chords of {} as arpeggios")
+    return _Playing(tuple(lines), spaced(single), how)
 
-    Of notes that begin together the outermost stays, and one that lies wholly inside an outer one goes;
-    else a note ends where the next begins.
 
-    Args:
-        notes: by onset.
-        highest: whether the highest note is the outermost, or the lowest.
-    """
-    sign = 1 if highest else -1
-    line: list[Note] = []
-    for note in sorted(notes, key=lambda n: (n.onset, -sign * n.pitch)):
-        if line and note.onset < line[-1].end:
-            before = line[-1]
-            inside = note.end <= before.end and sign * note.pitch < sign * before.pitch
-            if inside or note.onset == before.onset:
-                continue
-            line[-1] = Note(before.onset, note.onset - before.onset, before.pitch, before.velocity)
-        line.append(note)
+def _cut(notes: Sequence[LineNote]) -> list[LineNote]:
+    """Notes that end where the next begins, if not before; of two that begin together the first."""
+    line: list[LineNote] = []
+    for note in notes:
+        if line and line[-1].onset == note.onset:
+            continue
+        if line and line[-1].ring > note.onset:
+            line[-1] = line[-1]._replace(end=note.onset, ring=note.onset)
+        line.append(note._replace(end=note.ring))
     return line
 
 
-def fitted(notes: Iterable[Note], voice: Voice, *, drums: bool) -> tuple[list[Note], int]:
-    """Notes in a voice's range, and how many were shifted by octaves.
+def _drum_voice(lines: Sequence[Line], window: int) -> _Playing:
+    hits = merged(lines, window)
+    return _Playing(tuple(lines), hits, f"the drums of {{}} ({tally(hits)})")
+
+
+def _by_role(
+    roles: Sequence[Role], free: Sequence[Voice], window: int, *, arpeggio: bool
+) -> dict[Voice, _Playing]:
+    """The lead for the first free pulse, the bass for the triangle, the others as they deserve it."""
+    if not roles or not free:
+        return {}
+    lead, bass = lead_and_bass(roles)
+    if Voice.TR not in free:
+        lead, bass = lead or bass, None
+    chosen: dict[Voice, _Playing] = {}
+    if bass is not None:
+        chosen[Voice.TR] = _sung(bass, Voice.TR, window)
+    first = next((voice for voice in free if voice is not Voice.TR), None)
+    if first is not None and lead is not None:
+        chosen[first] = _sung(lead, first, window)
+    given = [role for role in (lead, bass) if role is not None]
+    order = by_worth(roles, lead)
+    pool = [role for role in order if role not in given and _says_something(role, roles)]
+    for voice in [voice for voice in free if voice not in chosen]:
+        second = next(iter(pool), None)
+        if second is not None:
+            pool.remove(second)
+            chosen[voice] = _sung(second, voice, window, arpeggio=arpeggio)
+    left = [voice for voice in free if voice not in chosen]
+    for voice in reversed(left):  # the bass of a single part first, then what is between
+        rests = [(role, _without(role.line, chosen.values())) for role in given if role.alone < _MONOPHONIC]
+        role, notes = max(rests, key=lambda rest: len(rest[1]), default=(None, []))
+        if role is None or not notes:
+            break
+        highest = voice is not Voice.TR
+        single = outline(notes, highest=highest, window=window)
+        how = "the notes between of {}" if highest else "the lowest notes of {}"
+        alone = arpeggio and highest and len(left) == 1
+        chosen[voice] = _voice([role.line], notes, single, window, arpeggio=alone, how=how)
+    return _filled(chosen, order, window)
+
+
+def _filled(chosen: dict[Voice, _Playing], order: Sequence[Role], window: int) -> dict[Voice, _Playing]:
+    """Voices whose rests are filled with what the others leave out, the pulses first.
 
     Args:
-        notes: of one line.
-        voice: what plays them; the noise takes General MIDI drums by their kind, other pitches by height.
-        drums: whether the pitches are General MIDI drums.
+        chosen: what they play.
+        order: all lines, those first that deserve most to be heard.
+        window: samples within which notes are struck together.
     """
-    result: list[Note] = []
+    played = {(note.onset, note.pitch) for its in chosen.values() for note in its.notes}
+    for voice, playing in sorted(chosen.items(), key=itemgetter(0)):
+        low = voice is Voice.TR
+        takes = (role.line for role in order if (role.is_bass or role.is_low if low else not role.is_bass))
+        passages = filled(playing.notes, takes, played, highest=not low, window=window)
+        if passages.lines:
+            chosen[voice] = replace(playing, notes=passages.notes, filled=passages)
+            played |= {(note.onset, note.pitch) for note in passages.notes}
+    return chosen
+
+
+def _sung(role: Role, voice: Voice, window: int, *, arpeggio: bool = False) -> _Playing:
+    """The line of a role, of which a pulse plays the top and the triangle the bottom."""
+    low = voice is Voice.TR
+    how = f"the {'lowest' if low else 'highest'} notes of {{}}" if role.alone < _MONOPHONIC else ""
+    single = role.bottom if low else role.top
+    return _voice([role.line], role.line.notes, single, window, arpeggio=arpeggio and not low, how=how)
+
+
+def _says_something(role: Role, roles: Sequence[Role]) -> bool:
+    """Whether a line is more than a few notes beside the fullest."""
+    return len(role.line.notes) >= 0.05 * max(len(other.line.notes) for other in roles)
+
+
+def _without(line: Line, playing: Iterable[_Playing]) -> list[LineNote]:
+    """The notes of a line that no voice plays yet."""
+    played = {(note.onset, note.pitch) for its in playing if line in its.lines for note in its.notes}
+    return [note for note in line.notes if (note.onset, note.pitch) not in played]
+
+
+def _part(voice: Voice, playing: _Playing) -> tuple[Part, int]:
+    """The part of a voice in its range, and how many notes were shifted by octaves."""
+    drums = voice is Voice.NO and bool(drum_lines(playing.lines))
+    notes: list[Note] = []
+    changes: list[Change] = []
     moved = 0
-    for note in notes:
-        pitch = note.pitch
+    line = playing.lines[0]
+    filled_onsets = playing.filled.onsets if playing.filled is not None else frozenset()
+    levelled = bool(line.levels) and voice is not Voice.TR and not drums
+    known = VOCABULARY_PITCHES[voice]
+    for onset, _, source_pitch, velocity, ring in playing.notes:
+        pitch = source_pitch
         if voice is Voice.NO:
             pitch = gm.noise_of_drum(pitch) if drums else 1 + pitch * 15 // 127
-        else:
+        elif pitch not in known:
             pitch = octave_shifted(voice, pitch)
-            moved += pitch != note.pitch
-        result.append(Note(note.onset, note.length, pitch, 15 if voice is Voice.TR else note.velocity))
-    return result, moved
+            moved += 1
+        volume = FULL_VELOCITY if voice is Voice.TR else _VOLUMES[velocity]
+        if levelled and onset not in filled_onsets:
+            volume = _volume(velocity, line.level(onset))
+            changes += _swell(line, LineNote(onset, ring, pitch, velocity, ring), volume)
+        notes.append(Note(onset, ring - onset, pitch, volume))
+    return Part(tuple(notes), tuple(sorted(changes, key=attrgetter("order")))), moved
+
+
+def _swell(line: Line, note: LineNote, volume: int) -> list[Change]:
+    """How a note's volume changes while it sounds."""
+    changes: dict[int, Change] = {}
+    for sample, level in line.levels_between(note.onset, note.ring):
+        now = _volume(note.velocity, level)
+        if now != volume:
+            changes[sample] = Change(sample, Kind.VELOCITY, now)
+            volume = now
+    return list(changes.values())
+
+
+def _volume(velocity: int, level: float) -> int:
+    return _VOLUMES[min(127, round(velocity * level))]
+
+
+def _remarks(
+    lines: Sequence[Line], playing: Mapping[Voice, _Playing], moved: Mapping[Voice, int]
+) -> Iterator[str]:
+    """What became of the lines, a sentence each; nothing on a voice that is what its line is called."""
+    played: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for voice, its in sorted(playing.items()):
+        for line in its.everything:
+            played[line.track, line.channel] += len(its.notes)
+        if [line.name for line in its.lines] != [gm.TRACK_NAMES[voice]]:
+            what = _listed([line.label for line in its.lines])
+            others = (
+                f", and in its rests {_listed([line.label for line in its.others])}" if its.others else ""
+            )
+            yield f"{gm.TRACK_NAMES[voice]} plays {its.how.format(what) if its.how else what}{others}."
+        if moved[voice]:
+            notes = "note was" if moved[voice] == 1 else "notes were"
+            yield f"{moved[voice]} {notes} shifted by octaves into the range of {gm.TRACK_NAMES[voice]}."
+    for its in {id(its.lines[0]): its for its in playing.values()}.values():
+        there = sum(len(line.notes) for line in its.lines)
+        left = there - played[its.lines[0].track, its.lines[0].channel]
+        if left > 0:
+            what = _listed([line.label for line in its.lines])
+            yield f"Left out: {left} of {there} notes of {what}, which sound together with others."
+    unused = [line.label for line in lines if (line.track, line.channel) not in played]
+    if unused:
+        yield f"Not used: {_listed(unused)}."
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """Labels in a row, of many the first ones."""
+    shown = list(labels[:_MOST_NAMED])
+    if len(labels) > _MOST_NAMED:
+        shown.append(f"{len(labels) - _MOST_NAMED} more")
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+__all__ = ["MELODIC", "Arrangement", "Line", "arrange"]

@@ -12,10 +12,10 @@ from itertools import combinations
 
 import numpy as np
 
-from lakhnes.bridge.any_midi import read_lines
-from lakhnes.bridge.gm import DRUM_CHANNEL
+from lakhnes.bridge.any_midi import in_one_time
+from lakhnes.bridge.lines import Line, read_lines
 from lakhnes.bridge.smf import MidiFile
-from lakhnes.bridge.voices import MELODIC, Line, arrange
+from lakhnes.bridge.voices import MELODIC, arrange
 from lakhnes.export.adapt_seed import UnfitError
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Note, Part, Score
@@ -59,11 +59,11 @@ def adapt(
     """
     if sum(len(track.notes) for track in midi.tracks) > 2 * MOST_NOTES:
         raise UnfitError(f"more than {MOST_NOTES:,} notes")
-    lines, _ = read_lines(midi)
+    lines, _ = read_lines(in_one_time(midi))
     if not lines:
         raise UnfitError("no notes")
-    drums = [line for line in lines if line.channel == DRUM_CHANNEL]
-    melodic = _worthwhile([line for line in lines if line.channel != DRUM_CHANNEL])
+    drums = [line for line in lines if line.drums]
+    melodic = _worthwhile([line for line in lines if not line.drums])
     songs: list[Score] = []
     reason = ""
     voices = 0
@@ -110,7 +110,7 @@ def _choices(lines: Sequence[Line], rng: np.random.Generator, wanted: int) -> li
 
 def _song(lines: Sequence[Line], longest: int) -> Score:
     """The song of some lines, from its first onset."""
-    notes = arrange(lines).notes
+    notes = {voice: part.notes for voice, part in arrange(lines).parts.items()}
     start = min(part[0].onset for part in notes.values() if part)
     four = [Part()] * len(Voice)
     for voice, part in notes.items():

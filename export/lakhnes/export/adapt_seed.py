@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakhnes.bridge.any_midi import tempo_map
 from lakhnes.bridge.gm import DRUM_CHANNEL
 from lakhnes.bridge.smf import MidiFile, NoteMessage, paired_notes
+from lakhnes.bridge.tempo_map import tempo_map
 from lakhnes.runtime.music.events import SAMPLE_RATE, VOCABULARY_PITCHES, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Note, Part, Score
 

@@ -10,11 +10,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.bridge import MIDI_ENDINGS
+from lakhnes.bridge.midi_wrappers import parse_any
 from lakhnes.bridge.nes_midi import score_from_nes_midi
-from lakhnes.bridge.smf import BrokenFileError, parse
+from lakhnes.bridge.smf import BrokenFileError
 from lakhnes.export.adapt import adapt
 from lakhnes.export.adapt_seed import MAX_FILE_BYTES, UnfitError, adapt_as_seed
-from lakhnes.export.sources import MIDI_ENDINGS, Item
+from lakhnes.export.sources import Item
 from lakhnes.runtime.bars.bars import METERS, bars_of
 from lakhnes.runtime.bars.codec import events_of_bars, make_codec
 from lakhnes.runtime.errors import LakhnesError, OptionError
@@ -140,7 +142,7 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
     expression = recipe.codec.vocabulary.has_expression
     adapted = False
     if item.name.lower().endswith(MIDI_ENDINGS):
-        midi = parse(item.data)
+        midi = parse_any(item.data)
         score = score_from_nes_midi(midi, expression=expression)
         adapted = score is None
         if score is not None:

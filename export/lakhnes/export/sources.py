@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from lakhnes.bridge import MIDI_ENDINGS
 from lakhnes.export.archives import open_tar, open_zip
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reason_of
 
-MIDI_ENDINGS = (".mid", ".midi", ".rmi", ".kar")
 TEXT_ENDINGS = (".tx1.txt", ".tx2.txt", ".tx1", ".tx2")
 ZIP_ENDINGS = (".zip",)
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")

@@ -1,0 +1,198 @@
+"""What a line of a MIDI file does in the music: how much it is a lead, a bass, or a second voice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+from lakhnes.bridge.lines import Line, LineNote
+from lakhnes.bridge.monophony import WINDOW, outline
+from lakhnes.runtime.music.events import SAMPLE_RATE
+
+_LEADS = re.compile(
+    r"melod|melodi|\b(lead|vocals?|vox|voice|voix|voz|solo|sing(er|stimme)?|gesang|stimme|canto|chant|sopran\w*|"
+    r"mezzo\w*|alto?|tenor\w*|baritone?|bariton\w*)\b|メロディ|リード|ボーカル|歌|旋律"
+)
+_BASSES = re.compile(r"\b(\w*bass\w*|baß|basse|basso|bajo|baixo|contraba\w+|tuba|kontrabass)\b|ベース")
+_BACKINGS = re.compile(
+    r"\b(back\w*|bg|bgv|choirs?|chorus|pads?|chords?|accomp\w*|comp|rhythm|strings?|harmon\w+|echo|delay)\b|コード"
+)
+
+
+def _families() -> list[tuple[float, float]]:
+    """How much each General MIDI program is a lead, and a bass."""
+    kinds = {
+        range(0, 8): (0.0, 0.0),  # pianos
+        range(8, 16): (0.1, -0.5),  # chromatic percussion
+        range(16, 24): (-0.2, 0.0),  # organs, accordions
+        range(24, 32): (0.1, 0.0),  # guitars
+        range(32, 40): (-2.0, 2.5),  # basses
+        range(40, 44): (0.6, 0.0),  # strings, each alone
+        range(44, 52): (-0.6, -0.3),  # strings together
+        range(52, 56): (0.1, -0.5),  # voices
+        range(56, 64): (0.5, 0.0),  # brass
+        range(64, 72): (1.0, 0.0),  # reeds
+        range(72, 80): (1.0, -0.5),  # pipes
+        range(80, 88): (1.0, 0.0),  # leads
+        range(88, 96): (-1.0, -0.3),  # pads
+        range(96, 104): (-2.0, -1.5),  # effects
+        range(104, 112): (0.4, -0.3),  # plucked and piped elsewhere
+        range(112, 120): (-2.0, -2.0),  # percussion
+        range(120, 128): (-4.0, -4.0),  # sounds of things
+    }
+    table = [values for programs, values in kinds.items() for _ in programs]
+    for program, values in {
+        22: (0.8, 0.0),  # harmonica
+        42: (0.4, 0.5),  # cello
+        43: (-1.0, 1.5),  # contrabass
+        47: (-2.0, -1.0),  # timpani
+        55: (-2.0, -1.0),  # orchestra hit
+        58: (0.0, 1.0),  # tuba
+        70: (0.3, 0.5),  # bassoon
+        87: (0.0, 1.5),  # bass and lead
+    }.items():
+        table[program] = values
+    return table
+
+
+_FAMILIES = _families()
+_LOW = 48  # mean pitch of lines that can be a bass
+_SAME = SAMPLE_RATE // 20  # onsets in one of these are together, as lines that double each other are
+_SAMPLED = 200  # notes of a line, more or less, whose loudness is measured
+
+
+@dataclass(frozen=True)
+class Role:
+    """What is known of a line among the others of its music."""
+
+    line: Line
+    slots: frozenset[int]
+    """Seconds of the music in which a note of it begins."""
+    window: int
+    """Samples within which notes are struck together."""
+
+    @cached_property
+    def top(self) -> list[LineNote]:
+        """Its highest notes."""
+        return outline(self.line.notes, highest=True, window=self.window)
+
+    @cached_property
+    def bottom(self) -> list[LineNote]:
+        """Its lowest notes."""
+        return self.top if self.alone == 1 else outline(self.line.notes, highest=False, window=self.window)
+
+    @cached_property
+    def alone(self) -> float:
+        """Share of its notes that sound alone, 0..1."""
+        return len(self.top) / len(self.line.notes)
+
+    @cached_property
+    def _height(self) -> float:
+        """Mean pitch of its highest notes."""
+        return _mean_pitch(self.top)
+
+    @cached_property
+    def _depth(self) -> float:
+        """Mean pitch of its lowest notes."""
+        return _mean_pitch(self.bottom)
+
+    @cached_property
+    def _sayings(self) -> frozenset[tuple[int, int]]:
+        """When it plays which pitch class: what another line says too that doubles it."""
+        return frozenset([(note.onset // _SAME, note.pitch % 12) for note in self.top])
+
+    @cached_property
+    def loudness(self) -> float:
+        """Mean velocity, as its channel's volume lets it be heard; 0 and more."""
+        some = self.line.notes[:: 1 + len(self.line.notes) // _SAMPLED]
+        return fmean([note.velocity * self.line.level(note.onset) for note in some])
+
+    @property
+    def _family(self) -> tuple[float, float]:
+        """How much its program is a lead, and a bass."""
+        return (0.0, 0.0) if self.line.program is None else _FAMILIES[self.line.program]
+
+    @property
+    def _says(self) -> str:
+        return self.line.name.lower() if self.line.alone else ""
+
+    @property
+    def is_bass(self) -> bool:
+        """Whether it is called a bass, or played by one."""
+        return self._family[1] >= 1 or bool(_BASSES.search(self._says))
+
+    @property
+    def is_low(self) -> bool:
+        """Whether its lowest notes could be a bass."""
+        return self._depth < _LOW
+
+    def lead(self, most: Role, loudest: float) -> float:
+        """How much it is the melody.
+
+        Args:
+            most: the line that plays in most seconds.
+            loudest: loudness of the loudest line.
+        """
+        named = -2.0 if _BASSES.search(self._says) else 3.0 if _LEADS.search(self._says) else 0.0
+        if _BACKINGS.search(self._says):
+            named -= 2.0
+        register = min(max((self._height - 60) / 24, -1), 1)
+        fits = 1.5 * self.alone + 2 * self._cover(most) + 1.5 * register + 0.7 * self.loudness / loudest
+        return named + self._family[0] + fits
+
+    def bass(self, most: Role) -> float:
+        """How much it is the bass."""
+        named = 2.5 if _BASSES.search(self._says) else -1.5 if _LEADS.search(self._says) else 0.0
+        register = min(max((52 - self._depth) / 12, -2), 1.5)
+        return named + self._family[1] + 0.5 * self.alone + self._cover(most) + register
+
+    def second(self, most: Role, loudest: float, first: Role | None) -> float:
+        """How much it deserves the voice that is left, beside the lead."""
+        doubles = len(self._sayings & first._sayings) / len(self._sayings) if first is not None else 0.0
+        fits = 0.5 * self.alone + 2 * self._cover(most) + 0.5 * self.loudness / loudest
+        low = max(0.0, (48 - self._height) / 12)  # where a pulse cannot follow
+        return 0.5 * self._family[0] + fits - 2 * doubles - low
+
+    def _cover(self, most: Role) -> float:
+        """How much of the music it plays in, 0..1; a melody may rest for half of it."""
+        return min(1.0, 2 * len(self.slots) / len(most.slots))
+
+
+def roles_of(lines: Sequence[Line], window: int = WINDOW) -> list[Role]:
+    """What is known of each line."""
+    return [
+        Role(line, frozenset([note.onset // SAMPLE_RATE for note in line.notes]), window) for line in lines
+    ]
+
+
+def lead_and_bass(roles: Sequence[Role]) -> tuple[Role | None, Role | None]:
+    """The two different lines that are most a lead and a bass; of a single line only what it is more."""
+    if not roles:
+        return None, None
+    most = max(roles, key=lambda role: len(role.slots))
+    loudest = max(role.loudness for role in roles) or 1.0
+    leads = {id(role): role.lead(most, loudest) for role in roles}
+    basses = {id(role): role.bass(most) for role in roles}
+    if len(roles) == 1:
+        only = roles[0]
+        is_bass = only.alone > 0.9 and only.bass(most) > only.lead(most, loudest)
+        return (None, only) if is_bass else (only, None)
+    pairs = ((lead, bass) for lead in roles for bass in roles if lead is not bass)
+    return max(pairs, key=lambda pair: leads[id(pair[0])] + basses[id(pair[1])])
+
+
+def by_worth(roles: Sequence[Role], lead: Role | None) -> list[Role]:
+    """Lines by how much they deserve to be heard beside the lead, the most first."""
+    if not roles:
+        return []
+    most = max(roles, key=lambda role: len(role.slots))
+    loudest = max(role.loudness for role in roles) or 1.0
+    return sorted(roles, key=lambda role: role.second(most, loudest, lead), reverse=True)
+
+
+def _mean_pitch(notes: Sequence[LineNote]) -> float:
+    total = sum([(note.end - note.onset) for note in notes])
+    return sum([note.pitch * (note.end - note.onset) for note in notes]) / total

@@ -1,0 +1,294 @@
+"""Which of a file's notes the four voices play."""
+
+import io
+import random
+from itertools import pairwise
+
+import mido
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lakhnes.bridge.any_midi import score_from_midi
+from lakhnes.bridge.drums import merged
+from lakhnes.bridge.gm import DrumRole, role_of_drum
+from lakhnes.bridge.lines import Line, LineNote
+from lakhnes.bridge.monophony import NEAR, WINDOW, outline, spaced
+from lakhnes.bridge.smf import MidiFile, parse
+from lakhnes.runtime import OptionError, Score, Voice
+from lakhnes.runtime.music.events import Kind
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
+
+TICK = 22_050 / 480
+
+Message = tuple[int, str, dict[str, int]]
+
+
+def track(*messages: Message, name: str = "", channel: int = 0) -> mido.MidiTrack:
+    result = mido.MidiTrack([mido.MetaMessage("track_name", name=name)] if name else [])
+    now = 0
+    for tick, kind, values in sorted(messages, key=lambda m: (m[0], m[1] == "note_on")):
+        result.append(mido.Message(kind, channel=channel, time=tick - now, **values))
+        now = tick
+    return result
+
+
+def notes(*hits: tuple[int, int, int], velocity: int = 100) -> list[Message]:
+    """Messages of (tick, pitch, length)."""
+    on = [(tick, "note_on", {"note": pitch, "velocity": velocity}) for tick, pitch, _ in hits]
+    return on + [(tick + length, "note_off", {"note": pitch}) for tick, pitch, length in hits]
+
+
+def program(number: int) -> Message:
+    return (0, "program_change", {"program": number})
+
+
+def control(tick: int, number: int, value: int) -> Message:
+    return (tick, "control_change", {"control": number, "value": value})
+
+
+def file_of(*tracks: mido.MidiTrack) -> MidiFile:
+    midi = mido.MidiFile(ticks_per_beat=480)
+    midi.tracks.extend(tracks)
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    return parse(buffer.getvalue())
+
+
+def pitches(score: Score) -> dict[str, list[int]]:
+    return {voice.name: [note.pitch for note in score.parts[voice].notes] for voice in Voice}
+
+
+def scale(first: int, n: int = 8, length: int = 240) -> list[tuple[int, int, int]]:
+    return [(i * 480, first + i, length) for i in range(n)]
+
+
+def chords(n: int = 8, spread: int = 0) -> list[tuple[int, int, int]]:
+    return [(i * 480 + k * spread, 60 + 4 * k, 400) for i in range(n) for k in range(3)]
+
+
+def test_a_chord_that_is_played_by_hand_is_one_onset_of_each_voice() -> None:
+    rng = random.Random(1)
+    played = [(max(0, tick + rng.randint(-12, 12)), pitch, 400) for tick, pitch, _ in chords()]
+    score, _ = score_from_midi(file_of(track(*notes(*played))))
+    assert pitches(score) == {"P1": [68] * 8, "P2": [64] * 8, "TR": [60] * 8, "NO": []}
+    assert min(note.length for part in score.parts for note in part.notes) > 10 * FRAME_SAMPLES
+
+
+line_notes = st.lists(
+    st.builds(
+        lambda onset, length, pitch, ring: LineNote(onset, onset + length, pitch, 100, onset + length + ring),
+        st.integers(0, 60_000),
+        st.integers(1, 20_000),
+        st.integers(30, 90),
+        st.integers(0, 5_000),
+    ),
+    max_size=30,
+).map(sorted)
+
+
+@given(line_notes, st.booleans())
+def test_a_line_has_no_overlap_no_sliver_and_invents_nothing(many: list[LineNote], highest: bool) -> None:
+    line = spaced(outline(many, highest=highest))
+    assert bool(line) == bool(many)
+    assert all(before.ring <= after.onset for before, after in pairwise(line))
+    assert all(note.ring - note.onset >= FRAME_SAMPLES for note in line)
+    for note in line:
+        assert any(note.pitch == source.pitch and 0 <= note.onset - source.onset <= NEAR for source in many)
+
+
+@given(st.lists(st.tuples(st.integers(FRAME_SAMPLES, 20_000), st.integers(30, 90)), min_size=1, max_size=20))
+def test_a_line_that_is_one_already_stays(steps: list[tuple[int, int]]) -> None:
+    single, onset = [], 0
+    for length, pitch in steps:
+        single.append(LineNote(onset, onset + length, pitch, 100, onset + length))
+        onset += length
+    for highest in (True, False):
+        assert spaced(outline(single, highest=highest)) == single
+
+
+def test_a_melody_over_an_accompaniment_in_one_part_is_heard_alone() -> None:
+    melody = [(i * 1920, 72 + i, 1900) for i in range(4)]
+    under = [(i * 240, 60 + i % 3, 220) for i in range(32)]
+    high = outline(
+        sorted(LineNote(o, o + length, p, 90, o + length) for o, p, length in melody + under), highest=True
+    )
+    assert [note.pitch for note in high] == [72, 73, 74, 75]
+
+
+drum_hits = st.lists(
+    st.builds(
+        lambda onset, drum, velocity: LineNote(onset, onset + 1, drum, velocity, onset + 1),
+        st.integers(0, 40_000),
+        st.sampled_from([35, 36, 38, 40, 42, 46, 45, 49, 51, 54, 70]),
+        st.integers(1, 127),
+    ),
+    max_size=40,
+).map(sorted)
+
+
+@given(drum_hits, st.integers(1, 3))
+def test_no_kick_or_snare_is_lost_to_other_drums(hits: list[LineNote], n_lines: int) -> None:
+    lines = [Line(i, 9, "", tuple(hits[i::n_lines]), drums=True) for i in range(n_lines)]
+    heard = merged(line for line in lines if line.notes)
+    assert all(after.onset - before.onset >= FRAME_SAMPLES for before, after in pairwise(heard))
+    assert all(note.ring - note.onset >= FRAME_SAMPLES for note in heard)
+    strong = [hit for hit in hits if role_of_drum(hit.pitch) in (DrumRole.KICK, DrumRole.SNARE)]
+    crowded = any(
+        after.onset - before.onset < FRAME_SAMPLES for before, after in pairwise(strong)
+    )  # a roll faster than frames cannot be played
+    for hit in strong if not crowded else []:
+        assert any(hit.pitch == note.pitch and abs(hit.onset - note.onset) <= NEAR for note in heard)
+
+
+def test_a_long_kick_hides_no_hat() -> None:
+    kicks = [(i * 960, 36, 960) for i in range(4)]
+    hats = [(i * 240, 42, 60) for i in range(16)]
+    score, remarks = score_from_midi(file_of(track(*notes(*kicks, *hats), channel=9)))
+    assert pitches(score)["NO"] == [2 if i % 4 == 0 else 15 for i in range(16)]
+    assert "kick 4, hat 12" in remarks[0]
+
+
+def test_all_drum_tracks_are_merged_and_the_drum_channel_beats_names() -> None:
+    score, remarks = score_from_midi(
+        file_of(
+            track(*notes(*[(i * 960, 36, 60) for i in range(4)]), name="Kick", channel=9),
+            track(*notes(*[(i * 960 + 480, 38, 60) for i in range(4)]), name="Snare", channel=9),
+            track(program(116), *notes(*scale(50)), name="Taiko Drum", channel=3),
+            track(*notes(*scale(70)), name="Tune", channel=4),
+        )
+    )
+    assert pitches(score)["NO"] == [2, 10] * 4
+    assert "Noise plays the drums of 'Kick' and 'Snare' (kick 4, snare 4)." in remarks
+    named = file_of(track(*notes((0, 36, 60), (480, 38, 60)), name="Drum Kit", channel=2))
+    assert pitches(score_from_midi(named)[0])["NO"] == [2, 10]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "lead", "bass"),
+    [
+        ([("", 0, scale(48)), ("", 73, scale(60))], 1, 0),
+        ([("", 33, scale(60)), ("", 0, scale(50))], 1, 0),
+        ([("Bass", 0, scale(60)), ("Melody", 0, scale(50))], 1, 0),
+        ([("", 48, chords()), ("", 73, scale(62))], 1, 0),
+        ([("Chords", 0, chords()), ("Vocals", 0, scale(60))], 1, 0),
+        ([("", 0, scale(72)), ("", 0, scale(40)), ("", 94, [(0, 84, 3800), (1920, 86, 1900)])], 0, 1),
+    ],
+)
+def test_lines_are_chosen_by_what_they_are(
+    tracks: list[tuple[str, int, list[tuple[int, int, int]]]], lead: int, bass: int
+) -> None:
+    made = [
+        track(program(number), *notes(*hits), name=name, channel=channel)
+        for channel, (name, number, hits) in enumerate(tracks)
+    ]
+    score, _ = score_from_midi(file_of(*made))
+    highest = {tick: max(p for t, p, _ in tracks[lead][2] if t == tick) for tick, _, _ in tracks[lead][2]}
+    lowest = {tick: min(p for t, p, _ in tracks[bass][2] if t == tick) for tick, _, _ in tracks[bass][2]}
+    assert pitches(score)["P1"] == list(highest.values())
+    assert pitches(score)["TR"] == list(lowest.values())
+
+
+def test_a_bass_alone_is_the_bass() -> None:
+    score, _ = score_from_midi(file_of(track(program(33), *notes(*scale(40)))))
+    assert pitches(score)["TR"] == list(range(40, 48))
+
+
+def test_the_pedal_lets_notes_ring() -> None:
+    music = [control(0, 64, 127), control(1440, 64, 0), *notes((0, 60, 100), (960, 64, 100), (2400, 65, 100))]
+    score, _ = score_from_midi(file_of(track(*music)))
+    first, second, third = score.parts[Voice.P1].notes
+    assert (first.end, second.end) == (second.onset, round(1440 * TICK))
+    assert third.length == round(100 * TICK)
+
+
+def test_volume_and_expression_are_loudness() -> None:
+    swell = [control(tick, 11, value) for tick, value in ((0, 127), (480, 64), (960, 32), (1440, 127))]
+    quiet, _ = score_from_midi(file_of(track(control(0, 7, 50), *notes((0, 60, 400)))))
+    usual, _ = score_from_midi(file_of(track(control(0, 7, 100), *notes((0, 60, 400)))))
+    (soft,), (loud,) = quiet.parts[Voice.P1].notes, usual.parts[Voice.P1].notes
+    assert soft.velocity == pytest.approx(loud.velocity / 2, abs=1)
+    assert loud.velocity == 12
+    score, _ = score_from_midi(file_of(track(*swell, *notes((0, 60, 1900), velocity=127))))
+    part = score.parts[Voice.P1]
+    assert part.notes[0].velocity == 15
+    assert [(change.sample, change.kind, change.value) for change in part.changes] == [
+        (22_050, Kind.VELOCITY, 8),
+        (44_100, Kind.VELOCITY, 4),
+        (66_150, Kind.VELOCITY, 15),
+    ]
+
+
+def test_what_the_voices_cannot_play_is_said() -> None:
+    bent = track((0, "pitchwheel", {"pitch": 4000}), control(0, 1, 90), *notes(*scale(60)))
+    assert score_from_midi(file_of(bent))[1][-1] == (
+        "Left out, since the four voices have none: pitch bend, modulation."
+    )
+    plain = track((0, "pitchwheel", {"pitch": 0}), *notes(*scale(60)))
+    assert not any("Left out" in remark for remark in score_from_midi(file_of(plain))[1])
+
+
+def flute_and_chords() -> MidiFile:
+    return file_of(
+        track(name="Conductor"),
+        track(*notes(*scale(72)), name="Flute", channel=0),
+        track(*notes(*chords()), name="Rhodes, soft", channel=1),
+        track(*notes(*scale(36)), name="Deep", channel=2),
+        track(*notes((0, 36, 60)), name="Kick", channel=9),
+        track(*notes((480, 38, 60)), name="Snare", channel=9),
+    )
+
+
+def test_a_user_says_which_track_a_voice_plays() -> None:
+    midi = flute_and_chords()
+    as_asked, _ = score_from_midi(midi, "P1=rhodes, soft,TR=1,NO=5,P2=none")
+    assert pitches(as_asked) == {"P1": [68] * 8, "P2": [], "TR": list(range(72, 80)), "NO": [10]}
+    some, _ = score_from_midi(midi, "P2=Flute")
+    assert pitches(some)["P2"] == list(range(72, 80))
+    assert pitches(some)["TR"] == list(range(36, 44))
+    quiet = track(control(0, 7, 50), *notes(*scale(60, 2)), name="Quiet")
+    mixed = file_of(quiet, track(*notes(*[(tick + 960, p, n) for tick, p, n in scale(60, 2)]), name="Loud"))
+    loudness = [note.velocity for note in score_from_midi(mixed, "P1=1+2")[0].parts[Voice.P1].notes]
+    assert loudness == [6, 6, 12, 12], "each track as loud as it says"
+    both, _ = score_from_midi(midi, "no = kick + 5")
+    assert pitches(both)["NO"] == [2, 10]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("P1=Oboe", "no track 'Oboe'; the file has 1 'Flute', 2 'Rhodes, soft', 3 'Deep'"),
+        ("P1=6", "no track '6'"),
+        ("P5=1", "gives no track to a voice"),
+        ("P1", "gives no track to a voice"),
+        ("P1=1,P1=2", "gives two tracks to P1"),
+        ("P1=e", "may be one of 4 tracks; give its number: 1 'Flute'"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said(text: str, said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        score_from_midi(flute_and_chords(), text)
+
+
+@settings(max_examples=30)
+@given(st.integers(3, 5), st.integers(6, 60))
+def test_held_chords_become_arpeggios_where_one_voice_plays_them(size: int, frames: int) -> None:
+    length = round(frames * FRAME_SAMPLES / TICK)
+    held = [(0, 50 + 3 * k, length) for k in range(size)]
+    midi = file_of(
+        track(*notes(*scale(72))),
+        track(*notes(*held), channel=1),
+        track(program(33), *notes(*scale(36)), channel=2),
+    )
+    plain, _ = score_from_midi(midi)
+    assert pitches(plain)["P2"] == [50 + 3 * (size - 1)]
+    score, remarks = score_from_midi(midi, arpeggio=True)
+    part = score.parts[Voice.P2].notes
+    assert [note.pitch for note in part] == [50 + 3 * (k % size) for k in range(len(part))]
+    assert abs(len(part) - frames) <= 2
+    assert {note.length for note in part[:-1]} == {FRAME_SAMPLES}
+    assert any("as arpeggios" in remark for remark in remarks)
+
+
+def test_a_window_is_what_hands_need() -> None:
+    assert 15 * 44 < WINDOW < 41 * 45
