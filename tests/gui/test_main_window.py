@@ -17,6 +17,7 @@ from lakhnes.bridge import import_midi, write_midi
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui import main_window
 from lakhnes.gui.export_dialog import FORMS, ExportDialog
+from lakhnes.gui.import_dialog import ImportDialog, TrackPreview
 from lakhnes.gui.roll import Selection
 from lakhnes.runtime import OptionError, Voice, parse_scale
 
@@ -300,6 +301,31 @@ def test_the_selection_is_dragged_out_as_midi(
     at.window.drag_out()
     at.until(lambda: len(dragged) == 2)
     assert import_midi(dragged[1][0]).score.n_notes == tune().n_notes
+
+
+def test_the_tracks_of_a_midi_file_are_shown_and_chosen(at: Desk, places: Path) -> None:
+    path = places / "tune.mid"
+    write_midi(tune(), path)
+    at.answers = [str(path)]
+    at.choose("import")
+    at.until(lambda: at.window.findChild(ImportDialog) is not None)
+    dialog = at.window.findChild(ImportDialog)
+    previews = dialog.findChildren(TrackPreview)
+    assert len(previews) == sum(bool(part.notes) for part in tune().parts)
+    for preview, part in zip(previews, [part for part in tune().parts if part.notes], strict=True):
+        boxes = preview.boxes()
+        assert len(boxes) == len(part.notes)
+        assert all(preview.rect().toRectF().adjusted(-1, -1, 2, 2).contains(box) for box in boxes)
+    assert dialog.choice == ""
+    chosen = dialog.voices[Voice.TR]
+    chosen.setCurrentIndex(chosen.findText("1  'Pulse 1'"))
+    dialog.voices[Voice.NO].setCurrentText("Nothing")
+    assert dialog.choice == "TR=1,NO=none"
+    at.qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    at.until(lambda: bool(at.state.score.parts[Voice.TR].notes))
+    assert len(at.state.score.parts[Voice.TR].notes) == len(tune().parts[Voice.P1].notes)
+    assert at.errors() == []
+    at.until(lambda: at.window.findChild(ImportDialog) is None)
 
 
 def test_everything_can_be_exported(at: Desk, places: Path) -> None:

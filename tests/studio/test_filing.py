@@ -14,8 +14,10 @@ from support import tune
 
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.bridge import import_midi, read_midi, write_midi
+from lakhnes.bridge.lines import Line
 from lakhnes.runtime import BeatGrid, Note, OptionError, Part, Score, Voice, read_text, tx2_text
 from lakhnes.runtime.music.editing import extract
+from lakhnes.runtime.time.grid import TimeSignature
 from lakhnes.studio import filing as filing_module
 from lakhnes.studio import opening
 from lakhnes.studio.exports import ExportRequest, chosen, playing, targets
@@ -95,11 +97,46 @@ def test_music_that_changes_its_tempo_becomes_steady(
     music = opening.read_music
     path = tmp_path / "a.tx2.txt"
     path.write_text(tx2_text(tune()))
-    monkeypatch.setattr(opening, "read_music", lambda path: replace(music(path), grid=grid))
+    monkeypatch.setattr(opening, "read_music", lambda path, *_, **__: replace(music(path), grid=grid))
     desk.filing.open(path)
     desk.settle()
     assert (desk.state.bpm, desk.state.score) == (120.0, tune())
     assert "Its tempo changes; it is at 120 BPM throughout now." in desk.texts[0]
+
+
+def test_music_whose_meter_changes_gets_bars_of_one_length(tmp_path: Path) -> None:
+    song, _ = playing(replace(KEPT, bpm=120.0))
+    for meters, beats, shift, said in (
+        (((0, 1, 4), (480, 4, 4)), 4, 1440, False),
+        (((0, 4, 4), (1920, 7, 8)), 4, 0, True),
+        (((0, 6, 8),), 3, 0, False),
+    ):
+        desk = Desk(tmp_path, KEPT)
+        signatures = tuple(TimeSignature(*meter) for meter in meters)
+        path = tmp_path / "a.mid"
+        write_midi(song, path, grid=replace(BeatGrid.steady(120), signatures=signatures))
+        desk.filing.open(path)
+        desk.settle()
+        assert desk.state.beats_per_bar == beats
+        onsets = [desk.state.grid.tick(note.onset) for note in desk.state.score.parts[Voice.P1].notes]
+        assert onsets == [480 * beat + shift for beat in range(8)], "the first whole bar begins on a bar line"
+        assert ("Its meter changes" in desk.texts[0]) == said
+        desk.close()
+
+
+def test_the_tracks_that_are_wanted_are_opened(desk: Desk, tmp_path: Path) -> None:
+    song, _ = playing(replace(KEPT, bpm=120.0))
+    path = tmp_path / "a.mid"
+    write_midi(song, path)
+    listed: list[Line] = []
+    desk.filing.list_tracks(path, listed.extend)
+    desk.settle()
+    (number,) = [line.number for line in listed if line.name == "Pulse 1"]
+    desk.filing.open(path, f"TR={number},P1=none")
+    desk.settle()
+    parts = desk.state.score.parts
+    assert [note.pitch for note in parts[Voice.TR].notes] == [note.pitch for note in song.parts[0].notes]
+    assert not parts[Voice.P1].notes
 
 
 def test_music_without_a_beat_lies_freely_over_the_bars(tmp_path: Path) -> None:

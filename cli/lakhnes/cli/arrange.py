@@ -23,6 +23,7 @@ from lakhnes.cli.options import (
     RawTiming,
     SeedOption,
     Source,
+    VoicesOption,
     finite,
 )
 from lakhnes.cli.printing import say
@@ -69,6 +70,7 @@ def continue_(
     only_new: Annotated[bool, typer.Option("--only-new", help="Write what is new, without IN.")] = False,
     seed: SeedOption = None,
     model: ModelOption = None,
+    voices: VoicesOption = "",
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
@@ -89,7 +91,7 @@ def continue_(
     from lakhnes.studio.music_files import check_outputs
 
     check_outputs(output, source)
-    given = _read(source, bpm, meter)
+    given = _read(source, voices, bpm, meter)
     score, grid = given.score, given.grid
     if bars is not None and grid is None:
         raise OptionError(
@@ -140,6 +142,7 @@ def accompany(
     ] = None,
     seed: SeedOption = None,
     model: ModelOption = None,
+    voices: VoicesOption = "",
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
@@ -171,13 +174,14 @@ def accompany(
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
     notes_stay = mode == "dynamics"  # those too that no model knows
-    given = _read(source, bpm, meter, fit=not notes_stay)
+    given = _read(source, voices, bpm, meter, fit=not notes_stay)
     score, grid = given.score, given.grid
     if bars is not None:
         if grid is None:
             raise OptionError(f"{source} has no steady beat, so --bars has no length; give its --bpm.")
         first = max(0, grid.sample(0))
-        score = extract(score, (0, min(score.length, grid.sample(grid.tick(first) + bars * grid.bar_ticks))))
+        end = grid.bars_later(grid.tick(first), bars)
+        score = extract(score, (0, min(score.length, grid.sample(end))))
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     request = asked.request(seed)
     usual = EXPRESSIVE_MODEL if notes_stay else None
@@ -202,11 +206,12 @@ def accompany(
     )
 
 
-def _read(source: Path, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Source:
+def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Source:
     """A score, remarks on how it became one, and its grid.
 
     Args:
         source: any music.
+        voices: which tracks of a MIDI file voices play.
         bpm: the tempo that it is put to, or, where it has no beat, that it is at; None for its own.
         meter: beats of a bar; None for its own.
         fit: whether notes that no model knows are shifted by octaves.
@@ -215,17 +220,18 @@ def _read(source: Path, bpm: float | None, meter: int | None, *, fit: bool = Tru
 
     from lakhnes.runtime import BeatGrid, retimed
     from lakhnes.runtime.music.editing import fit_to_vocabulary
+    from lakhnes.runtime.time.grid import TimeSignature
     from lakhnes.runtime.time.model_time import beat_of
     from lakhnes.studio.music_files import read_music
 
-    music = read_music(source)
+    music = read_music(source, voices)
     score, remarks = music.score()
     score, moved = fit_to_vocabulary(score) if fit else (score, 0)
     shifted = [f"{moved} notes outside the voices' ranges were shifted by octaves."] if moved else []
     grid = music.grid or beat_of(score)
     found = music.grid is None and bpm is None
     if grid is not None and meter is not None:
-        grid = replace(grid, beats_per_bar=meter)
+        grid = replace(grid, signatures=(TimeSignature(0, meter),))
     if bpm is not None:
         score, grid = (score, BeatGrid.steady(bpm, meter or 4)) if grid is None else retimed(score, grid, bpm)
     return _Source(score, [*music.remarks, *remarks, *shifted], grid, found)
@@ -235,8 +241,10 @@ def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:
     """How long so many bars last after a sample, up to a bar line."""
     from lakhnes.runtime import SAMPLE_RATE
 
-    line = round(grid.exact_tick(start) / grid.bar_ticks + 0.25) * grid.bar_ticks
-    return max(0.1, (grid.sample(line + bars * grid.bar_ticks) - start) / SAMPLE_RATE)
+    tick = grid.tick(start)
+    before, after = grid.bars_later(tick, 0), grid.bars_later(tick, 1)
+    over = tick - before >= (after - before) / 4  # a bar that has hardly begun is none
+    return max(0.1, (grid.sample(grid.bars_later(tick, bars + over)) - start) / SAMPLE_RATE)
 
 
 def _run(arrangement: Arrangement, *, quiet: bool) -> None:

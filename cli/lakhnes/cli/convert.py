@@ -10,6 +10,7 @@ import typer
 
 from lakhnes.cli.options import (
     TIME,
+    ArpeggioFlag,
     InstrumentOption,
     JsonFlag,
     MidiStyleOption,
@@ -17,6 +18,7 @@ from lakhnes.cli.options import (
     RawTiming,
     RegistersOption,
     Source,
+    VoicesOption,
     finite,
 )
 from lakhnes.cli.printing import say
@@ -27,6 +29,8 @@ _SOUND = "Sound"
 def convert(
     source: Source,
     output: Outputs,
+    voices: VoicesOption = "",
+    arpeggio: ArpeggioFlag = False,
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     timing: Annotated[
@@ -70,7 +74,7 @@ def convert(
         midi=MidiStyle(midi), raw_timing=raw_timing, registers=RegisterMode(registers), instruments=instrument
     )
     with rendering("converting") as progress:
-        music = read_music(source)
+        music = read_music(source, voices, arpeggio=arpeggio)
         remarks = list(music.remarks)
         if timing == "frames":
             score, left_out = music.score()
@@ -85,6 +89,8 @@ def convert(
 def render(
     source: Source,
     output: Outputs,
+    voices: VoicesOption = "",
+    arpeggio: ArpeggioFlag = False,
     instrument: InstrumentOption = None,
     registers: RegistersOption = "improved",
     rate: Annotated[
@@ -168,7 +174,7 @@ def render(
         if not path.name.lower().endswith(tuple(SOUND_FORMATS)):
             raise OutputError(f"{path} is no sound; end it in .wav or .flac, or use `lakhnes convert`.")
     with rendering("rendering") as progress:
-        music = read_music(source)
+        music = read_music(source, voices, arpeggio=arpeggio)
         files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
     remarks = [*music.remarks, *left_out]
     seconds = music.origin.seconds

@@ -25,6 +25,19 @@ Source = Annotated[
     typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt, .tx2.txt, .vgm or .vgz."),
 ]
 
+VoicesOption = Annotated[
+    str,
+    typer.Option(
+        "--voices",
+        help="Tracks of a MIDI file that voices play, by name or number: 'P1=Flute,TR=3'; 'NO=4+5' for two, "
+        "'P2=none' for silence. Else by what they are in the music.",
+    ),
+]
+ArpeggioFlag = Annotated[
+    bool,
+    typer.Option("--arpeggio", help="Chords of a MIDI file as arpeggios, where one voice plays them."),
+]
+
 _OUTPUT = typer.Option(
     "-o",
     "--output",

@@ -53,6 +53,7 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
         "&File",
         [
             Command("open", "&Open…", ("Ctrl+O",), window.open),
+            Command("import", "&Import MIDI…", ("Ctrl+I",), window.import_midi),
             Command("save", "&Save", ("Ctrl+S",), window.save),
             Command("save-as", "Save &as…", ("Ctrl+Shift+S",), window.save_as),
             Command("export", "&Export…", ("Ctrl+E",), window.export),

@@ -27,9 +27,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lakhnes.bridge import MIDI_ENDINGS
+from lakhnes.bridge.lines import Line
 from lakhnes.gui.about import About
 from lakhnes.gui.commands import add_menus
 from lakhnes.gui.export_dialog import ExportDialog
+from lakhnes.gui.import_dialog import ImportDialog
 from lakhnes.gui.message_bar import MessageBar
 from lakhnes.gui.naming import named
 from lakhnes.gui.outputs_bar import OutputsBar
@@ -74,7 +77,8 @@ _CLOSE_SECONDS = 1.5
 """How long the window's end waits for what does not answer."""
 
 _PULL = "Pull this into the DAW with the mouse. Ctrl+E writes the same file where you want it."
-_MUSIC = "Music (*.lakhnes *.mid *.midi *.tx1.txt *.tx2.txt *.txt *.vgm *.vgz)"
+_MIDI_FILES = f"MIDI ({' '.join('*' + ending for ending in MIDI_ENDINGS)})"
+_MUSIC = "Music (*.lakhnes *.mid *.midi *.smf *.kar *.rmi *.midi2 *.tx1.txt *.tx2.txt *.txt *.vgm *.vgz)"
 _SESSION = "Sessions (*.lakhnes)"
 
 ChooseFile = Callable[[str, str, str], str]
@@ -238,6 +242,20 @@ class MainWindow(QMainWindow):
         wanted = str(path) if path else self._choose_open("Open", self._store.value.folder, _MUSIC)
         if wanted:
             self.filing.open(Path(wanted))
+
+    def import_midi(self) -> None:
+        """Asks for a MIDI file, and which of its tracks the voices play."""
+        wanted = self._choose_open("Import MIDI", self._store.value.folder, _MIDI_FILES)
+        if wanted:
+            self.filing.list_tracks(Path(wanted), lambda lines: self._import(Path(wanted), lines))
+
+    def _import(self, path: Path, lines: list[Line]) -> None:
+        def take(voices: str, arpeggio: bool) -> None:
+            self.filing.open(path, voices, arpeggio=arpeggio)
+
+        dialog = ImportDialog(lines, take, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def save(self) -> bool:
         """Saves the session; asks where the first time. Whether it is being saved."""

@@ -19,6 +19,8 @@ from typing import Any
 
 import platformdirs
 
+from lakhnes.bridge import midi_lines
+from lakhnes.bridge.lines import Line
 from lakhnes.runtime import LakhnesError, Voice
 from lakhnes.studio import exports
 from lakhnes.studio.exports import ExportRequest, playing
@@ -131,8 +133,26 @@ class Filing:
 
     # In
 
-    def open(self, path: Path) -> None:
-        """Opens a session or music, as one step that can be undone."""
+    def list_tracks(self, path: Path, done: Callable[[list[Line]], None]) -> None:
+        """Finds the tracks of a MIDI file that have notes; says so where there are none."""
+
+        def listed(lines: list[Line]) -> None:
+            if lines:
+                done(lines)
+            else:
+                self._studio.say(Message(f"{path.name} has no notes."))
+
+        self._start(Job(f"Reading {path.name}"), lambda job: midi_lines(path), listed)
+
+    def open(self, path: Path, voices: str = "", *, arpeggio: bool = False) -> None:
+        """Opens a session or music, as one step that can be undone.
+
+        Args:
+            path: the file.
+            voices: which tracks of a MIDI file voices play, such as `P1=Flute,TR=3`; empty for what seems
+                best.
+            arpeggio: whether chords of a MIDI file become arpeggios where one voice plays them.
+        """
         state = self._studio.session.state
 
         def done(opened: Opened) -> None:
@@ -147,7 +167,9 @@ class Filing:
             text = " ".join((f"Opened {path.name}.", *opened.remarks))
             self._studio.say(Message(text))
 
-        self._start(Job(f"Opening {path.name}"), lambda job: open_file(path, state), done)
+        self._start(
+            Job(f"Opening {path.name}"), lambda job: open_file(path, state, voices, arpeggio=arpeggio), done
+        )
 
     # Out
 

@@ -14,7 +14,7 @@ from lakhnes.apu.sound_files import SOUND_FORMATS, SoundSettings, stems, write_s
 from lakhnes.apu.transcribe import score_of_registers
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
-from lakhnes.bridge import MidiStyle, import_midi, midi_bytes
+from lakhnes.bridge import MIDI_ENDINGS, MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime import Voice
 from lakhnes.runtime.errors import FormatError, MusicError, OptionError, OutputError
 from lakhnes.runtime.files import Content, real_path, write_all
@@ -131,12 +131,18 @@ class Music:
         return replace(log, loop=0) if self.loops and log.length else log
 
 
-def read_music(path: Path) -> Music:
+def read_music(path: Path, voices: str = "", *, arpeggio: bool = False) -> Music:
     """Reads music.
+
+    Args:
+        path: the file; its ending says what it is, or its beginning that it is MIDI.
+        voices: which tracks of a MIDI file voices play, such as `P1=Flute,TR=3`; empty for what seems best.
+        arpeggio: whether chords of a MIDI file become arpeggios where one voice plays them.
 
     Raises:
         FormatError: if the file is broken.
-        MusicError: if its name has no known ending, or it is not there.
+        MusicError: if it is of no known kind, or it is not there.
+        OptionError: if voices are to play what it has not.
         OSError: if it cannot be opened.
     """
     name = path.name.lower()
@@ -149,9 +155,11 @@ def read_music(path: Path) -> Music:
     if name.endswith(_SOUND):
         raise MusicError(f"{path} is sound, and notes cannot be read from it; give {_READABLE}.")
     with reading(path, FormatError, "Give another file"):
-        if name.endswith((*_MIDI, ".rmi")):
-            imported = import_midi(path)
+        if name.endswith(MIDI_ENDINGS) or (not name.endswith((*_ALL, ".txt")) and _begins_as_midi(path)):
+            imported = import_midi(path, voices, arpeggio=arpeggio)
             return Music(imported.score, imported.remarks, imported.grid)
+        if voices or arpeggio:
+            raise OptionError(f"{path} has no tracks; give voices and arpeggios for MIDI files only.")
         if name.endswith((*_TX1, *_TX2, ".txt")):
             return Music(read_text(path))
         if name.endswith(_VGM):
@@ -160,9 +168,14 @@ def read_music(path: Path) -> Music:
     raise MusicError(f"{path} has no known ending; give {_READABLE}.")
 
 
+def _begins_as_midi(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8).startswith((b"MThd", b"SMF2CLIP"))
+
+
 def name_of(path: Path) -> str:
     """Return the name of a file without the ending that says its format."""
-    ending = next((e for e in (*_ALL, ".txt", ".rmi") if path.name.lower().endswith(e)), "")
+    ending = next((e for e in (*_ALL, *MIDI_ENDINGS, ".txt") if path.name.lower().endswith(e)), "")
     return path.name[: len(path.name) - len(ending)]
 
 

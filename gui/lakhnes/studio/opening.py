@@ -8,7 +8,8 @@ from pathlib import Path
 from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
 from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.music_files import name_of, read_music
+from lakhnes.runtime.time.quantise import moved as in_time
+from lakhnes.studio.music_files import Music, name_of, read_music
 from lakhnes.studio.session_file import ENDING, read_song
 from lakhnes.studio.state import SongState, Whereabouts
 
@@ -29,12 +30,14 @@ class Opened:
     """What was decided on the way, a sentence each."""
 
 
-def open_file(path: Path, state: SongState) -> Opened:
+def open_file(path: Path, state: SongState, voices: str = "", *, arpeggio: bool = False) -> Opened:
     """Reads a file, whatever it is.
 
     Args:
         path: a session or music; what it begins with counts as well as its ending.
         state: what stays where the file is music.
+        voices: which tracks of a MIDI file voices play; empty for what seems best.
+        arpeggio: whether chords of a MIDI file become arpeggios where one voice plays them.
 
     Raises:
         FormatError: if the file is broken.
@@ -52,7 +55,7 @@ def open_file(path: Path, state: SongState) -> Opened:
         read = replace(read, score=score)
         here = Whereabouts(whereabouts.place, str(path.absolute()), stamp)
         return Opened(replace(read, kept=max(read.kept, read.end)), True, here)
-    return _of_music(path, state)
+    return _of_music(path, state, read_music(path, voices, arpeggio=arpeggio))
 
 
 def _begins_as_zip(path: Path) -> bool:
@@ -60,9 +63,8 @@ def _begins_as_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _of_music(path: Path, state: SongState) -> Opened:
-    """The song of any music, at one steady tempo."""
-    music = read_music(path)
+def _of_music(path: Path, state: SongState, music: Music) -> Opened:
+    """The song of any music, at one steady tempo and in bars of one length."""
     score, found = music.score()
     fitted, moved = fit_to_vocabulary(score)
     if not fitted.n_notes:
@@ -80,10 +82,13 @@ def _of_music(path: Path, state: SongState) -> Opened:
         bpm = _steady_bpm(score, music.grid)
         if len(music.grid.tempi) > 1:
             remarks.append(f"Its tempo changes; it is at {bpm:g} BPM throughout now.")
-        score, _ = retimed(score, music.grid, bpm)
-        opened = replace(
-            state, score=score, composed_bpm=bpm, bpm=bpm, beats_per_bar=music.grid.beats_per_bar
-        )
+        beats, pick_up = music.grid.beats_per_bar, music.grid.pick_up_ticks
+        if len(music.grid.signatures) > 1 + (pick_up > 0):
+            remarks.append(f"Its meter changes; its bars have {beats} beats throughout now.")
+        score, steady = retimed(score, music.grid, bpm)
+        lead = steady.sample(-pick_up % (beats * PPQ))
+        score = in_time(score, lambda sample: sample + lead)
+        opened = replace(state, score=score, composed_bpm=bpm, bpm=bpm, beats_per_bar=beats)
     named = Whereabouts(name=name_of(path))
     return Opened(replace(opened, kept=opened.end), False, named, tuple(remarks))
 

@@ -1,0 +1,143 @@
+"""Which tracks of a MIDI file the voices play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QGridLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lakhnes.bridge.gm import TRACK_NAMES
+from lakhnes.bridge.lines import Line
+from lakhnes.bridge.voice_choice import NOTHING
+from lakhnes.gui.naming import named
+from lakhnes.runtime import Voice
+
+_HEIGHT, _WIDTH = 36, 320
+
+
+class TrackPreview(QWidget):
+    """The notes of a track as a small piano roll, over the time of the whole file."""
+
+    def __init__(self, line: Line, end: int) -> None:
+        """Shows a track.
+
+        Args:
+            line: the track.
+            end: samples of the whole file.
+        """
+        super().__init__()
+        self._notes = line.notes
+        self._end = max(1, end)
+        pitches = [note.pitch for note in line.notes]
+        self._low, self._high = min(pitches), max(pitches)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(f"The notes of {line.label}")
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Wide enough to tell a melody from chords."""
+        return QSize(_WIDTH, _HEIGHT)
+
+    def boxes(self) -> list[QRectF]:
+        """Where the notes are."""
+        step = self.height() / (self._high - self._low + 1)
+        scale = self.width() / self._end
+        return [
+            QRectF(
+                note.onset * scale,
+                (self._high - note.pitch) * step,
+                max(1.0, (note.end - note.onset) * scale),
+                max(1.5, step),
+            )
+            for note in self._notes
+        ]
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draws the notes."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self.palette().base())
+        for box in self.boxes():
+            painter.fillRect(box, self.palette().highlight())
+
+
+class ImportDialog(QDialog):
+    """Shows the tracks of a file, and asks which of them each voice plays.
+
+    Attributes:
+        voices: the choice for each voice.
+        arpeggio: whether chords become arpeggios.
+    """
+
+    def __init__(
+        self, lines: Sequence[Line], take: Callable[[str, bool], object], parent: QWidget | None = None
+    ) -> None:
+        """Asks about a file.
+
+        Args:
+            lines: its tracks that have notes.
+            take: takes what the voices are to play, as `lines_of_voices` reads it, and whether chords become
+                arpeggios.
+            parent: where it is.
+        """
+        super().__init__(parent)
+        self.setWindowTitle("Import MIDI")
+        self._take = take
+        self.voices = {voice: named(QComboBox(), f"plays-{voice.name}") for voice in Voice}
+        for box in self.voices.values():
+            box.addItem("What seems best", "")
+            for line in lines:
+                box.addItem(f"{line.number}  {line.label}", str(line.number))
+            box.addItem("Nothing", NOTHING)
+        self.arpeggio = named(QCheckBox("&Chords as arpeggios, where one voice plays them"), "arpeggio")
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.go = self.buttons.addButton("&Import", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.go.setObjectName("import")
+        self.buttons.accepted.connect(self._go)
+        self.buttons.rejected.connect(self.reject)
+        self._lay_out(lines)
+
+    @property
+    def choice(self) -> str:
+        """What the voices are to play."""
+        chosen = {voice: box.currentData() for voice, box in self.voices.items()}
+        return ",".join(f"{voice.name}={wanted}" for voice, wanted in chosen.items() if wanted)
+
+    def _go(self) -> None:
+        self._take(self.choice, self.arpeggio.isChecked())
+        self.accept()
+
+    def _lay_out(self, lines: Sequence[Line]) -> None:
+        tracks = QWidget()
+        grid = QGridLayout(tracks)
+        grid.setColumnStretch(1, 1)
+        end = max(note.end for line in lines for note in line.notes)
+        for row, line in enumerate(lines):
+            kind = "drums" if line.drums else f"{len(line.notes)} notes"
+            grid.addWidget(QLabel(f"{line.number}  {line.label}\n{kind}"), row, 0)
+            grid.addWidget(TrackPreview(line, end), row, 1)
+        scroll = QScrollArea()
+        scroll.setWidget(tracks)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumSize(_WIDTH + 200, min(10, len(lines) + 1) * (_HEIGHT + 8))
+        rows = QFormLayout()
+        for voice, box in self.voices.items():
+            rows.addRow(TRACK_NAMES[voice], box)
+        rows.addRow("", self.arpeggio)
+        column = QVBoxLayout(self)
+        column.addWidget(scroll, 1)
+        column.addLayout(rows)
+        column.addWidget(self.buttons)
