@@ -13,7 +13,7 @@ from lakhnes.bridge.any_midi import score_from_midi
 from lakhnes.bridge.drums import merged
 from lakhnes.bridge.gm import DrumRole, role_of_drum
 from lakhnes.bridge.lines import Line, LineNote
-from lakhnes.bridge.monophony import NEAR, WINDOW, outline, spaced
+from lakhnes.bridge.monophony import NEAR, outline, spaced
 from lakhnes.bridge.smf import MidiFile, parse
 from lakhnes.runtime import OptionError, Score, Voice
 from lakhnes.runtime.music.events import Kind
@@ -290,5 +290,10 @@ def test_held_chords_become_arpeggios_where_one_voice_plays_them(size: int, fram
     assert any("as arpeggios" in remark for remark in remarks)
 
 
-def test_a_window_is_what_hands_need() -> None:
-    assert 15 * 44 < WINDOW < 41 * 45
+@pytest.mark.parametrize(("bpm", "spread", "together"), [(60, 16, True), (120, 28, True), (240, 40, False)])
+def test_what_is_together_depends_on_the_tempo(bpm: int, spread: int, together: bool) -> None:
+    """Two notes so many ticks apart: 33 ms are a chord in a slow song, 21 ms are none in a fast one."""
+    both = [(i * 480 + k * spread, 60 + 7 * k, 300) for i in range(8) for k in range(2)]
+    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))])
+    score, _ = score_from_midi(file_of(tempo, track(*notes(*both))))
+    assert (pitches(score)["P1"] == [67] * 8) == together

@@ -17,8 +17,9 @@ from typing import Any
 
 from lakhnes.apu.instruments import instrument_set
 from lakhnes.bridge import MidiStyle, midi_bytes
+from lakhnes.bridge.midi_wrappers import parse_any
 from lakhnes.bridge.nes_midi import score_from_nes_midi
-from lakhnes.bridge.smf import BrokenFileError, parse
+from lakhnes.bridge.smf import BrokenFileError
 from lakhnes.runtime import SAMPLE_RATE, Event, FormatError, Kind, LakhnesError, OutputError, Score, Voice
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE
 from lakhnes.runtime.files import write_whole
@@ -180,7 +181,7 @@ def _score(archive: zipfile.ZipFile) -> Score:
         except FormatError as error:
             raise ValueError(f"its {error}") from None
     try:
-        score = score_from_nes_midi(parse(_member(archive, _MIDI)))
+        score = score_from_nes_midi(parse_any(_member(archive, _MIDI)))
     except BrokenFileError as error:
         raise ValueError(f"its {_MIDI}: {error}") from None
     if score is None or score.length > MAX_SAMPLES:
