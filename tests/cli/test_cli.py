@@ -304,7 +304,7 @@ def test_settings_out_of_range_are_2_and_a_sentence(tmp_path: Path) -> None:
         (("generate", "--range", "P1:H4-C5"), "'P1:H4-C5' is no range"),
         (("generate", "--mute", "P1,P2,TR,NO"), "leave one unmuted"),
         (
-            ("accompany", "whole.mid", "--keep", "P1,NO", "--mute", "P2,TR", "-o", "a.mid"),
+            ("accompany", "a.mid", "--keep", "P1,NO", "--mute", "P2,TR", "-o", "b.mid"),
             "leave one unmuted",
         ),
         (("generate", "--range", "P1:120-127"), "P1 has no pitch from 120 to 127"),

@@ -168,9 +168,10 @@ class MaxLength(LogitsProcessor):
 class OnRows(LogitsProcessor):
     """Notes that begin on the song's rows, and end where they like.
 
-    A wait that reaches the next row ends on one. A note that would begin between rows is late: the song
-    waits for the next row, and there it comes. So the model is never kept from what it means to play, which
-    would make it fall silent. Beside a note that begins off the rows because it is kept, another may begin.
+    A wait that ends close to a row ends on it; one that ends well between rows, as before the end of a note,
+    stays. A note that would begin between rows is late: the song waits for the next row, and there it comes.
+    So the model is never kept from what it means to play, which would make it fall silent. Beside a note that
+    begins off the rows because it is kept, another may begin.
     """
 
     stage = Stage.ROWS
@@ -193,6 +194,8 @@ class OnRows(LogitsProcessor):
         self._codec = codec
         self._rows = rows
         self._voices = frozenset(voices)
+        # Whole frames say exactly what they mean, such as the end of a note a frame before the next one.
+        self._close = rows.near if codec.timing is Timing.FRAMES else max(rows.near, rows.step / 4)
 
     def bias(self, state: DecodeState) -> Bias | None:
         """Makes the note that is late come, where it may."""
@@ -203,7 +206,7 @@ class OnRows(LogitsProcessor):
         return bias
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A wait ends on the nearest row, or before the next one; a note between rows becomes a wait."""
+        """A wait that ends close to a row ends on it; a note between rows becomes a wait."""
         if event.kind is Kind.NOTE_ON and event.voice in self._voices and not state.may_begin:
             return Event(Kind.WAIT, None, round(self._rows.following(state.time)) - state.time)
         if event.kind is not Kind.WAIT:
@@ -212,4 +215,6 @@ class OnRows(LogitsProcessor):
         if end < following - self._rows.near:
             return event
         reached = max(self._rows.nearest(end), following)
+        if abs(reached - end) > self._close:
+            return event
         return Event(Kind.WAIT, None, max(1, round(reached) - state.time))
