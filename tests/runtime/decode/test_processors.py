@@ -187,7 +187,7 @@ def timed(events: list[Event]) -> list[tuple[Event, int]]:
     return found
 
 
-@given(st.sampled_from(Timing), SEEDS, st.sets(st.sampled_from(list(Voice)), max_size=3))
+@given(st.sampled_from(EVENT_TIMINGS), SEEDS, st.sets(st.sampled_from(list(Voice)), max_size=3))
 def test_a_song_begins_with_a_note_if_it_can(timing: Timing, seed: int, muted: set[Voice]) -> None:
     codec = Codec(tx1(), timing)
     assert improvised(codec, seed, Muted(codec.vocabulary, muted))[0].kind is Kind.NOTE_ON
@@ -270,7 +270,7 @@ def test_processors_compose(seed: int, step: float) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(Timing), SEEDS, scores(vocabulary=True))
+@given(st.sampled_from(EVENT_TIMINGS), SEEDS, scores(vocabulary=True))
 def test_dynamics_are_composed_and_notes_stay(timing: Timing, seed: int, score: Score) -> None:
     codec = Codec(tx2(), timing)
     ear = in_model_time(score, codec)

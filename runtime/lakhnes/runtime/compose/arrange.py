@@ -33,6 +33,10 @@ MAX_SECONDS = 180
 PERPLEXITY_TOKENS = 4096
 """Most tokens of a prompt that its perplexity is measured on; that takes some two seconds."""
 
+PROMPT_TRUST = 2.0
+"""How far the match cache is trusted in what continues a prompt, so that its motifs return as often as in
+music of people; see `lakhnes evaluate --arrangements`."""
+
 _TOLD_TOKENS = 4
 
 
@@ -151,7 +155,7 @@ def continue_score(
     seconds: float | None = None,
     *,
     grid: BeatGrid | None = None,
-    trust: float = 1.0,
+    trust: float = PROMPT_TRUST,
     rng: np.random.Generator | None = None,
 ) -> Arrangement:
     """Goes on where a score ends.
@@ -162,8 +166,7 @@ def continue_score(
         request: what is asked for.
         seconds: length of what is new; None lets the model end it.
         grid: of the prompt; None for the beat that is found in it.
-        trust: how far the match cache is trusted where what is new repeats what was, 0..1; more keeps closer
-            to the prompt.
+        trust: how far the match cache is trusted, see `MatchCache`; more keeps closer to the prompt.
         rng: the source of chance; None for a new one of the request's seed.
 
     Raises:
