@@ -7,6 +7,7 @@ is less likely.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import ClassVar
@@ -115,8 +116,8 @@ def names_of(voices: Iterable[Voice]) -> str:
 
 def log_sum(logits: Bias) -> float:
     """Logarithm of the sum of exponentials; -inf for none."""
-    most = float(logits.max(initial=-np.inf))
-    return most if most == -np.inf else most + float(np.log(np.exp(logits - most).sum(dtype=np.float64)))
+    most = float(logits.max()) if logits.size else -math.inf
+    return most if most == -math.inf else most + math.log(float(np.exp(logits - most).sum()))
 
 
 class Silence(LogitsProcessor):

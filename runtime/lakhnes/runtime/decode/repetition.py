@@ -113,7 +113,7 @@ def _judged(line: Line) -> Mapping[int, float]:
             for token, _ in said[:k]:
                 losses[token] += _REPEAT_NATS * (times - usual)
     for period in range(2, LONGEST_PERIOD + 1):
-        again = line.runs[period] / period
+        again = line.run(period) / period
         if again > _USUAL_LOOPS and len(set(last[:period])) > 1:
             loss = min(_MOST_NATS, _LOOP_NATS * (again - _USUAL_LOOPS))
             losses[last[period - 1]] = max(losses[last[period - 1]], loss)

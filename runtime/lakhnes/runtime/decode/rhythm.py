@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
 
 import numpy as np
@@ -32,8 +33,10 @@ class Due:
         """Takes the codec of the model that composes."""
         self._waits = codec.wait_samples
         self._ranks = ranks(codec)
-        self._used = np.where(codec.used, codec.wait_samples, 0)
-        self._shortest = int(self._used[self._used > 0].min())
+        used = np.flatnonzero(codec.used & (codec.wait_samples > 0))
+        self._tokens = used[np.argsort(codec.wait_samples[used], kind="stable")]  # the grammar forbids others
+        self._lengths: list[int] = codec.wait_samples[self._tokens].tolist()
+        self._shortest: int = self._lengths[0]
         self._snaps = codec.timing is Timing.SAMPLES
         self._slack = 0 if self._snaps else FRAME_SAMPLES // 2
         self._vocabulary = codec.vocabulary
@@ -54,13 +57,13 @@ class Due:
 
     def wait(self, logits: Bias, left: int) -> None:
         """Lets waits and the end go no further than `left` samples: changes logits float32 [V] in place."""
-        longest = self._longest(left)
-        further = self._waits > longest
-        further[END_TOKEN] = True
-        passed = log_sum(logits[further])
+        place = bisect_right(self._lengths, self._longest(left))
+        further = self._tokens[place:]
+        passed = np.logaddexp(log_sum(logits[further]), logits[END_TOKEN])
         logits[further] = FORBIDDEN
-        reaching = int(np.where(self._used <= longest, self._used, 0).argmax())
-        logits[reaching] = np.logaddexp(logits[reaching], np.float32(passed))
+        logits[END_TOKEN] = FORBIDDEN
+        reaching = self._tokens[place - 1]
+        logits[reaching] = np.logaddexp(logits[reaching], passed)
 
     def arrives(self, wait: int, left: int) -> bool:
         """Whether a wait of so many samples means to reach the moment.

@@ -29,20 +29,18 @@ class Line:
 
     Attributes:
         notes: time in samples and token of each, the oldest first.
-        runs: for each period up to `LONGEST_PERIOD`, how many of the last notes are each as the one a period
-            before it.
         version: rises whenever `notes` changes.
     """
 
     def __init__(self) -> None:
         self.notes: deque[tuple[int, int]] = deque()
-        self.runs = [0] * (LONGEST_PERIOD + 1)
+        self._runs = [0] * (LONGEST_PERIOD + 1)
         self.version = 0
 
     def copy(self) -> Line:
         """The same so far, to go on by itself."""
         twin = copy.copy(self)
-        twin.notes, twin.runs = self.notes.copy(), self.runs.copy()
+        twin.notes, twin._runs = self.notes.copy(), self._runs.copy()
         return twin
 
     def last(self, count: int) -> list[int]:
@@ -52,7 +50,7 @@ class Line:
     def add(self, time: int, token: int) -> None:
         """Takes the next onset."""
         for period, earlier in enumerate(self.last(LONGEST_PERIOD), 1):
-            self.runs[period] = self.runs[period] + 1 if earlier == token else 0
+            self._runs[period] = self._runs[period] + 1 if earlier == token else 0
         self.notes.append((time, token))
         self.version += 1
 
@@ -62,9 +60,11 @@ class Line:
             return
         while self.notes and self.notes[0][0] < before:
             self.notes.popleft()
-        count = len(self.notes)
-        self.runs = [min(run, max(0, count - period)) for period, run in enumerate(self.runs)]
         self.version += 1
+
+    def run(self, period: int) -> int:
+        """How many of the last notes are each as the one a period before it, of those that are remembered."""
+        return min(self._runs[period], max(0, len(self.notes) - period))
 
 
 class DecodeState:
