@@ -14,7 +14,7 @@ from lakhnes.runtime.decode.processors import (
     Bias,
     FixedBias,
     LogitsProcessor,
-    Stage,
+    Order,
     begins,
     forbid,
 )
@@ -32,7 +32,7 @@ _FLICKER_NOTES = 20
 class NoEnd(FixedBias):
     """The song may not end by itself, for a while or at all."""
 
-    stage = Stage.GRAMMAR
+    order = Order.GRAMMAR
 
     def __init__(self, vocabulary: Vocabulary, until_samples: int | None = None) -> None:
         """Forbids `<S>` until a time; None forbids it for ever."""
@@ -49,7 +49,7 @@ class NoEnd(FixedBias):
 class Opening(LogitsProcessor):
     """A song that begins with a note rather than with a rest, where anything can."""
 
-    stage = Stage.OPENING
+    order = Order.OPENING
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Takes the vocabulary of the model that composes."""
@@ -68,7 +68,7 @@ class Flicker(LogitsProcessor):
     each: time would hardly go on.
     """
 
-    stage = Stage.GRAMMAR
+    order = Order.GRAMMAR
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Takes the vocabulary of the model that composes."""
@@ -97,7 +97,7 @@ class Grammar(LogitsProcessor):
     dynamics may forget the notes.
     """
 
-    stage = Stage.GRAMMAR
+    order = Order.GRAMMAR
 
     def __init__(self, codec: Codec) -> None:
         """Takes the codec of the model that composes."""

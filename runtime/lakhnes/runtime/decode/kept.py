@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Silence, Stage
+from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Order, Silence
 from lakhnes.runtime.decode.rhythm import Due
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.music.events import END, Event, Kind, Voice
@@ -52,7 +52,7 @@ class Kept(LogitsProcessor):
     The song ends with the kept score. A new note of a free voice may stand for the NOTEOFF of its kept one.
     """
 
-    stage = Stage.KEPT
+    order = Order.KEPT
 
     def __init__(self, codec: Codec, kept: Score, free: Mapping[Voice, int]) -> None:
         """Takes what is kept and which voices are free.
@@ -131,7 +131,7 @@ class Template(LogitsProcessor):
     voice begins a note, the model chooses its pitch.
     """
 
-    stage = Stage.KEPT
+    order = Order.KEPT
 
     def __init__(self, codec: Codec, score: Score, voices: Collection[Voice]) -> None:
         """Takes the score.
@@ -182,7 +182,7 @@ class Dynamics(LogitsProcessor):
     rather play, and becomes what comes next. So it says them as often as it would in music of its own.
     """
 
-    stage = Stage.KEPT
+    order = Order.KEPT
 
     def __init__(self, codec: Codec, score: Score) -> None:
         """Takes the score.

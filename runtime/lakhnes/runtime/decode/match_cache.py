@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.decode.processors import Bias, LogitsProcessor, Stage
+from lakhnes.runtime.decode.processors import Bias, LogitsProcessor, Order
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.model.cache_weights import LONGEST, VIEWS, CacheWeights, Floats
 from lakhnes.runtime.model.model import Logits, Model
@@ -116,7 +116,7 @@ class MatchCache(LogitsProcessor):
         success: how much better the matches foresaw the recent events than the network, -3..3 nats.
     """
 
-    stage = Stage.CACHE
+    order = Order.CACHE
     label = "the match cache"
 
     def __init__(self, weights: CacheWeights, views: Views, trust: float = OWN_TRUST) -> None:

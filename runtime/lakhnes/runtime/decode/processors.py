@@ -33,7 +33,7 @@ MELODIC = (Voice.P1, Voice.P2, Voice.TR)
 """The voices that play pitches."""
 
 
-class Stage(IntEnum):
+class Order(IntEnum):
     """The order in which processors work on logits and on what is drawn.
 
     The match cache needs the network's own logits, so it comes first. Biases commute. What changes a drawn
@@ -57,11 +57,11 @@ class LogitsProcessor:
     The base does nothing; override what is needed.
 
     Attributes:
-        stage: its place among the others.
+        order: its place among the others.
         label: what a user asked for to get it, for error messages.
     """
 
-    stage: ClassVar[Stage] = Stage.WISH
+    order: ClassVar[Order] = Order.WISH
     label: str = "the music that is there"
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.decode.grammar import ranks
-from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Stage, log_sum
+from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Order, log_sum
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import Event, Kind, Voice
@@ -94,7 +94,7 @@ class Due:
 class MaxLength(LogitsProcessor):
     """Notes that last no longer than a limit."""
 
-    stage = Stage.LENGTH
+    order = Order.LENGTH
     label = "the longest note"
 
     def __init__(
@@ -177,7 +177,7 @@ class OnRows(LogitsProcessor):
     begins off the rows because it is kept, another may begin.
     """
 
-    stage = Stage.ROWS
+    order = Order.ROWS
     label = "the grid"
 
     def __init__(self, codec: Codec, rows: Rows, voices: Collection[Voice] = tuple(Voice)) -> None:

@@ -121,7 +121,7 @@ class RowSong:
         self._max_samples = max_samples
         self._max_tokens = max_tokens
         self._min_bars = min_bars
-        self._processors = sorted(processors, key=attrgetter("stage"))
+        self._processors = sorted(processors, key=attrgetter("order"))
         self._grammar = RowGrammar(codec.vocabulary)
         self._builder = ScoreBuilder()
         self._writer: BarWriter | None = None

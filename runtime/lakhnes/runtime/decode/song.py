@@ -62,7 +62,7 @@ class Song:
             max_samples: the song is cut here if the model has not ended it.
             max_tokens: at most so many tokens; a note that the last one begins has no length and is not in
                 the score.
-            processors: what else shapes what comes: the match cache, wishes, kept music. Their `Stage` says
+            processors: what else shapes what comes: the match cache, wishes, kept music. Their `Order` says
                 in which order they work.
             opens: whether it begins with a note rather than with a rest, if it can.
             ends: whether the model may end it; where a length or a number of tokens is given, it may not.
@@ -117,7 +117,7 @@ class Song:
         self._mirostat.ask(sampling or USUAL_SAMPLING)
         wishes = [one for one in processors if not isinstance(one, MatchCache)]
         cache = [] if self._cache is None else [self._cache]
-        self._processors = sorted([*cache, *self._always, *wishes], key=attrgetter("stage"))
+        self._processors = sorted([*cache, *self._always, *wishes], key=attrgetter("order"))
 
     def limit(self, length_samples: int | None) -> None:
         """Sets the time at which the song is cut; None for no time."""
