@@ -80,13 +80,17 @@ def assert_one(at: Desk) -> None:
     at.studio.stop()
     at.settle()
     stage.performance.composing = False
-    at.qtbot.wait(300)  # what is being composed comes to its bar line
-    at.window.refresh()
+
+    def composed() -> list[list[tuple[int, int]]]:
+        at.window.refresh()
+        _, played = stage.performance.composer.timeline.score()
+        return on_ticks(played)
+
+    def on_ticks(score: Score) -> list[list[tuple[int, int]]]:
+        return [[(at.state.grid.tick(onset), pitch) for onset, pitch in part] for part in starts(score)]
+
+    at.until(lambda: composed() == on_ticks(at.state.score))  # what is being composed comes to its bar line
     state = at.state
-    grid = state.grid
-    _, played = stage.performance.composer.timeline.score()
-    told = [[(grid.tick(o), p) for o, p in part] for part in starts(state.score)]
-    assert [[(grid.tick(o), p) for o, p in part] for part in starts(played)] == told
     assert at.window.roll.state is state
     assert [list(notes.pitches) for notes in at.window.roll._notes] == [
         [pitch for _, pitch in part] for part in starts(state.score)
