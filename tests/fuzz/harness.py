@@ -320,7 +320,7 @@ def targets(side: str) -> Mapping[str, Target]:
 def main(arguments: list[str] | None = None) -> int:
     """Fuzz one reader from the command line, or keep the input of one seed."""
     parser = argparse.ArgumentParser(description="Gives broken files to a reader.")
-    parser.add_argument("side", help="training or runtime: the module of targets")
+    parser.add_argument("side", help="training, runtime or model: the module of targets")
     parser.add_argument("target", nargs="*", help="readers; all without one")
     parser.add_argument("--inputs", type=int, default=LONG_INPUTS)
     parser.add_argument("--first", type=int, default=0, help="seed of the first input")
@@ -328,6 +328,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="folder for the input of --seed")
     asked = parser.parse_args(arguments)
     known = targets(asked.side)
+    if unknown := set(asked.target) - set(known):
+        parser.error(f"no reader {', '.join(sorted(unknown))}; give some of {', '.join(known)}")
     faults = 0
     for name in asked.target or known:
         if asked.seed is None:
