@@ -14,6 +14,7 @@ from rig import Rig
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui.roll import Selection
 from lakhnes.runtime import Voice
+from lakhnes.studio.state import SongState
 
 pytestmark = [pytest.mark.gui, pytest.mark.jack]
 
@@ -125,6 +126,11 @@ def test_a_song_goes_on_when_the_server_dies_and_sounds_when_it_is_back(at: Desk
     at.until(lambda: len([m for m in monitor.messages() if m.is_on]) > 3)
 
 
+def begun(state: SongState) -> list[tuple[int, int]]:
+    """Onset and pitch of the first notes of the triangle; the last of them may still sound."""
+    return [(note.onset, note.pitch) for note in state.score.parts[Voice.TR].notes[:4]]
+
+
 def test_the_walk_of_a_new_user(
     at: Desk, sit: Callable[..., AbstractContextManager[Desk]], tmp_path: Path
 ) -> None:
@@ -132,7 +138,8 @@ def test_the_walk_of_a_new_user(
     at.qtbot.keyClick(at.window, Qt.Key.Key_Space)
     at.until(lambda: at.studio.view().sent > 3)
     at.choose("locked-TR")
-    bass = at.state.score.parts[Voice.TR].notes[:4]
+    bass = begun(at.state)
+    assert bass
     at.window.roll.set_selection(Selection(0, 4 * BAR, frozenset({Voice.P1})))
     at.choose("regenerate")
     at.until(lambda: at.window.takes.ready == 4)
@@ -152,5 +159,5 @@ def test_the_walk_of_a_new_user(
         again.until(
             lambda: again.state.seed == saved.seed and again.state.score.n_notes >= saved.score.n_notes
         )
-        assert again.state.score.parts[Voice.TR].notes[:4] == bass
+        assert begun(again.state)[: len(bass)] == bass
         assert (again.state.scale, again.state.voices) == ("C major", saved.voices)
