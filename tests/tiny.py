@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime import Codec, Kind, Model, ModelInfo, Timing, tx1, tx2
+from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.vocabulary import rows
 
 N_HEAD, D_HEAD = 2, 8
 D_MODEL = N_HEAD * D_HEAD
@@ -52,7 +54,10 @@ def prior(codec: Codec) -> NDArray[np.float32]:
     likely = {Kind.END: 2.5, Kind.NOTE_ON: 1.5, Kind.NOTE_OFF: 2.0, Kind.VELOCITY: 1.0, Kind.TIMBRE: 1.0}
     waits = [5.5 - abs(np.log(max(1, e.value) / (7 * FRAME_SAMPLES))) * 3 for e in events]
     return np.array(
-        [wait if e.kind is Kind.WAIT else likely[e.kind] for e, wait in zip(events, waits, strict=True)],
+        [
+            wait if e.kind is Kind.WAIT else likely.get(e.kind, 0.0)
+            for e, wait in zip(events, waits, strict=True)
+        ],
         np.float32,
     )
 
@@ -73,8 +78,8 @@ def tiny_model_of(
     cached: bool = True,
     seed: int = 1,
 ) -> Model:
-    """A model of TX1 or TX2 that remembers little."""
-    vocabulary = tx2() if expression else tx1()
+    """A model of TX1, TX2 or bars that remembers little."""
+    vocabulary = rows() if timing is Timing.BARS else tx2() if expression else tx1()
     info = ModelInfo(
         name="tiny",
         n_layer=1,
@@ -91,4 +96,4 @@ def tiny_model_of(
         source_sha256="0" * 64,
         recall=cache_weights() if cached else None,
     )
-    return Model(TinySession(Codec(vocabulary, timing), mem_len, seed), info)  # type: ignore[arg-type]
+    return Model(TinySession(make_codec(vocabulary, timing), mem_len, seed), info)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import pytest
 from bar_songs import songs
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import tiny_model_of
 
 from lakhnes.runtime.bars.bars import BarNote, Bars, bars_of, score_of
 from lakhnes.runtime.bars.codec import (
@@ -18,6 +19,7 @@ from lakhnes.runtime.bars.codec import (
 )
 from lakhnes.runtime.bars.grammar import RowGrammar
 from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.decode.composer import compose_together
 from lakhnes.runtime.decode.row_song import Head, RowSong
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
@@ -206,7 +208,7 @@ def test_a_song_that_was_there_goes_on():
     first = RowSong(CODEC, np.random.default_rng(3), head=Head(n_bars=2, beats_per_bar=4, bpm=120))
     tokens, score = composed(first, 3)
     more = RowSong(CODEC, np.random.default_rng(4), head=Head(n_bars=5))
-    more.read(tokens[:-1])
+    more.replay(tokens[:-1])
     _, _ = composed(more, 4)
     assert more.score().length > score.length
     assert more.score().parts[Voice.NO].notes[:3] == score.parts[Voice.NO].notes[:3]
@@ -232,3 +234,17 @@ def test_what_composes_in_waits_refuses_a_model_in_bars():
     model = SimpleNamespace(codec=CODEC, info=SimpleNamespace(name="bars"))
     with pytest.raises(OptionError, match="bars composes in bars"):
         Request().song(model)
+
+
+def test_songs_composed_together_are_those_composed_alone():
+    model = tiny_model_of(timing=Timing.BARS, cached=False)
+
+    def song(seed: int) -> RowSong:
+        return RowSong(model.codec, np.random.default_rng(seed), head=Head(n_bars=3, bpm=150))
+
+    together = [song(seed) for seed in (1, 2, 3)]
+    assert len(list(compose_together(model, together, width=2))) == 3
+    for seed, composed in zip((1, 2, 3), together, strict=True):
+        (alone,) = compose_together(model, [song(seed)])
+        assert alone.score() == composed.score()
+        assert alone.state.tokens == composed.state.tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,23 @@ from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 
-def read_prompt(model: Model, song: Song, prompt: Sequence[int] = (), *, given: bool = True) -> Logits:
+class Composable(Protocol):
+    """What a song does for those who compose it: `Song` in waits, `RowSong` in bars."""
+
+    over: bool
+
+    def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
+        """Take tokens that the model has read before the song goes on; see `Song.read`."""
+
+    def take(self, logits: Logits) -> tuple[int, list[Event]]:
+        """Draw the next token, and return it and the events that it stands for; see `Song.take`."""
+        ...
+
+
+AnySong = TypeVar("AnySong", bound=Composable)
+
+
+def read_prompt(model: Model, song: Composable, prompt: Sequence[int] = (), *, given: bool = True) -> Logits:
     """Lets a model that has forgotten everything, and a song, read what comes before.
 
     Args:
@@ -84,12 +101,12 @@ class Composer:
 
 def compose_together(
     model: Model,
-    songs: Iterable[Song],
+    songs: Iterable[AnySong],
     *,
     width: int = 8,
     prompt: Sequence[int] = (),
-    progress: Callable[[Song], None] = lambda song: None,
-) -> Iterator[Song]:
+    progress: Callable[[AnySong], None] = lambda song: None,
+) -> Iterator[AnySong]:
     """Composes many songs at once: each step reads one token of each.
 
     A song's result depends on its own source of chance alone; in full precision it is the one that it gets
@@ -111,7 +128,7 @@ def compose_together(
     model.reset()
     known = model.prefill(first[:-1])
     beginning = model.snapshot()
-    rows: list[Song | None] = list(islice(waiting, width))
+    rows: list[AnySong | None] = list(islice(waiting, width))
     batch = model.batch(max(1, len(rows)))
     batch.spread(beginning)
     tokens = np.full(len(rows), first[-1], np.int64)

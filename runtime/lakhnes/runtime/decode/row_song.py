@@ -146,8 +146,12 @@ class RowSong:
         """Return what is composed so far, up to the last whole bar."""
         return self._builder.score()
 
-    def read(self, tokens: Sequence[int]) -> list[Event]:
-        """Take tokens that were there before as the beginning of the song; return their events."""
+    def read(self, tokens: Sequence[int], logits: NDArray[np.float32], *, given: bool = True) -> None:
+        """Take tokens that the model has read before the song goes on; see `Song.read`."""
+        self.state.tokens.extend(tokens)
+
+    def replay(self, tokens: Sequence[int]) -> list[Event]:
+        """Take tokens of music that is there as the beginning of the song; return their events."""
         said: list[Event] = []
         for token in tokens:
             said += self._say(self._codec.event(token))
@@ -174,8 +178,8 @@ class RowSong:
         token = draw(shaped, self._mirostat.sampling, self._rng)
         self._mirostat.observe(shaped, token)
         self.n_tokens += 1
-        event = self._codec.event(token)
-        return token, self._say(event)
+        self.state.tokens.append(token)
+        return token, self._say(self._codec.event(token))
 
     def _allowed(self) -> NDArray[np.bool_]:
         """Bool [V]: what grammar, head, length and kept voices let come next."""
