@@ -1,4 +1,4 @@
-"""How much of other people's MIDI survives reading it.
+"""Measure how much of other people's MIDI survives reading it.
 
     python benchmarks/midi_reading.py FOLDER [--every 20] [--json]
 
@@ -158,7 +158,7 @@ def _played(onsets: list[tuple[int, int]], notes: Sequence[Note]) -> int:
 
 
 def _stated(score: symusic.Score, what: str) -> list[tuple[float, ...]]:
-    """What a file states, with the beat of each; what only repeats is left out."""
+    """Return what a file states, with the beat of each; repetitions are left out."""
     values: dict[float, tuple[float, ...]] = {}
     lists = {"tempi": score.tempos, "meters": score.time_signatures, "keys": score.key_signatures}
     for event in lists[what]:
@@ -175,7 +175,7 @@ def _stated(score: symusic.Score, what: str) -> list[tuple[float, ...]]:
 
 
 def _same(stated: list[tuple[float, ...]], back: list[tuple[float, ...]]) -> bool:
-    """Whether the same is stated at the same beats, to the tick of the file that is written."""
+    """Return whether the same is stated at the same beats, to the tick of the written file."""
     return len(stated) == len(back) and all(
         a[1:] == b[1:] and abs(a[0] - b[0]) < 1 / 240 for a, b in zip(stated, back, strict=True)
     )

@@ -26,7 +26,7 @@ _FRAMES = {
     DrumRole.KICK: 5,
     DrumRole.SNARE: 7,
 }
-"""How long drums of each role ring, in frames of a sixtieth of a second: note-offs say nothing of drums."""
+"""Frames of a sixtieth of a second for which each role rings, since note-offs say nothing of drums."""
 
 _OPEN_HATS = (26, 46)
 _OPEN_FRAMES = 12
@@ -79,7 +79,7 @@ def merged(lines: Iterable[Line], window: int = WINDOW) -> list[LineNote]:
 
 
 def tally(hits: Iterable[LineNote]) -> str:
-    """How many hits each role has, in words."""
+    """Return the number of hits of each role, in words."""
     counts = Counter(gm.role_of_drum(hit.pitch) for hit in hits)
     return ", ".join(f"{_NAMES[role]} {counts[role]}" for role in _NAMES if counts[role])
 
