@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable
 from threading import Lock
@@ -10,6 +11,7 @@ import numpy as np
 
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score, ScoreBuilder
+from lakhnes.runtime.music.timing import FRAME_SAMPLES
 from lakhnes.runtime.time.grid import PPQ, BeatGrid, TimeSignature
 
 _KINDS = (Kind.NOTE_OFF, Kind.NOTE_ON, Kind.VELOCITY, Kind.TIMBRE)
@@ -32,21 +34,21 @@ class Recorder:
         self._beats_per_bar = beats_per_bar
         self._ticks = array("q")
         self._said = array("H")
-        self._sounding: set[Voice] = set()
+        self._sounding: dict[Voice, int] = {}  # tick at which each voice that sounds began
         self._tempi: list[tuple[int, float]] = []
         self._lock = Lock()
 
     def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
         """Writes down the beginning of a note."""
+        self._sounding[voice] = self._tick()
         self._write(Event(Kind.NOTE_ON, voice, pitch))
-        self._sounding.add(voice)
         if voice is not Voice.TR:
             self._write(Event(Kind.VELOCITY, voice, velocity))
 
     def note_off(self, voice: Voice, at: float) -> None:
         """Writes down the end of a note."""
         if voice in self._sounding:
-            self._sounding.discard(voice)
+            del self._sounding[voice]
             self._write(Event(Kind.NOTE_OFF, voice))
 
     def change(self, voice: Voice, kind: Kind, value: int, at: float) -> None:
@@ -54,9 +56,11 @@ class Recorder:
         self._write(Event(kind, voice, value))
 
     def silence(self, at: float) -> None:
-        """Writes down the end of every note."""
-        for voice in sorted(self._sounding):
-            self.note_off(voice, at)
+        """Writes down the end of every note; one that has just begun lasts a frame, or it would be lost."""
+        frame = math.ceil(self._bpm() / 60 * PPQ * FRAME_SAMPLES / SAMPLE_RATE)
+        for voice, began in sorted(self._sounding.items()):
+            self._write(Event(Kind.NOTE_OFF, voice), began + frame)
+        self._sounding.clear()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -80,9 +84,9 @@ class Recorder:
                 builder.add(Event(_KINDS[code >> 10], Voice(code >> 8 & 3), code & 0xFF))
         return builder.score(), grid
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: Event, earliest: int = 0) -> None:
         assert event.voice is not None
-        tick, bpm = self._tick(), self._bpm()
+        tick, bpm = max(self._tick(), earliest), self._bpm()
         with self._lock:
             if not self._tempi or abs(bpm / self._tempi[-1][1] - 1) > _TEMPO_STEP:
                 self._tempi.append((tick, bpm))
