@@ -371,6 +371,7 @@ def test_it_closes_at_once_while_it_composes(sit: Callable[..., AbstractContextM
 
 
 def test_following_a_daw_is_seen(at: Desk) -> None:
+    pytest.importorskip("rtmidi")
     at.qtbot.mouseClick(at.window.transport.daw, Qt.MouseButton.LeftButton)
     at.until(lambda: at.studio.view().following)
     assert at.studio.view().clock is ClockStatus.WAITING

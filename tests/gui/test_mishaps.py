@@ -211,6 +211,7 @@ def test_keys_of_the_window_work_while_a_field_has_the_keyboard(at: Desk) -> Non
 
 
 def test_the_loop_is_not_shown_while_a_daw_leads(at: Desk) -> None:
+    pytest.importorskip("rtmidi")
     at.composed(4)
     at.studio.set_loop((0, BAR))
     assert at.studio.view().loop == (0, BAR)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="there is no Xvfb")
 def test_a_playing_session_is_seen(tmp_path: Path) -> None:
+    pytest.importorskip("rtmidi")
     screen = ["xvfb-run", "-a", "-s", "-screen 0 1400x900x24"]
     script = [sys.executable, str(ROOT / "scripts/screenshots"), str(tmp_path), "--seed", "6"]
     done = subprocess.run([*screen, *script], capture_output=True, text=True, timeout=180, check=False)
