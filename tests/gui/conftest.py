@@ -1,5 +1,6 @@
 """Qt without a screen, and a desk to sit at."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,8 +13,19 @@ from pytestqt.qtbot import QtBot
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from desk import Desk, desk
+from PySide6.QtWidgets import QApplication
 
+from lakhnes.gui.collector import Collector
 from lakhnes.runtime import Model
+
+
+@pytest.fixture(autouse=True)
+def collector(qapp: QApplication) -> Iterator[None]:
+    """Garbage is collected on the window's thread, as in the app; what a test leaves goes with it."""
+    running = Collector()
+    yield
+    running.stop()
+    gc.collect()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def run(files: Sequence[Path] = ()) -> int:
 
     from lakhnes.bridge import keep_time
     from lakhnes.gui.app_icon import app_icon
+    from lakhnes.gui.collector import Collector
     from lakhnes.gui.main_window import MainWindow, is_dark
     from lakhnes.gui.theme import dress
     from lakhnes.studio.preferences import PreferenceStore
@@ -67,7 +68,9 @@ def run(files: Sequence[Path] = ()) -> int:
     if files:
         QTimer.singleShot(0, lambda: window.open(files[0]))
     keep_time()
+    collector = Collector(application)
     code = application.exec()
+    collector.stop()
     sys.stdout.flush()
     if not window.ended:
         sys.stderr.flush()
