@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_model_of
 
@@ -319,6 +319,7 @@ REQUESTS = (
 
 
 @settings(max_examples=25)
+@example((False, Timing.FRAMES), 0, 97.0, [("ask", 3), ("go on", 1), ("ask", 0), ("ask", 3)])
 @given(
     st.sampled_from([(False, Timing.FRAMES), (True, Timing.FRAMES), (False, Timing.SAMPLES)]),
     st.integers(0, 2**32 - 1),

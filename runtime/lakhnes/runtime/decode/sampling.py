@@ -113,9 +113,6 @@ class Mirostat:
 
     Source: Basu et al. 2021, "Mirostat: a neural text decoding algorithm that directly controls perplexity",
     for holding the surprise; there it is held from both sides, by a cut.
-
-    Attributes:
-        surprise: of the recent tokens, in nats a token; None where the sampling does not ask for it.
     """
 
     def __init__(self, sampling: Sampling) -> None:
@@ -124,17 +121,20 @@ class Mirostat:
         Args:
             sampling: what is asked for; a lower temperature asks for less surprise.
         """
-        self.surprise: float | None = None
+        self._recent: float | None = None  # surprise of the recent tokens; None where it was not followed
         self.ask(sampling)
 
     def ask(self, sampling: Sampling) -> None:
-        """Goes on with another sampling; the surprise of the recent tokens stays, where it was followed."""
+        """Goes on with another sampling; one that no token was drawn with leaves no trace."""
         self._sampling = sampling
         self._least = (sampling.surprise or 0.0) * min(1.0, sampling.temperature)
+
+    @property
+    def surprise(self) -> float | None:
+        """Surprise of the recent tokens, in nats a token; None where the sampling does not ask for it."""
         if not self._least:
-            self.surprise = None
-        elif self.surprise is None:
-            self.surprise = self._least
+            return None
+        return self._least if self._recent is None else self._recent
 
     @property
     def sampling(self) -> Sampling:
@@ -151,8 +151,10 @@ class Mirostat:
             logits: float32 [V], of what could come.
             token: what came.
         """
-        if self.surprise is None:
+        before = self.surprise
+        if before is None:
+            self._recent = None
             return
         likely = float(logits.max())
         nats = float(np.log(np.exp(logits - likely).sum(dtype=np.float64))) + likely - float(logits[token])
-        self.surprise += (min(nats, MAX_SURPRISE) - self.surprise) / _RECENT_TOKENS
+        self._recent = before + (min(nats, MAX_SURPRISE) - before) / _RECENT_TOKENS
