@@ -85,7 +85,7 @@ def tally(hits: Iterable[LineNote]) -> str:
 
 
 def _weight(hit: LineNote) -> tuple[int, int, int, int]:
-    """What wins: kicks and snares, of those the louder; then toms; then the role, the loudness."""
+    """Rank a hit: kicks and snares win, the louder first; then toms; then role and loudness."""
     role = gm.role_of_drum(hit.pitch)
     strong = role in _BACKBEAT
     return (

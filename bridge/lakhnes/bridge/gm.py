@@ -112,7 +112,7 @@ def noise_of_drum(drum: int) -> int:
 
 
 class DrumRole(IntEnum):
-    """What a drum does in a rhythm, the ones that win over others last."""
+    """The role of a drum in a rhythm; a later one wins over an earlier one."""
 
     HAT = 0
     OTHER = 1
@@ -133,7 +133,7 @@ _ROLE_OF_DRUM = {drum: role for role, drums in _DRUMS_OF_ROLE.items() for drum i
 
 
 def role_of_drum(drum: int) -> DrumRole:
-    """What a drum-channel pitch 0..127 does."""
+    """Return the role of a drum-channel pitch, 0 to 127."""
     return _ROLE_OF_DRUM.get(drum, DrumRole.OTHER)
 
 

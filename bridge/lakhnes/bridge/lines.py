@@ -60,9 +60,9 @@ class Line:
     program: int | None = None
     """The General MIDI program of most of its notes, 0..127; None where the file says none."""
     drums: bool = False
-    """Whether its pitches are General MIDI drums."""
+    """True if its pitches are General MIDI drums."""
     alone: bool = True
-    """Whether its track has no other line, so that the track's name is its name."""
+    """True if its track has no other line, so that the track's name is its name."""
     levels: tuple[tuple[int, float], ...] = field(default=(), repr=False)
     """Sample and loudness from there on, by channel volume and expression; 1 where they say nothing."""
 
