@@ -1,6 +1,6 @@
 """How near our sound is to that of other emulators.
 
-    python benchmarks/compare_renders.py SONG.vgm=REFERENCE.flac [...] [--json] [--mixer seed]
+    python benchmarks/compare_renders.py SONG.vgm=REFERENCE.flac [...] [--json] [--mixer legacy]
 
 Waveforms of two emulators cannot be compared, as the phase of a divider is arbitrary; what is heard can:
 

@@ -1,11 +1,11 @@
-"""How fast composing is, against the seed's way and against the memory bus, in one interleaved run.
+"""How fast composing is, against the original LakhNES and against the memory bus, in one interleaved run.
 
     python benchmarks/compose.py [--json] [--rounds N]
 
 For the built-in model's sizes and for paper size (12 layers of 512, random weights), memory of 512 full, one
 thread, medians over rounds:
 
-- seed: LakhNES's sampler: PyTorch, hidden states as memory, keys and values of all of it projected anew
+- legacy: the sampler of 2019: PyTorch, hidden states as memory, keys and values of all of it projected anew
 - fp32, int8: this runtime, a step at a time; batch 4 and 16: so many songs at once (int8 weights)
 - prompt: 512 tokens through `prefill` (int8), into an empty memory and into a full one
 - limit: bytes that a token must read, divided by the bandwidth at which a dot product reads such an amount
@@ -85,7 +85,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
     token = torch.tensor([[5]])
 
     @torch.no_grad()
-    def seed_step() -> None:
+    def legacy_step() -> None:
         reference(token, memory, mem_len=MEM_LEN)
 
     prompt = np.random.default_rng(0).integers(1, 631, MEM_LEN)
@@ -96,7 +96,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
         batch.prefill(np.tile(prompt, (size, 1)), chunk=64)
     steps: list[float] = []
     took: dict[str, list[float]] = {
-        key: [] for key in ("seed", "fp32", "int8", "batch 4", "batch 16", "prompt, empty", "prompt, full")
+        key: [] for key in ("legacy", "fp32", "int8", "batch 4", "batch 16", "prompt, empty", "prompt, full")
     }
 
     def timed_step() -> None:
@@ -105,7 +105,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
         steps.append(time.perf_counter() - started)
 
     for _ in range(rounds):
-        took["seed"].append(seconds(seed_step, 3))
+        took["legacy"].append(seconds(legacy_step, 3))
         took["fp32"].append(seconds(lambda: models["fp32"].step(5), 30))
         took["int8"].append(seconds(timed_step, 60))
         for size, batch in batches.items():
@@ -122,7 +122,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
     return {
         "size": name,
         "ms": {key: value * 1e3 for key, value in medians.items()},
-        "ratio_to_seed": {k: medians["seed"] / v for k, v in medians.items() if "prompt" not in k},
+        "ratio_to_legacy": {k: medians["legacy"] / v for k, v in medians.items() if "prompt" not in k},
         "fraction_of_limit": {key: limit / medians[key] for key, limit in limits.items()},
         "step_jitter": {
             "p50_ms": float(np.percentile(steps, 50)) * 1e3,
@@ -200,8 +200,8 @@ def main() -> None:
     print(result["machine"])
     for size in result["sizes"]:  # type: ignore[attr-defined]
         print(f"\n{size['size']}, memory of {MEM_LEN} full")
-        for key in ("seed", "fp32", "int8", "batch 4", "batch 16"):
-            ms, ratio = size["ms"][key], size["ratio_to_seed"][key]
+        for key in ("legacy", "fp32", "int8", "batch 4", "batch 16"):
+            ms, ratio = size["ms"][key], size["ratio_to_legacy"][key]
             limit = size["fraction_of_limit"].get(key)
             share = f"  {limit:4.0%} of the bandwidth limit" if limit else ""
             print(f"  {key:9s} {ms:8.3f} ms a token {1e3 / ms:7.0f} tokens/s {ratio:6.1f} x{share}")

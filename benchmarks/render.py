@@ -33,7 +33,7 @@ PEERS = {
     "game-music-emu": (627, -48.7),
     "libvgm (NSFPlay core)": (112, -23.4),
     "NSFPlay": (85, -27.7),
-    "VGMPlay (the seed's renderer)": (31, -22.5),
+    "VGMPlay (the renderer of LakhNES 2019)": (31, -22.5),
 }
 """Times real time and alias in dB."""
 

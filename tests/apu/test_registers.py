@@ -27,7 +27,7 @@ from lakhnes.runtime import Change, Kind, Note, Part, Score, Voice, read_text
 from lakhnes.runtime.errors import OptionError
 
 Row = tuple[int, int, int]
-SEED, IMPROVED = RegisterMode.SEED, RegisterMode.IMPROVED
+LEGACY, IMPROVED = RegisterMode.LEGACY, RegisterMode.IMPROVED
 ORIGINALS = ["own_tx1", "own_tx2", "fuzz0", "fuzz1", "fuzz2"]
 
 
@@ -61,14 +61,14 @@ def original(folder: Path, name: str) -> tuple[list[Row], int]:
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_the_originals_midi_gives_the_originals_writes(shared: Path, name: str) -> None:
     folder = shared / "fixtures/apu/tx"
-    log = registers_of(read_midi(folder / f"{name}.mid"), SEED)
+    log = registers_of(read_midi(folder / f"{name}.mid"), LEGACY)
     assert (rows(log), log.length) == original(folder, name)
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_the_originals_text_gives_the_originals_writes(shared: Path, name: str) -> None:
     folder = shared / "fixtures/apu/tx"
-    log = registers_of(read_text(folder / f"{name}.txt"), SEED)
+    log = registers_of(read_text(folder / f"{name}.txt"), LEGACY)
     assert (rows(log), log.length) == original(folder, name)
 
 
@@ -76,7 +76,7 @@ def test_pitches_have_the_originals_timers(shared: Path) -> None:
     table = json.loads((shared / "fixtures/apu/tx/pitch_to_timer.json").read_text())
     assert len(table) == 88
     for pitch, timers in table.items():
-        assert [timer_of(voice, int(pitch), SEED) for voice in (Voice.P1, Voice.TR)] == timers
+        assert [timer_of(voice, int(pitch), LEGACY) for voice in (Voice.P1, Voice.TR)] == timers
 
 
 # Streams worked out by hand
@@ -85,8 +85,8 @@ def test_pitches_have_the_originals_timers(shared: Path) -> None:
 def test_a_score_without_notes_sets_the_chip_up() -> None:
     start = [(0, 0x15, 0), (0, 0x00, 0x30), (0, 0x01, 7), (0, 0x04, 0x30), (0, 0x05, 7), (0, 8, 0xFF)]
     start += [(0, 0x0C, 0x30)]
-    assert rows(registers_of(Score(length=100), SEED)) == start
-    assert rows(registers_of(Score(), SEED)) == start
+    assert rows(registers_of(Score(length=100), LEGACY)) == start
+    assert rows(registers_of(Score(), LEGACY)) == start
     improved = [(s, r, 8 if r in (1, 5) else v) for s, r, v in start]
     assert rows(registers_of(Score(length=100))) == improved
 
@@ -101,7 +101,7 @@ def test_four_voices_at_the_start() -> None:
         ),
         100,
     )
-    stream = rows(registers_of(score, SEED))
+    stream = rows(registers_of(score, LEGACY))
     assert stream[0] == (0, 0x15, 0b1111)
     assert [row[1:] for row in stream[7:] if row[0] == 0] == [
         *((0x00, 0x80 | 0x39), (0x02, 253), (0x03, 0)),
@@ -119,7 +119,7 @@ def test_a_pulse_changes_what_differs_only() -> None:
     notes = (Note(10, 10, 69, 9), Note(20, 10, 70, 9), Note(30, 10, 57, 3), Note(40, 10, 57, 3))
     changes = (Change(35, Kind.VELOCITY, 7), Change(45, Kind.TIMBRE, 3), Change(60, Kind.VELOCITY, 2))
     score = one_voice(Voice.P2, *notes, changes=changes, length=99)
-    assert later(score, SEED) == [
+    assert later(score, LEGACY) == [
         *((10, 0x15, 2), (10, 0x04, 0x39), (10, 0x06, 253), (10, 0x07, 0)),
         (20, 0x06, 239),
         *((30, 0x04, 0x33), (30, 0x06, 507 & 255), (30, 0x07, 1)),
@@ -133,16 +133,16 @@ def test_a_pulse_changes_what_differs_only() -> None:
 
 def test_a_volume_is_written_anew_with_each_note_after_silence() -> None:
     score = one_voice(Voice.P1, Note(10, 10, 69, 9), Note(30, 10, 69, 9), length=40)
-    assert (30, 0x00, 0x39) in later(score, SEED)
+    assert (30, 0x00, 0x39) in later(score, LEGACY)
 
 
 def test_a_volume_at_a_notes_end_outlasts_it() -> None:
     score = one_voice(Voice.P1, Note(10, 10, 69, 9), changes=(Change(20, Kind.VELOCITY, 5),), length=40)
-    assert later(score, SEED)[4:] == [(20, 0x15, 0), (20, 0x00, 0x35), (20, 0x02, 0)]
+    assert later(score, LEGACY)[4:] == [(20, 0x15, 0), (20, 0x00, 0x35), (20, 0x02, 0)]
 
 
 def test_a_noise_after_silence_is_written_anew() -> None:
-    stream = later(one_voice(Voice.NO, Note(0, 10, 3, 9), Note(30, 10, 3, 9), length=50), SEED)
+    stream = later(one_voice(Voice.NO, Note(0, 10, 3, 9), Note(30, 10, 3, 9), length=50), LEGACY)
     assert stream[2:] == [
         *((0, 0x0F, 0), (10, 0x15, 0), (30, 0x15, 8), (30, 0x0C, 0x39), (30, 0x0E, 13), (30, 0x0F, 0)),
         (40, 0x15, 0),
@@ -156,9 +156,9 @@ def test_a_note_repeated_at_once_is_one_with_the_first(voice: Voice) -> None:
         assert 15 not in {sample for sample, _, _ in later(score, mode)}
 
 
-def test_the_seed_leaves_the_last_notes_on() -> None:
+def test_legacy_leaves_the_last_notes_on() -> None:
     score = one_voice(Voice.P1, Note(10, 10, 60), length=20)
-    assert (20, 0x15, 0) not in later(score, SEED)
+    assert (20, 0x15, 0) not in later(score, LEGACY)
     assert (20, 0x15, 0) in later(score)
 
 
@@ -179,8 +179,8 @@ def test_timers_are_in_tune_wherever_they_can_be(voice: Voice) -> None:
         assert abs(played - pitch - 12 * octaves) < half_a_step + 1e-9
 
 
-def test_the_seed_wraps_low_pitches_round() -> None:
-    assert [timer_of(Voice.P1, pitch, SEED) for pitch in (30, 32, 33)] == [370, 106, 2033]
+def test_legacy_wraps_low_pitches_round() -> None:
+    assert [timer_of(Voice.P1, pitch, LEGACY) for pitch in (30, 32, 33)] == [370, 106, 2033]
     assert [timer_of(Voice.P1, pitch) for pitch in (30, 32, 33)] == [1208, 1076, 2033]
 
 
@@ -248,15 +248,15 @@ def test_the_registers_say_what_the_score_says(score: Score, mode: RegisterMode)
         now = states.get(sample, now)
         if sample < score.length:
             assert now == [asked_for(score, voice, mode, sample) for voice in Voice]
-    assert mode is SEED or now == [None] * 4
+    assert mode is LEGACY or now == [None] * 4
 
 
 @given(scores(vocabulary=True))
 def test_the_modes_differ_by_the_sweep_and_the_end_only(score: Score) -> None:
-    seed, improved = rows(registers_of(score, SEED)), rows(registers_of(score))
-    assert [row for row in seed if row[0] == score.length > 0] == []
+    legacy, improved = rows(registers_of(score, LEGACY)), rows(registers_of(score))
+    assert [row for row in legacy if row[0] == score.length > 0] == []
     mended = [(s, r, 7 if r in (1, 5) else v) for s, r, v in improved if s < score.length or not score.length]
-    assert mended == seed
+    assert mended == legacy
 
 
 @given(scores())
@@ -266,9 +266,9 @@ def test_plain_instruments_change_nothing(score: Score) -> None:
         assert rows(registers_of(score, mode, plain)) == rows(registers_of(score, mode))
 
 
-def test_the_seeds_way_has_no_instruments() -> None:
+def test_legacy_registers_have_no_instruments() -> None:
     with pytest.raises(OptionError, match="no instruments"):
-        registers_of(tune(), SEED, instrument_set("lead"))
+        registers_of(tune(), LEGACY, instrument_set("lead"))
 
 
 # Instruments

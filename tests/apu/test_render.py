@@ -142,10 +142,10 @@ def test_separate_channels_are_what_each_gives_alone() -> None:
     assert not separate[4].any()
 
 
-def test_the_seeds_mixer_has_triangle_and_noise_at_three_quarters() -> None:
+def test_the_legacy_mixer_has_triangle_and_noise_at_three_quarters() -> None:
     writes = [(0, 0x15, 4), (0, 0x08, 0xFF), (0, 0x0A, 200), (0, 0x0B, 0)]
-    hardware, seed = (whole(log_of(writes, RATE), mixer=mixer) for mixer in Mixer)
-    np.testing.assert_allclose(seed, 0.75 * hardware, atol=1e-7)
+    hardware, legacy = (whole(log_of(writes, RATE), mixer=mixer) for mixer in Mixer)
+    np.testing.assert_allclose(legacy, 0.75 * hardware, atol=1e-7)
     pulses = [whole(pulse_log(200, 1), mixer=mixer) for mixer in Mixer]
     np.testing.assert_allclose(pulses[0][100:], pulses[1][100:], atol=0.1)
     assert pulses[0].std() == pytest.approx(pulses[1].std(), rel=0.01)

@@ -104,7 +104,7 @@ def lasting(part):
 
 
 def without_low_a(score):
-    """The score without pulse pitch 33, which the seed's way mutes."""
+    """The score without pulse pitch 33, which legacy registers mute."""
     parts = [
         Part(tuple(replace(n, pitch=max(n.pitch, 34)) for n in p.notes), p.changes) for p in score.parts[:2]
     ]
@@ -121,8 +121,8 @@ def reads_back(score, mode, moment_samples):
 
 
 @given(scores(vocabulary=True))
-def test_any_score_reads_back_from_the_seed_s_registers(score):
-    reads_back(without_low_a(score), RegisterMode.SEED, 1)
+def test_any_score_reads_back_from_legacy_registers(score):
+    reads_back(without_low_a(score), RegisterMode.LEGACY, 1)
 
 
 @given(scores(vocabulary=True))
@@ -132,12 +132,12 @@ def test_any_score_reads_back_from_improved_registers(score):
 
 @given(scores(vocabulary=True, unit=MOMENT_SAMPLES))
 def test_what_is_no_shorter_than_a_moment_reads_back_exactly(score):
-    reads_back(without_low_a(score), RegisterMode.SEED, MOMENT_SAMPLES)
+    reads_back(without_low_a(score), RegisterMode.LEGACY, MOMENT_SAMPLES)
 
 
 def test_a_tune_reads_back_whole():
     score = tune()
-    assert score_of_registers(registers_of(score, RegisterMode.SEED)) == (score, ())
+    assert score_of_registers(registers_of(score, RegisterMode.LEGACY)) == (score, ())
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ def test_every_pitch_and_step_reads_back(voice, low, high):
     notes = tuple(Note(i * 100, 100, pitch) for i, pitch in enumerate(pitches))
     parts = [Part(notes) if v is voice else Part() for v in Voice]
     score = Score((parts[0], parts[1], parts[2], parts[3]), 100 * len(notes))
-    assert score_of_registers(registers_of(score, RegisterMode.SEED))[0] == score
+    assert score_of_registers(registers_of(score, RegisterMode.LEGACY))[0] == score
 
 
-def test_the_seed_s_files_read_back(shared: Path):
+def test_legacy_files_read_back(shared: Path):
     folder = shared / "fixtures/apu/tx"
     for path in sorted(folder.glob("*.txt")):
         score = read_text(path)

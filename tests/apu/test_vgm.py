@@ -528,6 +528,6 @@ def test_the_reference_songs_have_their_tags_and_samples(shared: Path):
     assert (memory.address, len(memory.data)) == (0xC000, 0x4000)
 
 
-def test_the_seed_s_file_is_written_byte_for_byte(shared: Path):
+def test_a_legacy_file_is_written_byte_for_byte(shared: Path):
     path = shared / "fixtures/apu/tx/own_tx1.vgm"
     assert vgm_bytes(read_vgm(path).log) == path.read_bytes()

@@ -60,7 +60,7 @@ def test_render_makes_sound_of_texts_and_vgm(folder: Path) -> None:
 
 def test_render_takes_every_setting(folder: Path) -> None:
     options = (
-        "--rate 96000 --bits 24 --stereo --pan TR:0.5 --mixer seed --filters famicom --fade 1 --normalize"
+        "--rate 96000 --bits 24 --stereo --pan TR:0.5 --mixer legacy --filters famicom --fade 1 --normalize"
     )
     done = lakhnes(
         "render", "a.tx1.txt", "-o", "b.wav", *options.split(), "--instrument", "pluck", folder=folder
@@ -107,13 +107,13 @@ def test_convert_goes_to_vgm_and_back(folder: Path) -> None:
     assert (folder / "c.tx2.txt").read_text() == (folder / "a.tx2.txt").read_text() + "\n"
 
 
-def test_registers_may_be_the_seeds(folder: Path) -> None:
+def test_registers_may_be_legacy(folder: Path) -> None:
     assert (
-        lakhnes("convert", "a.tx1.txt", "-o", "b.vgm", "--registers", "seed", folder=folder).returncode == 0
+        lakhnes("convert", "a.tx1.txt", "-o", "b.vgm", "--registers", "legacy", folder=folder).returncode == 0
     )
     from support import without_expression
 
-    expected = registers_of(without_expression(tune()), RegisterMode.SEED)
+    expected = registers_of(without_expression(tune()), RegisterMode.LEGACY)
     log = read_vgm(folder / "b.vgm").log
     np.testing.assert_array_equal(log.values, expected.values)
     np.testing.assert_array_equal(log.samples, expected.samples)

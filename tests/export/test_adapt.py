@@ -1,4 +1,4 @@
-"""Adapting arbitrary MIDI to the four voices, in the project's way and in the seed's."""
+"""Adapting arbitrary MIDI to the four voices, in the project's way and in that of LakhNES."""
 
 import random
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lakhnes.bridge import gm
 from lakhnes.bridge.smf import Control, MidiFile, NoteMessage, Track
 from lakhnes.export.adapt import MIN_NOTES, adapt
-from lakhnes.export.adapt_seed import UnfitError, adapt_as_seed
+from lakhnes.export.adapt_legacy import UnfitError, adapt_legacy
 from lakhnes.export.songs import Recipe, content_of, songs_of_file
 from lakhnes.export.sources import Item
 from lakhnes.runtime import Note, Part, Score, Voice
@@ -116,23 +116,23 @@ def test_degenerate_songs_are_refused(hits: list[Hit], reason: str) -> None:
         adapt(midi(track(hits)), rng())
 
 
-def test_the_seed_places_monophonic_tracks_in_every_way() -> None:
+def test_legacy_places_monophonic_tracks_in_every_way() -> None:
     low, high = line(40, 1), line(70, 2)
-    one = adapt_as_seed(midi(track(high)), rng())
+    one = adapt_legacy(midi(track(high)), rng())
     assert sorted(tuple(bool(part.notes) for part in song.parts) for song in one) == sorted(
         [(True, False, False, False), (False, True, False, False), (False, False, True, False)]
     )
-    two = adapt_as_seed(midi(track(low), track(high, channel=1)), rng())
+    two = adapt_legacy(midi(track(low), track(high, channel=1)), rng())
     assert len(two) == 6
     assert all(sum(bool(part.notes) for part in song.parts) == 2 for song in two)
-    three = adapt_as_seed(midi(*(track(line(40 + 9 * i, i), channel=i) for i in range(3))), rng())
+    three = adapt_legacy(midi(*(track(line(40 + 9 * i, i), channel=i) for i in range(3))), rng())
     assert len({tuple(map(tuple, (pitches(song, v) for v in Voice))) for song in three}) == 6
     many = midi(*(track(line(40 + i, i), channel=i % 8) for i in range(40)))
-    assert len(adapt_as_seed(many, rng())) == 16
-    assert len(adapt_as_seed(many, rng(), arrangements=3)) == 3
+    assert len(adapt_legacy(many, rng())) == 16
+    assert len(adapt_legacy(many, rng(), arrangements=3)) == 3
 
 
-def test_the_seed_filters_tracks_and_notes() -> None:
+def test_legacy_filters_tracks_and_notes() -> None:
     keep = line(60, 1)
     files = {
         "polyphonic": midi(track(keep), track(chords(50), channel=1)),
@@ -141,8 +141,8 @@ def test_the_seed_filters_tracks_and_notes() -> None:
         "below": midi(track(keep), track([(i * BEAT, 5 + i % 9, 60) for i in range(20)], channel=1)),
     }
     for name, file in files.items():
-        assert len(adapt_as_seed(file, rng())) == 3, name
-    low = adapt_as_seed(midi(track([(i * BEAT, 25 + i, 60) for i in range(20)])), rng())
+        assert len(adapt_legacy(file, rng())) == 3, name
+    low = adapt_legacy(midi(track([(i * BEAT, 25 + i, 60) for i in range(20)])), rng())
     assert sorted(song.n_notes for song in low) == [12, 12, 20]  # the pulses begin at 33
     for tracks, reason in (
         ([track(chords(50))], "monophonic"),
@@ -151,15 +151,15 @@ def test_the_seed_filters_tracks_and_notes() -> None:
         ([track(line(60, 1), channel=9)], "monophonic"),
     ):
         with pytest.raises(UnfitError, match=reason):
-            adapt_as_seed(midi(*tracks), rng())
+            adapt_legacy(midi(*tracks), rng())
     with pytest.raises(UnfitError, match="SMPTE"):
-        adapt_as_seed(midi(track(keep), division=-7680), rng())
+        adapt_legacy(midi(track(keep), division=-7680), rng())
 
 
-def test_the_seed_maps_drums_at_random_and_drops_hits_that_overlap() -> None:
+def test_legacy_maps_drums_at_random_and_drops_hits_that_overlap() -> None:
     drums = [(i * BEAT, 36 + i % 6, 2 * BEAT if i % 3 == 0 else 60) for i in range(24)]
     file = midi(track(line(60, 1)), track(drums, channel=9))
-    songs = adapt_as_seed(file, rng())
+    songs = adapt_legacy(file, rng())
     maps = set()
     for song in songs:
         notes = song.parts[Voice.NO].notes
@@ -174,24 +174,24 @@ def test_the_seed_maps_drums_at_random_and_drops_hits_that_overlap() -> None:
         )
         maps.add(tuple(sorted(heard.items())))
     assert len(maps) == 3
-    assert adapt_as_seed(file, rng()) == songs
+    assert adapt_legacy(file, rng()) == songs
 
 
-def test_the_seed_clips_and_scales_velocities() -> None:
+def test_legacy_clips_and_scales_velocities() -> None:
     long = track(line(60, 1, count=800), velocity=64)
-    for song in adapt_as_seed(midi(long), rng()):
+    for song in adapt_legacy(midi(long), rng()):
         assert song.length == 180 * SAMPLE_RATE
         velocities = {note.velocity for part in song.parts[:2] for note in part.notes}
         assert velocities <= {8}  # round(1 + 14 * 64 / 127)
 
 
-def test_the_seed_splits_tracks_by_program_and_ends_with_the_last_event() -> None:
+def test_legacy_splits_tracks_by_program_and_ends_with_the_last_event() -> None:
     two = track([*line(60, 1, count=12), *((t + 12 * BEAT, p, n) for t, p, n in line(60, 2, count=12))])
     two.programs.append((12 * BEAT - BEAT // 4, 0, 5))
-    assert len(adapt_as_seed(midi(two), rng())) == 6
+    assert len(adapt_legacy(midi(two), rng())) == 6
     short = track(line(60, 1, count=9))
     short.controls.append(Control(20 * BEAT, 0, 7, 100))
-    assert adapt_as_seed(midi(short), rng())[0].seconds < 5  # a late controller made the file long enough
+    assert adapt_legacy(midi(short), rng())[0].seconds < 5  # a late controller made the file long enough
 
 
 @st.composite
@@ -211,14 +211,14 @@ def files(draw: st.DrawFn) -> MidiFile:
 @given(files(), st.integers(0, 3))
 def test_whatever_a_file_holds_its_songs_can_be_encoded(file: MidiFile, seed: int) -> None:
     codec = Codec(tx2(), Timing.FRAMES)
-    for way in (adapt, adapt_as_seed):
+    for way in (adapt, adapt_legacy):
         try:
             songs = way(file, rng(seed))
         except UnfitError:
             continue
         for song in songs:
             first = min(part.notes[0].onset for part in song.parts if part.notes)
-            assert first == 0 or way is adapt_as_seed
+            assert first == 0 or way is adapt_legacy
             for voice in Voice:
                 assert set(pitches(song, voice)) <= set(VOCABULARY_PITCHES[voice])
             codec.encode(song)
@@ -242,7 +242,7 @@ def test_nes_midi_is_never_adapted() -> None:
 
     from lakhnes.bridge import MidiStyle, midi_bytes
 
-    for adaptation in ("better", "seed"):
+    for adaptation in ("better", "legacy"):
         item = Item("a.mid", midi_bytes(tune(), MidiStyle.NES))
         (song,) = songs_of_file(item, Recipe(adapt=adaptation)).songs
         assert (song.name, song.content) == ("a.mid", b"")

@@ -433,7 +433,7 @@ def test_blocks_of_other_files_or_another_recipe_are_not_taken(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         prepare([folder], tmp_path / "out", Recipe(), SplitRule(), Serial(), progress=interrupt)
     (folder / "0/000.mid").write_bytes(nes_file(999))
-    recipe = Recipe(timing="samples", adapt="seed")
+    recipe = Recipe(timing="samples", adapt="legacy")
     made([folder], tmp_path / "out", recipe)
     made([folder], tmp_path / "wanted", recipe)
     assert tree(tmp_path / "out") == tree(tmp_path / "wanted")
@@ -573,7 +573,7 @@ def test_splits_by_folder_hash_composer_and_list(tmp_path: Path) -> None:
 
 
 def test_a_song_depends_on_the_file_alone() -> None:
-    for adapt in ("better", "seed"):
+    for adapt in ("better", "legacy"):
         recipe = Recipe(adapt=adapt)
         one, two = (songs_of_file(Item(name, daw_file(5)), recipe) for name in ("a.mid", "z/b.mid"))
         assert one.songs

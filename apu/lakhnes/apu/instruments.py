@@ -98,7 +98,7 @@ class Slide:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """How a voice plays its notes; without arguments as plainly as the seed does.
+    """How a voice plays its notes; without arguments as plainly as LakhNES does.
 
     Raises:
         ValueError: if a volume or timbre is out of its range.
@@ -344,14 +344,14 @@ _PRESETS = {"plain": InstrumentSet(), "soft": _SOFT, "pluck": _PLUCK, "lead": _L
 
 
 def instrument_names() -> tuple[str, ...]:
-    """The names that `instrument_set` knows; the first is the seed's sound."""
+    """The names that `instrument_set` knows; the first is the sound of LakhNES."""
     return tuple(_PRESETS)
 
 
 def instrument_set(name: str) -> InstrumentSet:
     """Finds the instruments of a name.
 
-    `plain` has no automation at all: what the seed plays. `soft` swells and fades at low volume; `pluck`
+    `plain` has no automation at all: what LakhNES plays. `soft` swells and fades at low volume; `pluck`
     decays fast like a plucked string; `lead` sings with a late vibrato over a quiet second voice; `arcade` is
     thin, quick and bright, with a punch on the bass.
 

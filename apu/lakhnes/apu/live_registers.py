@@ -34,7 +34,7 @@ class LiveRegisters:
         """Begins at sample 0.
 
         Args:
-            instruments: how notes are played; None as the seed does, held at their velocity.
+            instruments: how notes are played; None as LakhNES does, held at their velocity.
         """
         self._steps = [
             VoiceSteps(voice, RegisterMode.IMPROVED, instruments or InstrumentSet()) for voice in Voice

@@ -35,17 +35,17 @@ SWEEP = 0x08
 """What the sweep registers hold: it would lower the timer, and never mutes."""
 
 _MIN_TRIANGLE_TIMER = 2  # 18.6 kHz; below lies nothing that is heard
-_SEED_SWEEP = 0x07  # it would raise timer 2033 beyond what a timer holds, and mutes the pulse for that
+_LEGACY_SWEEP = 0x07  # it would raise timer 2033 beyond what a timer holds, and mutes the pulse for that
 _PLAIN = Instrument()
 _CYCLES = (16, 16, 32)  # of the timer in one cycle of the wave
 _NEVER = 1 << 62
 
 
 class RegisterMode(StrEnum):
-    """How faithfully the seed's way is kept."""
+    """How faithfully the writes of the original LakhNES are kept."""
 
-    SEED = "seed"
-    """The seed's writes, byte for byte. Pulse pitch 33 is silent, for the sweep unit mutes it; lower pitches
+    LEGACY = "legacy"
+    """Those of LakhNES, byte for byte. Pulse pitch 33 is silent, for the sweep unit mutes it; lower pitches
     wrap round to whatever their timer's low 11 bits mean; what happens at the song's very end is left out, so
     a note that lasts until there is never switched off."""
     IMPROVED = "improved"
@@ -60,19 +60,19 @@ def registers_of(
 
     Args:
         score: any score.
-        mode: the seed's writes, or the same with its flaws mended.
-        instruments: how the notes are played; None as the seed does, held at their velocity. The score's own
+        mode: the writes of LakhNES, or the same with their flaws mended.
+        instruments: how the notes are played; None as LakhNES does, held at their velocity. The score's own
             changes of volume and of timbre win over them, voice by voice.
 
     Raises:
-        OptionError: if instruments are asked for in the seed's way, which has none.
+        OptionError: if instruments are asked for in legacy mode, which has none.
     """
-    if mode is RegisterMode.SEED and instruments not in (None, InstrumentSet()):
-        raise OptionError("The seed's way has no instruments; choose the improved one, or plain instruments.")
+    if mode is RegisterMode.LEGACY and instruments not in (None, InstrumentSet()):
+        raise OptionError("Legacy registers have no instruments; choose improved ones, or plain instruments.")
     states = voice_states(score, mode, instruments or InstrumentSet())
-    if mode is RegisterMode.SEED:
+    if mode is RegisterMode.LEGACY:
         states = takewhile(lambda state: state.sample < score.length, states)
-    sweep = _SEED_SWEEP if mode is RegisterMode.SEED else SWEEP
+    sweep = _LEGACY_SWEEP if mode is RegisterMode.LEGACY else SWEEP
     rows = np.dtype((np.int64, 3))
     table: NDArray[np.int64] = np.asarray(np.fromiter(RegisterWriter(sweep).writes(states), rows), np.int64)
     return RegisterLog(
@@ -104,7 +104,7 @@ def timer_of(voice: Voice, pitch: int, mode: RegisterMode = RegisterMode.IMPROVE
     if voice is Voice.NO:
         return pitch
     timer = round(_period(voice, pitch)) - 1
-    if mode is RegisterMode.SEED:
+    if mode is RegisterMode.LEGACY:
         return timer & MAX_TIMER
     while timer > MAX_TIMER:
         pitch += 12

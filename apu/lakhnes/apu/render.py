@@ -29,8 +29,8 @@ class Mixer(StrEnum):
 
     HARDWARE = "hardware"
     """As the console's resistors mix them."""
-    SEED = "seed"
-    """Triangle, noise and DMC at three quarters, as the original LakhNES's renderer has them."""
+    LEGACY = "legacy"
+    """Triangle, noise and DMC at three quarters, as the original LakhNES has them."""
 
 
 class Filters(StrEnum):
@@ -44,7 +44,7 @@ class Filters(StrEnum):
     """None: the output of the chip itself, from 0 to 1."""
 
 
-_GAINS = {Mixer.HARDWARE: 1.0, Mixer.SEED: 0.75}
+_GAINS = {Mixer.HARDWARE: 1.0, Mixer.LEGACY: 0.75}
 _CORNERS: dict[Filters, tuple[tuple[float, ...], float | None]] = {
     Filters.NES: ((90.0, 440.0), 14_000.0),
     Filters.FAMICOM: ((37.0,), None),

@@ -119,7 +119,7 @@ def render(
         ),
     ] = False,
     mixer: Annotated[
-        Literal["hardware", "seed"],
+        Literal["hardware", "legacy"],
         typer.Option(
             help="As the console mixes, or triangle and noise softer as LakhNES had them.",
             rich_help_panel=_SOUND,

@@ -62,7 +62,7 @@ InstrumentOption = Annotated[
 ]
 
 RegistersOption = Annotated[
-    Literal["improved", "seed"],
+    Literal["improved", "legacy"],
     typer.Option(help="How sound and VGM are made of notes: mended, or to the byte as LakhNES did."),
 ]
 

@@ -43,7 +43,7 @@ def prepare(
         ),
     ] = "frames",
     adapt: Annotated[
-        Literal["better", "seed"],
+        Literal["better", "legacy"],
         typer.Option(
             help="Use as much of it as can be: top and bass lines of chords, drums by their kind, no copies; "
             "or adapt it as LakhNES did.",
@@ -53,7 +53,7 @@ def prepare(
     arrangements: Annotated[
         int | None,
         typer.Option(
-            help="Songs of a file at most, each of other tracks; 8, or 16 for `seed`.",
+            help="Songs of a file at most, each of other tracks; 8, or 16 for `legacy`.",
             min=1,
             max=1000,
             show_default=False,
@@ -63,7 +63,7 @@ def prepare(
     max_seconds: Annotated[
         float,
         typer.Option(
-            help="Where longer songs are cut (`seed`: 180).",
+            help="Where longer songs are cut (`legacy`: 180).",
             callback=finite,
             min=5,
             max=86_400,
@@ -114,7 +114,7 @@ def prepare(
 
     if jobs is not None and cluster is not None:
         raise typer.BadParameter("give --jobs or --cluster, not both", param_hint="--cluster")
-    most = arrangements or (16 if adapt == "seed" else 8)
+    most = arrangements or (16 if adapt == "legacy" else 8)
     recipe = Recipe("rows" if timing == "bars" else format_, timing, adapt, most, max_seconds)
     rule = _rule(split, valid, test)
     executor = _executor(jobs, cluster)

@@ -16,7 +16,7 @@ from lakhnes.bridge.any_midi import in_one_time
 from lakhnes.bridge.lines import Line, read_lines
 from lakhnes.bridge.smf import MidiFile
 from lakhnes.bridge.voices import MELODIC, arrange
-from lakhnes.export.adapt_seed import UnfitError
+from lakhnes.export.adapt_legacy import UnfitError
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Note, Part, Score
 

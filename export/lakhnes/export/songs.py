@@ -15,7 +15,7 @@ from lakhnes.bridge.midi_wrappers import parse_any
 from lakhnes.bridge.nes_midi import score_from_nes_midi
 from lakhnes.bridge.smf import BrokenFileError
 from lakhnes.export.adapt import adapt
-from lakhnes.export.adapt_seed import MAX_FILE_BYTES, UnfitError, adapt_as_seed
+from lakhnes.export.adapt_legacy import MAX_FILE_BYTES, UnfitError, adapt_legacy
 from lakhnes.export.sources import Item
 from lakhnes.runtime.bars.bars import METERS, bars_of
 from lakhnes.runtime.bars.codec import events_of_bars, make_codec
@@ -29,7 +29,7 @@ from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reason_of
 from lakhnes.runtime.time.tempo import SURE, track_beats
 
-ADAPTATIONS = ("better", "seed")
+ADAPTATIONS = ("better", "legacy")
 """Ways to adapt MIDI that is not NES-MDB's."""
 
 _FEWEST_BARS = 4
@@ -58,7 +58,7 @@ class Recipe:
     timing: str = "frames"
     """`frames`, `samples` or `bars`; see `lakhnes.runtime.music.timing`."""
     adapt: str = "better"
-    """How MIDI that is not NES-MDB's is adapted to the four voices: `better` or `seed`."""
+    """How MIDI that is not NES-MDB's is adapted to the four voices: `better` or `legacy`."""
     arrangements: int = 8
     """Songs that an adapted file gives at most."""
     max_seconds: float = 600.0
@@ -68,7 +68,7 @@ class Recipe:
         if self.events not in NAMED or self.adapt not in ADAPTATIONS or self.timing not in list(Timing):
             raise OptionError(
                 f"Not known: format {self.events!r} (tx1, tx2, rows), timing {self.timing!r} (frames, "
-                f"samples, bars) or adaptation {self.adapt!r} (better, seed)."
+                f"samples, bars) or adaptation {self.adapt!r} (better, legacy)."
             )
         if (self.events == "rows") != (self.timing == Timing.BARS):
             raise OptionError("Only bars are written as rows: give `rows` and `bars` together.")
@@ -147,10 +147,10 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
         adapted = score is None
         if score is not None:
             scores = [score]
-        elif recipe.adapt == "seed":
+        elif recipe.adapt == "legacy":
             if len(item.data) > MAX_FILE_BYTES:
                 raise UnfitError(f"larger than {MAX_FILE_BYTES >> 10} KB")
-            scores = adapt_as_seed(midi, _rng(content), recipe.arrangements)
+            scores = adapt_legacy(midi, _rng(content), recipe.arrangements)
         else:
             scores = adapt(
                 midi, _rng(content), arrangements=recipe.arrangements, max_seconds=recipe.max_seconds

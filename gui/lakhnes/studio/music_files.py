@@ -44,8 +44,8 @@ class Forms:
     """Whether MIDI for DAWs keeps every sample, rather than bars and beats."""
     registers: RegisterMode = RegisterMode.IMPROVED
     instruments: str | InstrumentSet | None = None
-    """They or their name; None for `lead`, or for `plain` where notes have dynamics or registers are the
-    seed's.
+    """They or their name; None for `lead`, or for `plain` where notes have dynamics or registers are
+    legacy.
 
     Raises:
         OptionError: if there are none of that name.
@@ -124,7 +124,7 @@ class Music:
         """What is written to the chip."""
         if isinstance(self.origin, RegisterLog):
             return self.origin
-        own_dynamics = forms.registers is RegisterMode.SEED or self.origin.has_expression
+        own_dynamics = forms.registers is RegisterMode.LEGACY or self.origin.has_expression
         chosen = forms.instruments or ("plain" if own_dynamics else "lead")
         instruments = instrument_set(chosen) if isinstance(chosen, str) else chosen
         log = registers_of(self.origin, forms.registers, instruments)
@@ -270,7 +270,7 @@ def _chip_contents(
 ) -> dict[Path, Content]:
     name = path.name.lower()
     if name.endswith(_VGM):
-        if not log.title and forms.registers is not RegisterMode.SEED:
+        if not log.title and forms.registers is not RegisterMode.LEGACY:
             log = replace(log, title=path.name[: -len(".vgm")])
         return {path: vgm_bytes(log, compressed=name.endswith(".vgz"))}
     log = log.unrolled(forms.passes)

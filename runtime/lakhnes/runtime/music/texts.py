@@ -70,13 +70,13 @@ def score_from_text(data: bytes, source: str | Path = "text") -> Score:
 
 
 def _settled(events: list[Event]) -> Iterator[Event]:
-    """Events with those at one sample in the seed's order, in which volumes and timbres come after notes."""
+    """Events with those at one sample in the order of LakhNES: volumes and timbres come after notes."""
     for _, moment in groupby(events, lambda event: event.kind is Kind.WAIT):
         yield from sorted(moment, key=rank)
 
 
 def tx1_text(score: Score) -> str:
-    """A score as TX1: notes without dynamics. The last line has no line feed, as in the seed's files."""
+    """A score as TX1: notes without dynamics. The last line has no line feed, as in the files of LakhNES."""
     return "\n".join(map(str, events_of_score(score, expression=False)))
 
 

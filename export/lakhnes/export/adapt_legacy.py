@@ -45,7 +45,7 @@ class UnfitError(Exception):
 
 
 class _Sound(NamedTuple):
-    """A note in samples, by onset and then by end, as the seed sorts them."""
+    """A note in samples, by onset and then by end, as LakhNES sorts them."""
 
     onset: int
     end: int
@@ -58,8 +58,8 @@ class _Instrument(NamedTuple):
     notes: tuple[_Sound, ...]
 
 
-def adapt_as_seed(midi: MidiFile, rng: np.random.Generator, arrangements: int = 16) -> list[Score]:
-    """The songs that the seed makes of a file.
+def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 16) -> list[Score]:
+    """The songs that LakhNES makes of a file.
 
     Args:
         midi: any file.
@@ -67,7 +67,7 @@ def adapt_as_seed(midi: MidiFile, rng: np.random.Generator, arrangements: int = 
         arrangements: how many songs a file gives at most.
 
     Raises:
-        UnfitError: if the seed passes over such a file.
+        UnfitError: if LakhNES passes over such a file.
     """
     instruments = _instruments(midi)
     melodic = _placeable([i for i in instruments if not i.is_drums])
