@@ -330,8 +330,16 @@ def test_live_is_what_is_composed_at_once_wherever_somebody_has_been(
     kind: tuple[bool, Timing], seed: int, bpm: float, steps: list[tuple[str, int]]
 ) -> None:
     """With jumps to where nothing is composed, and other requests at bar lines."""
-    model, grid = tiny_model_of(expression=kind[0], timing=kind[1]), BeatGrid.steady(bpm)
-    live = LiveComposer(model, grid, seed=seed)
+    model = tiny_model_of(expression=kind[0], timing=kind[1])
+    walked, at_once = walk(model, BeatGrid.steady(bpm), seed, [*steps, ("go on", 1)])
+    assert walked == at_once
+
+
+def walk(
+    model: Model, grid: BeatGrid, seed: int, steps: Iterable[tuple[str, int]]
+) -> tuple[list[Moment], list[Moment]]:
+    """What is composed live, one step after another, and what is composed at once under the same requests."""
+    live = LiveComposer(model.twin(), grid, seed=seed)
     changes = []
     for action, number in steps:
         known = live.timeline.known_until(0)
@@ -342,9 +350,32 @@ def test_live_is_what_is_composed_at_once_wherever_somebody_has_been(
         else:
             live.request = REQUESTS[number]
             changes.append((known, live.request))
-    fill(live, 0, live.timeline.known_until(0) + BAR)
     end = live.timeline.known_until(0)
-    assert live.timeline.moments(0, end) == composed_at_once(model, grid, seed, end, changes=changes)
+    walked = live.timeline.moments(0, end)
+    return walked, composed_at_once(model.twin(), grid, seed, end, changes=changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("name", ["nes-6x384", "expressive", "lakhnes"])
+def test_live_is_what_the_shipped_models_compose_at_once(name: str, seed: int) -> None:
+    """For 64 bars, with seeks, mutes and other requests on the way."""
+    rng = np.random.default_rng(seed)
+    steps: list[tuple[str, int]] = []
+    bars = 0
+    while bars < 64:
+        number = int(rng.integers(1, 9))
+        bars += number
+        other = ("jump", "ask")[rng.integers(2)]
+        steps += [
+            ("go on", number),
+            (other, int(rng.integers(8, 41) if other == "jump" else rng.integers(4))),
+        ]
+    steps.append(("go on", 1))
+    walked, at_once = walk(Model.load(name), BeatGrid.steady(97 + 12 * seed), seed, steps)
+    first = next((pair for pair in zip(walked, at_once, strict=False) if pair[0] != pair[1]), None)
+    assert first is None
+    assert len(walked) == len(at_once) > 1000
 
 
 def test_many_jumps_leave_no_trace(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
