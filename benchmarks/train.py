@@ -25,7 +25,7 @@ from lakhnes.export.batches import Prefetched
 from lakhnes.export.machine import Machine
 from lakhnes.export.prepared import PreparedData, open_prepared, write_prepared
 from lakhnes.export.train_config import PRESETS, TrainConfig, make_config
-from lakhnes.export.training_run import Run
+from lakhnes.export.training_run import TrainingRun
 from lakhnes.export.transformer_xl import TransformerXLConfig, sinusoids
 from lakhnes.runtime import Codec, Note, Part, Score, Timing, tx1
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Voice
@@ -180,7 +180,7 @@ class PlainLoop:
         self.optimizer.step()
 
 
-def turns(run: Run, plain: PlainLoop | None, steps: int) -> Iterator[tuple[float, float, float]]:
+def turns(run: TrainingRun, plain: PlainLoop | None, steps: int) -> Iterator[tuple[float, float, float]]:
     """Seconds of steps of ours, of them outside the model, and of steps of the plain loop, in turns."""
     with Prefetched(run.streams()) as batches:
         for _ in range(2 + run.config.mem_len // run.config.segment):
@@ -218,7 +218,7 @@ def main() -> None:
             changes = {"valid_tokens": 1280, "threads": args.threads} | dict(s.split("=") for s in args.set)
             config = make_config(preset=preset, changes=changes)
             with Machine(threads=config.threads) as machine:
-                run = Run([data], Path(folder), config, machine)
+                run = TrainingRun([data], Path(folder), config, machine)
                 plain = None if machine.cuda else PlainLoop(data, config)
                 found = [
                     turn for _, turn in zip(range(args.turns), turns(run, plain, args.steps), strict=False)

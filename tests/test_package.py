@@ -1,5 +1,6 @@
 """The shape of the package: six portions of one namespace, and who loads what."""
 
+import ast
 import subprocess
 import sys
 from importlib.metadata import version
@@ -59,3 +60,14 @@ def test_public_names_are_there_and_documented(portion: str) -> None:
 def test_nothing_is_loaded_for_sound_files_before_the_first() -> None:
     code = "import sys, lakhnes.apu; assert 'soundfile' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_class_name_means_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for portion in PORTIONS:
+        for path in sorted((ROOT / portion / "lakhnes").rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name.lstrip("_"), []).append(f"{path.relative_to(ROOT)}")
+    assert len(homes) > 300
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakhnes.bridge import gm
-from lakhnes.bridge.smf import Control, MidiFile, NoteMessage, Track
+from lakhnes.bridge.smf import ControlChange, MidiFile, NoteMessage, Track
 from lakhnes.export.adapt import MIN_NOTES, adapt
 from lakhnes.export.adapt_legacy import UnfitError, adapt_legacy
 from lakhnes.export.songs import Recipe, content_of, songs_of_file
@@ -190,7 +190,7 @@ def test_legacy_splits_tracks_by_program_and_ends_with_the_last_event() -> None:
     two.programs.append((12 * BEAT - BEAT // 4, 0, 5))
     assert len(adapt_legacy(midi(two), rng())) == 6
     short = track(line(60, 1, count=9))
-    short.controls.append(Control(20 * BEAT, 0, 7, 100))
+    short.controls.append(ControlChange(20 * BEAT, 0, 7, 100))
     assert adapt_legacy(midi(short), rng())[0].seconds < 5  # a late controller made the file long enough
 
 

@@ -11,7 +11,7 @@ from small_training import small_data
 torch = pytest.importorskip("torch")
 
 from lakhnes.export.augment import Changes  # noqa: E402
-from lakhnes.export.batches import Position, Prefetched, SongOrder, Streams  # noqa: E402
+from lakhnes.export.batches import Prefetched, SongOrder, StreamPosition, TrainingStreams  # noqa: E402
 from lakhnes.export.evaluation import framed_song  # noqa: E402
 from lakhnes.export.prepared import PreparedData, write_prepared  # noqa: E402
 from lakhnes.runtime import Codec, Timing, tx1  # noqa: E402
@@ -28,9 +28,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     return small_data(tmp_path_factory.mktemp("data"))
 
 
-def streams(data: PreparedData, changes: Changes = NOTHING, **options: Any) -> Streams:
+def streams(data: PreparedData, changes: Changes = NOTHING, **options: Any) -> TrainingStreams:
     settings = {"streams": 3, "segment": 32, "seed": 5} | options
-    return Streams([data.songs("train")], data.codec, lambda tokens: changes, **settings)
+    return TrainingStreams([data.songs("train")], data.codec, lambda tokens: changes, **settings)
 
 
 def test_a_stream_is_songs_one_after_the_other(data: PreparedData) -> None:
@@ -63,7 +63,7 @@ def test_streams_go_on_from_a_position(data: PreparedData, changes: Changes) -> 
     made = streams(data, changes)
     for _ in range(7):
         position = made.next().after
-    again = streams(data, changes, start=Position.from_dict(position.to_dict()))
+    again = streams(data, changes, start=StreamPosition.from_dict(position.to_dict()))
     for _ in range(20):
         one, two = made.next(), again.next()
         np.testing.assert_array_equal(one.tokens, two.tokens)
@@ -86,7 +86,7 @@ def test_augmentations_follow_the_tokens_served(data: PreparedData) -> None:
         asked.append(tokens)
         return NOTHING
 
-    made = Streams([data.songs("train")], data.codec, changes, streams=2, segment=8, seed=0)
+    made = TrainingStreams([data.songs("train")], data.codec, changes, streams=2, segment=8, seed=0)
     for _ in range(3):
         made.next()
     assert asked == [0, 16, 32]

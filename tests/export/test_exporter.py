@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model, load_checkpoint  # noqa: E402
 from lakhnes.export.exporter import reference_logits  # noqa: E402
-from lakhnes.export.onnx_graph import PRECISIONS, Steps, quantise_blocks  # noqa: E402
+from lakhnes.export.onnx_graph import PRECISIONS, Quantisation, quantise_blocks  # noqa: E402
 from lakhnes.runtime import CheckpointError, Model, OptionError, OutputError, Timing, tx1, tx2  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -120,7 +120,7 @@ def test_broken_weights_are_noticed_and_nothing_is_written(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("how", [steps for steps in PRECISIONS.values() if steps])
-def test_blocks_are_the_nearest_integers(how: Steps) -> None:
+def test_blocks_are_the_nearest_integers(how: Quantisation) -> None:
     weight = np.random.default_rng(1).normal(size=(300, 5)).astype(np.float32)
     weight[:, 2] = 0
     steps, scales = quantise_blocks(weight, how)
@@ -139,7 +139,7 @@ def test_blocks_are_the_nearest_integers(how: Steps) -> None:
 
 
 @pytest.mark.parametrize("how", [steps for steps in PRECISIONS.values() if steps])
-def test_what_was_rounded_stays_as_it_is(how: Steps) -> None:
+def test_what_was_rounded_stays_as_it_is(how: Quantisation) -> None:
     weight = np.random.default_rng(2).normal(size=(256, 7)).astype(np.float32)
     steps, scales = quantise_blocks(weight, how)
     rounded = steps.astype(np.float32) * np.repeat(scales, how.block, 0)

@@ -8,7 +8,7 @@ onnx = pytest.importorskip("onnx")
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model  # noqa: E402
 from lakhnes.export.exporter import reference_logits  # noqa: E402
-from lakhnes.export.onnx_graph import PRECISIONS, Steps, quantise_blocks  # noqa: E402
+from lakhnes.export.onnx_graph import PRECISIONS, Quantisation, quantise_blocks  # noqa: E402
 from lakhnes.export.onnx_weights import read_weights  # noqa: E402
 from lakhnes.runtime import Model, ModelError, Timing, tx1  # noqa: E402
 
@@ -51,7 +51,7 @@ def test_full_precision_comes_back_with_the_same_logits(tmp_path: Path, variant:
     assert read.tie_embedding is (c.tie_embedding and c.d_embed == c.d_model)
 
 
-def dequantised(weight: torch.Tensor, how: Steps) -> np.ndarray:
+def dequantised(weight: torch.Tensor, how: Quantisation) -> np.ndarray:
     steps, scales = quantise_blocks(weight.detach().numpy().T, how)
     return (steps.astype(np.float32) * np.repeat(scales, how.block, 0)[: len(steps)]).T
 
@@ -67,7 +67,7 @@ def test_few_bits_come_back_as_what_they_stand_for(tmp_path: Path, precision: st
     for name, parameter in model.named_parameters():
         read = parameter.detach().numpy()
         if name.endswith("relative.weight"):
-            eight = Steps(np.int8, 8, read.shape[1])
+            eight = Quantisation(np.int8, 8, read.shape[1])
             np.testing.assert_allclose(read, dequantised(ours[name], eight), atol=1e-6)
         elif name == "output.weight" or (name.startswith("layers.") and parameter.ndim == 2):
             scale = torch.ones(len(read), 1)

@@ -25,7 +25,7 @@ from support import tune
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.export.blocks import kept_block, read_block, write_block
 from lakhnes.export.cluster import Cluster, Processes, Serial
-from lakhnes.export.prepare import UNFINISHED, Preparation, Progress, prepare
+from lakhnes.export.prepare import UNFINISHED, Preparation, PreparationProgress, prepare
 from lakhnes.export.prepared import open_prepared, read_shard
 from lakhnes.export.songs import Recipe, songs_of_file, songs_of_files
 from lakhnes.export.sources import MAX_FILE_BYTES, Item, Sources
@@ -393,7 +393,7 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(tmp_path: Path) ->
     made([folder], tmp_path / "wanted")
     calls = 0
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: PreparationProgress) -> None:
         nonlocal calls
         calls += 1
         if calls == 3:
@@ -426,7 +426,7 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(tmp_path: Path) ->
 def test_blocks_of_other_files_or_another_recipe_are_not_taken(tmp_path: Path) -> None:
     folder = many(tmp_path / "in")
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: PreparationProgress) -> None:
         if progress.files > 90:
             raise KeyboardInterrupt
 
@@ -462,7 +462,7 @@ def test_a_worker_process_that_dies_takes_nothing_with_it(tmp_path: Path) -> Non
     executor = Processes(2)
     killed: list[int] = []
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: PreparationProgress) -> None:
         if not killed and progress.files > 64:
             assert executor._pool is not None
             victim = next(iter(executor._pool._processes))
@@ -504,7 +504,7 @@ def test_a_cluster_gives_the_same_though_a_worker_is_killed(tmp_path: Path) -> N
     ) as cluster:
         executor = Cluster(cluster.scheduler_address)
 
-        def kill(progress: Progress) -> None:
+        def kill(progress: PreparationProgress) -> None:
             if not killed and progress.files > 64:
                 victim = next(iter(executor._client.run(os.getpid).values()))
                 killed.append(victim)

@@ -18,10 +18,10 @@ torch = pytest.importorskip("torch")
 
 from lakhnes.export import Checkpoint, TransformerXL, load_checkpoint, open_checkpoint  # noqa: E402
 from lakhnes.export.checkpoints import BEST, LAST, read_checkpoint, write_checkpoint  # noqa: E402
-from lakhnes.export.curves import Log, Row, curves, read_log  # noqa: E402
+from lakhnes.export.curves import Log, LogRow, curves, read_log  # noqa: E402
 from lakhnes.export.prepared import PreparedData, write_prepared  # noqa: E402
 from lakhnes.export.run_lock import LOCK_FILE  # noqa: E402
-from lakhnes.export.training import Progress, Result, train  # noqa: E402
+from lakhnes.export.training import Result, TrainingProgress, train  # noqa: E402
 from lakhnes.export.training_start import new_model  # noqa: E402
 from lakhnes.runtime import (  # noqa: E402
     CheckpointError,
@@ -69,7 +69,7 @@ def assert_same_weights(one: Path, two: Path) -> None:
 
 
 def test_it_learns_and_leaves_a_model_a_log_and_curves(data: PreparedData, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     config = small_config(steps=120, valid_every=40, dropout=0.1, layer_drop=0.2, bf16=True)
     result = train([data], tmp_path, config, watch=seen.append)
     assert result.finished
@@ -375,7 +375,7 @@ def test_a_run_refuses_what_a_step_would_stumble_over(data: PreparedData, tmp_pa
 def test_a_log_goes_on_where_the_checkpoint_is(tmp_path: Path) -> None:
     log = Log(tmp_path)
     for step in (10, 20, 30):
-        log.add(Row(step, step * 8, 1.5, 1e-3, 2.0, None, 0.1, 1000.0))
+        log.add(LogRow(step, step * 8, 1.5, 1e-3, 2.0, None, 0.1, 1000.0))
     with (tmp_path / "log.csv").open("a") as file:
         file.write("40,32")  # killed while it wrote
     assert [row.step for row in Log(tmp_path, step=20).rows] == [10, 20]
@@ -409,13 +409,13 @@ def test_what_is_no_log_is_one_line(tmp_path: Path, line: bytes, reason: str) ->
 def test_losses_that_were_no_numbers_stay_out_of_the_curves(tmp_path: Path) -> None:
     log = Log(tmp_path)
     for step, loss in enumerate((3.0, math.nan, math.inf, 2.0), start=1):
-        log.add(Row(step, step * 8, 1.5, 1e-3, loss, loss, 0.1, 1000.0))
+        log.add(LogRow(step, step * 8, 1.5, 1e-3, loss, loss, 0.1, 1000.0))
     log.draw()
     assert [row.step for row in read_log(tmp_path / "log.csv")] == [1, 2, 3, 4]
     assert (tmp_path / "curves.png").stat().st_size > 0
 
 
 def test_curves_of_many_lines_stay_small() -> None:
-    rows = [Row(i, i, 1.0, 1.0, 5 - i / 1000, None, 1.0, 1.0) for i in range(5000)]
+    rows = [LogRow(i, i, 1.0, 1.0, 5 - i / 1000, None, 1.0, 1.0) for i in range(5000)]
     assert len(curves(rows).shapes) < 1000
     assert curves([]).shapes

@@ -31,7 +31,7 @@ from lakhnes.export.sources import Item
 from lakhnes.export.splits import SplitRule, read_split_list
 from lakhnes.export.train_config import make_config
 from lakhnes.export.training import train
-from lakhnes.export.training_run import Run
+from lakhnes.export.training_run import TrainingRun
 from lakhnes.export.training_start import valid_streams
 from lakhnes.runtime import Note, Part, Score, Timing, tx1, tx1_text
 from lakhnes.runtime.bars.codec import make_codec
@@ -92,7 +92,7 @@ def read_run(path: Path) -> object:
     """Go on with a run for a step."""
     with Machine(threads=1) as machine:
         config = small_config(steps=4, optimizer=path.name)
-        run = Run([open_prepared(path / "data")], path, config, machine)
+        run = TrainingRun([open_prepared(path / "data")], path, config, machine)
         run.load(read_checkpoint(path / LAST))
         run.take(run.streams().next())
         return run.part, run.lr

@@ -17,7 +17,7 @@ from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.runtime import Voice
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.studio.session import Session
-from lakhnes.studio.state import SongState, VoiceState
+from lakhnes.studio.state import SongState, VoiceSettings
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import View
 
@@ -216,9 +216,9 @@ def test_swatches_have_the_colours_of_the_theme(strips: VoiceStrips) -> None:
 
 def test_any_state_is_shown_and_stays(strips: VoiceStrips, studio: Studio) -> None:
     @st.composite
-    def voice_states(draw: st.DrawFn, voice: Voice) -> VoiceState:
+    def voice_states(draw: st.DrawFn, voice: Voice) -> VoiceSettings:
         pitches = st.none() | st.sampled_from(VOCABULARY_PITCHES[voice])
-        return VoiceState(
+        return VoiceSettings(
             draw(st.integers(1, 16)),
             draw(st.booleans()),
             draw(st.booleans()),
@@ -231,12 +231,12 @@ def test_any_state_is_shown_and_stays(strips: VoiceStrips, studio: Studio) -> No
 
     @settings(max_examples=40, deadline=None)
     @given(st.tuples(*map(voice_states, Voice)), st.integers(0, 100))
-    def check(voices: tuple[VoiceState, VoiceState, VoiceState, VoiceState], volume: int) -> None:
+    def check(voices: tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings], volume: int) -> None:
         state = SongState(voices=voices, volume=volume / 100)
         studio.session = session = Session(state)
         strips.show_state(state)
         for voice, strip in strips.strips.items():
-            assert voices[voice] == VoiceState(
+            assert voices[voice] == VoiceSettings(
                 strip.channel.value(),
                 strip.mute.isChecked(),
                 strip.solo.isChecked(),

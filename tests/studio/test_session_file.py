@@ -20,11 +20,11 @@ from lakhnes.runtime import FormatError, Note, OutputError, Part, Score
 from lakhnes.runtime.music.events import MAX_SAMPLES
 from lakhnes.studio import session_file
 from lakhnes.studio.session_file import MAX_BYTES, read_session, read_song, session_bytes, write_session
-from lakhnes.studio.state import SongState, VoiceState, Whereabouts
+from lakhnes.studio.state import SongState, VoiceSettings, Whereabouts
 
 PITCHES = st.none() | st.integers(0, 127)
 VOICE_STATES = st.builds(
-    VoiceState,
+    VoiceSettings,
     st.integers(1, 16),
     muted=st.booleans(),
     solo=st.booleans(),

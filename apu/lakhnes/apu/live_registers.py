@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lakhnes.apu.instruments import InstrumentSet
 from lakhnes.apu.register_writer import RegisterWriter, VoiceState
-from lakhnes.apu.registers import SWEEP, Moment, RegisterMode, VoiceSteps
+from lakhnes.apu.registers import SWEEP, RegisterMode, VoiceEvent, VoiceSteps
 from lakhnes.runtime.music.events import VALUES, Kind, Voice
 
 _sample = attrgetter("sample")
@@ -39,7 +39,7 @@ class LiveRegisters:
         self._steps = [
             VoiceSteps(voice, RegisterMode.IMPROVED, instruments or InstrumentSet()) for voice in Voice
         ]
-        self._moments: tuple[list[Moment], ...] = tuple([] for _ in Voice)  # to come, in time
+        self._moments: tuple[list[VoiceEvent], ...] = tuple([] for _ in Voice)  # to come, in time
         self._writer = RegisterWriter(SWEEP)
         self.position = 0
 
@@ -57,11 +57,11 @@ class LiveRegisters:
             velocity: 1..15; says nothing for the triangle.
             sample: when, at 44.1 kHz; now if it is in the past.
         """
-        self._add(voice, Moment(sample, Kind.NOTE_ON, pitch, velocity))
+        self._add(voice, VoiceEvent(sample, Kind.NOTE_ON, pitch, velocity))
 
     def note_off(self, voice: Voice, sample: int) -> None:
         """Ends the voice's note; its release may go on."""
-        self._add(voice, Moment(sample, Kind.NOTE_OFF))
+        self._add(voice, VoiceEvent(sample, Kind.NOTE_OFF))
 
     def change(self, voice: Voice, kind: Kind, value: int, sample: int) -> None:
         """Changes a voice's volume or timbre; one that the voice does not have is left out.
@@ -73,14 +73,14 @@ class LiveRegisters:
             sample: when, at 44.1 kHz; now if it is in the past.
         """
         if value in VALUES.get((voice, kind), ()):
-            self._add(voice, Moment(sample, kind, value))
+            self._add(voice, VoiceEvent(sample, kind, value))
 
     def silence(self, sample: int) -> None:
         """Silences all voices at once, releases too, and begins anew; what was to come from there on goes."""
         sample = max(sample, self.position)
         for voice, moments in zip(Voice, self._moments, strict=True):
             moments[:] = [moment for moment in moments if moment.sample < sample]
-            self._add(voice, Moment(sample, Kind.END))
+            self._add(voice, VoiceEvent(sample, Kind.END))
 
     def advance(self, until: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
         """Plays on.
@@ -105,7 +105,7 @@ class LiveRegisters:
         table = np.array(rows, np.int64).reshape(-1, 3)
         return table[:, 0], table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint8)
 
-    def _add(self, voice: Voice, moment: Moment) -> None:
+    def _add(self, voice: Voice, moment: VoiceEvent) -> None:
         if moment.sample < self.position:
             moment = moment._replace(sample=self.position)
         insort(self._moments[voice], moment, key=_sample)

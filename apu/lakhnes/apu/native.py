@@ -16,7 +16,7 @@ from lakhnes.apu.tables import NOISE_FIRST, NOISE_STATES, TRIANGLE_FIRST, TRIANG
 from lakhnes.runtime.errors import MissingLibraryError
 
 
-class _Tables(ctypes.Structure):
+class _NativeTables(ctypes.Structure):
     """`Tables` of chip.h."""
 
     _fields_ = (
@@ -76,7 +76,7 @@ class Apu:
         tone, noise = impulses()
         facts = tables(clock_hz)
         self._kept = (facts, tone, noise)  # the library has their addresses
-        self._tables = _Tables(
+        self._tables = _NativeTables(
             *(array.ctypes.data for array in facts), TRIANGLE_FIRST, TRIANGLE_MEAN, NOISE_FIRST, NOISE_STATES
         )
         settings = _Settings(
@@ -169,7 +169,7 @@ def library() -> ctypes.CDLL:
     except OSError as error:  # it is not there, or of another system
         raise MissingLibraryError from error
     found.apu_size.restype = c_int64
-    found.apu_power_on.argtypes = c_void_p, POINTER(_Tables), POINTER(_Settings)
+    found.apu_power_on.argtypes = c_void_p, POINTER(_NativeTables), POINTER(_Settings)
     found.apu_load.argtypes = c_void_p, c_int64, c_int64, c_void_p
     found.apu_status.restype, found.apu_status.argtypes = c_int64, (c_void_p,)
     found.apu_finish.argtypes = c_void_p, c_void_p, c_void_p, c_int64, c_void_p

@@ -130,7 +130,7 @@ def _bent(voice: Voice, timer: int, cents: float) -> int:
     return min(high, max(low, round((timer + 1) * 2 ** (-cents / 1200)) - 1))
 
 
-class Moment(NamedTuple):
+class VoiceEvent(NamedTuple):
     """Something that a voice is told to do."""
 
     sample: int
@@ -143,15 +143,15 @@ class Moment(NamedTuple):
     """Of a NOTE_ON, 1..15."""
 
 
-def _moments(part: Part, length: int) -> list[Moment]:
+def _moments(part: Part, length: int) -> list[VoiceEvent]:
     """What a part says, in time: at one sample a note ends, the next begins, then come the changes."""
     moments = []
     for note in part.notes:
-        moments.append(Moment(note.onset, Kind.NOTE_ON, note.pitch, note.velocity))
-        moments.append(Moment(note.end, Kind.NOTE_OFF))
+        moments.append(VoiceEvent(note.onset, Kind.NOTE_ON, note.pitch, note.velocity))
+        moments.append(VoiceEvent(note.end, Kind.NOTE_OFF))
     if part.notes:
-        moments.append(Moment(length, Kind.END))
-    moments += [Moment(change.sample, change.kind, change.value) for change in part.changes]
+        moments.append(VoiceEvent(length, Kind.END))
+    moments += [VoiceEvent(change.sample, change.kind, change.value) for change in part.changes]
     moments.sort(key=attrgetter("sample"))
     return moments
 
@@ -189,7 +189,7 @@ class VoiceSteps:
         self._instruments = instruments
         self._untouched = self._untouched or Kind.TIMBRE not in self._own
 
-    def states(self, moments: Iterable[Moment], until: int) -> Iterator[VoiceState]:
+    def states(self, moments: Iterable[VoiceEvent], until: int) -> Iterator[VoiceState]:
         """What the voice does next, a state for each sample at which anything is set.
 
         Args:
@@ -210,9 +210,9 @@ class VoiceSteps:
             self._step()
             yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre)
 
-    def _do(self, sample: int, told: list[Moment]) -> None:
+    def _do(self, sample: int, told: list[VoiceEvent]) -> None:
         """Does what is told at a sample, and the frame that falls on it."""
-        note: Moment | None = None
+        note: VoiceEvent | None = None
         velocity: int | None = None
         timbre: int | None = None
         for moment in told:
@@ -243,7 +243,7 @@ class VoiceSteps:
         self._timer = self._volume = 0
         self._own, self._untouched = frozenset(), True
 
-    def _begin(self, note: Moment, velocity: int) -> None:
+    def _begin(self, note: VoiceEvent, velocity: int) -> None:
         if self._untouched:
             self._timbre, self._untouched = 0, False
         self._instrument = self._instruments.of(self._voice, note.value).without(self._own)

@@ -41,7 +41,7 @@ _FRAME_STEPS = (
 )
 
 TRIANGLE_FIRST = 32
-"""Where the triangle's steps begin in `Tables.patterns`; the four duties of a pulse lie before."""
+"""Where the triangle's steps begin in `ChipTables.patterns`; the four duties of a pulse lie before."""
 
 TRIANGLE_MEAN = 64
 """Where the triangle's mean is, which is all that is left of it far above hearing."""
@@ -53,8 +53,8 @@ NOISE_STATES = 32_767
 """States of the shift register that are not 0."""
 
 
-class Tables(NamedTuple):
-    """What the compiled chip reads (`Tables` of chip.h); all arrays of int64."""
+class ChipTables(NamedTuple):
+    """What the compiled chip reads (`ChipTables` of chip.h); all arrays of int64."""
 
     patterns: NDArray[np.int64]
     """Outputs of the sequencers, 0..30 for the triangle in half steps of its level, else 0 or 1."""
@@ -77,7 +77,7 @@ class Tables(NamedTuple):
 
 
 @cache
-def tables(clock_hz: int) -> Tables:
+def tables(clock_hz: int) -> ChipTables:
     """The tables of an NTSC or a PAL machine, whichever has the nearer CPU clock."""
     machine = int(abs(clock_hz - PAL_CLOCK_HZ) < abs(clock_hz - NTSC_CLOCK_HZ))
     states: list[int] = []
@@ -99,4 +99,4 @@ def tables(clock_hz: int) -> Tables:
     triangle = [*range(30, -1, -2), *range(0, 31, 2), 15]
     patterns = np.concatenate([np.ravel(_DUTIES), triangle, 1 - (noise_state & 1)]).astype(np.int64)
     facts = (LENGTHS, _NOISE_PERIODS[machine], _DMC_PERIODS[machine], _FRAME_STEPS[machine])
-    return Tables(patterns, noise_state, place, base, size, *(np.array(f, np.int64) for f in facts))
+    return ChipTables(patterns, noise_state, place, base, size, *(np.array(f, np.int64) for f in facts))

@@ -109,7 +109,7 @@ class VgmFile:
     """Sentences for the user on what was skipped."""
 
 
-class _BrokenFileError(Exception):
+class _BrokenVgmError(Exception):
     """Why a file cannot be read, and the next step."""
 
 
@@ -136,7 +136,7 @@ def parse_vgm(data: bytes, source: str | Path) -> VgmFile:
     """
     try:
         return _parse(_plain(data))
-    except _BrokenFileError as error:
+    except _BrokenVgmError as error:
         raise FormatError(source, str(error)) from None
 
 
@@ -146,9 +146,9 @@ def _plain(data: bytes) -> bytes:
         try:
             data = zlib.decompressobj(wbits=31).decompress(data, MAX_BYTES + 1)
         except zlib.error:
-            raise _BrokenFileError("the compressed data are damaged; get the file again") from None
+            raise _BrokenVgmError("the compressed data are damaged; get the file again") from None
     if len(data) > MAX_BYTES:
-        raise _BrokenFileError(f"larger than {MAX_BYTES >> 20} MiB; give a shorter song")
+        raise _BrokenVgmError(f"larger than {MAX_BYTES >> 20} MiB; give a shorter song")
     return data
 
 
@@ -167,13 +167,13 @@ def _parse(data: bytes) -> VgmFile:
     stream = _Stream(commands)
     loop = stream.read(header.start, header.loop_at)
     if stream.time > MAX_SAMPLES:
-        raise _BrokenFileError(f"longer than {MAX_SAMPLES // SAMPLE_RATE // 3600} hours; give a shorter song")
+        raise _BrokenVgmError(f"longer than {MAX_SAMPLES // SAMPLE_RATE // 3600} hours; give a shorter song")
     remarks += stream.remarks()
     if header.loop_at and loop is None:
         remarks.append("The loop does not begin at a command of the song and is skipped.")
     title, game, author = tag or ("", "", "")
     if len(stream.samples) > MAX_WRITES:
-        raise _BrokenFileError(f"more than {MAX_WRITES} writes; give a shorter song")
+        raise _BrokenVgmError(f"more than {MAX_WRITES} writes; give a shorter song")
     log = RegisterLog(
         np.frombuffer(stream.samples, np.int64),
         np.frombuffer(stream.registers, np.uint8),
@@ -211,18 +211,18 @@ class _Header:
             _BrokenFileError: if the file is no VGM or not for our chip.
         """
         if not data:
-            raise _BrokenFileError("empty; give a VGM file")
+            raise _BrokenVgmError("empty; give a VGM file")
         if data[:4] != MAGIC:
-            raise _BrokenFileError("not a VGM file (it does not begin with 'Vgm'); give a .vgm or .vgz file")
+            raise _BrokenVgmError("not a VGM file (it does not begin with 'Vgm'); give a .vgm or .vgz file")
         if len(data) < 0x40:
-            raise _BrokenFileError("cut off in its header; get the file again")
+            raise _BrokenVgmError("cut off in its header; get the file again")
         start, end = _places(data)
         header = data[:end].ljust(0x100, b"\0")
         chips = tuple(chip for at, chip in _CHIPS.items() if _number(header, at))
         clock = _number(header, CLOCK_AT)
         if not clock:
             named = f"it is for the {_listed(chips)}" if chips else "its header names no chip"
-            raise _BrokenFileError(f"no music for the NES APU ({named}); give a VGM of an NES game")
+            raise _BrokenVgmError(f"no music for the NES APU ({named}); give a VGM of an NES game")
         tag, loop = _number(header, 0x14), _number(header, 0x1C)
         # Bits 31 and 30 say that there are a Disk System and a second chip.
         return cls(start, clock & 0x3FFF_FFFF, tag and 0x14 + tag, loop and 0x1C + loop, chips)
@@ -232,14 +232,14 @@ def _places(data: bytes) -> tuple[int, int]:
     """Bytes at which the commands begin and the header ends, beyond which its fields count as 0."""
     version = _number(data, 0x08)
     if not 0x100 <= version <= 0x1FF:
-        raise _BrokenFileError(
+        raise _BrokenVgmError(
             f"version {version >> 8:x}.{version & 255:02x} of VGM is not known; convert it to 1.61"
         )
     if version < 0x150:
         return 0x40, 0x40
     start = 0x34 + (_number(data, 0x34) or 0x0C)
     if not 0x40 <= start < len(data):
-        raise _BrokenFileError(f"no commands at byte {start}, where they should begin; get the file again")
+        raise _BrokenVgmError(f"no commands at byte {start}, where they should begin; get the file again")
     extra = _number(data, 0xBC) if start >= 0xC0 else 0
     return start, min(start, 0xBC + extra) if extra else start
 
@@ -341,7 +341,7 @@ class _Stream:
                 elif command == 0x67:
                     place = self._block(place, time)
                 else:
-                    raise _BrokenFileError(
+                    raise _BrokenVgmError(
                         f"broken data at byte {place} (0x{command:02X} is no command); get the file again"
                     )
         except IndexError:  # the last command is incomplete: what came before it counts
@@ -353,17 +353,17 @@ class _Stream:
         """Reads a data block, of which only the NES's memory counts; returns the place after it."""
         data = self._data
         if data[place + 1] != 0x66:
-            raise _BrokenFileError(f"broken data block at byte {place}; get the file again")
+            raise _BrokenVgmError(f"broken data block at byte {place}; get the file again")
         kind, size = data[place + 2], _number(data, place + 3)
         second, size = size >> 31, size & 0x7FFF_FFFF
         begin, end = place + 7, place + 7 + size
         if end > len(data):
-            raise _BrokenFileError(f"cut off in the data block at byte {place}; get the file again")
+            raise _BrokenVgmError(f"cut off in the data block at byte {place}; get the file again")
         if kind == NES_RAM and second:
             self._second_chip = True
         elif kind == NES_RAM and size >= 2:
             if len(self.memory) == MAX_BLOCKS:
-                raise _BrokenFileError(f"more than {MAX_BLOCKS} blocks of samples; give a shorter song")
+                raise _BrokenVgmError(f"more than {MAX_BLOCKS} blocks of samples; give a shorter song")
             address = int.from_bytes(data[begin : begin + 2], "little")
             content = data[begin + 2 : min(end, begin + 2 + 0x1_0000 - address)]
             self.memory.append(MemoryBlock(time, address, content))

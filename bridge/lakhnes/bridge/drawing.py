@@ -35,7 +35,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Stroke:
     """A straight line."""
 
     x1: float
@@ -67,7 +67,7 @@ class Text:
     bold: bool = False
 
 
-Shape = Box | Line | Text
+Primitive = Box | Stroke | Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Picture:
     """Pixels."""
     background: str
     """Colour, #rrggbb."""
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Primitive, ...]
     """In units: 1600 to the width."""
 
 
@@ -97,13 +97,13 @@ def svg_bytes(made: Picture) -> bytes:
     return "\n".join((*head, *map(_svg, made.shapes), "</svg>\n")).encode()
 
 
-def _svg(shape: Shape) -> str:
+def _svg(shape: Primitive) -> str:
     if isinstance(shape, Box):
         return (
             f'<rect class="{shape.role}" x="{shape.x:.2f}" y="{shape.y:.2f}" width="{shape.width:.2f}" '
             f'height="{shape.height:.2f}" fill="{shape.fill}"/>'
         )
-    if isinstance(shape, Line):
+    if isinstance(shape, Stroke):
         return (
             f'<line class="{shape.role}" x1="{shape.x1:.2f}" y1="{shape.y1:.2f}" x2="{shape.x2:.2f}" '
             f'y2="{shape.y2:.2f}" stroke="{shape.colour}" stroke-width="{shape.thickness}"/>'
@@ -135,11 +135,11 @@ def png_bytes(made: Picture) -> bytes:
     return file.getvalue()
 
 
-def _extent(shape: Shape) -> tuple[float, float]:
+def _extent(shape: Primitive) -> tuple[float, float]:
     """How far up and down a shape goes, at most."""
     if isinstance(shape, Box):
         return shape.y, shape.y + shape.height
-    if isinstance(shape, Line):
+    if isinstance(shape, Stroke):
         return min(shape.y1, shape.y2) - shape.thickness, max(shape.y1, shape.y2) + shape.thickness
     return shape.y - 1.5 * shape.size, shape.y + shape.size
 
@@ -151,12 +151,12 @@ def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _paint(pen: ImageDraw.ImageDraw, shape: Shape, scale: float, shift: float) -> None:
+def _paint(pen: ImageDraw.ImageDraw, shape: Primitive, scale: float, shift: float) -> None:
     """Draws a shape, enlarged and then moved down."""
     if isinstance(shape, Box):
         upper = shape.y * scale + shift
         _fill(pen, shape.x * scale, upper, shape.width * scale, shape.height * scale, shape.fill)
-    elif isinstance(shape, Line) and (shape.x1 == shape.x2 or shape.y1 == shape.y2):
+    elif isinstance(shape, Stroke) and (shape.x1 == shape.x2 or shape.y1 == shape.y2):
         across, half = shape.thickness * scale, shape.thickness * scale / 2
         wide, high = (shape.x2 - shape.x1) * scale, (shape.y2 - shape.y1) * scale
         x, y = shape.x1 * scale, shape.y1 * scale + shift
@@ -164,7 +164,7 @@ def _paint(pen: ImageDraw.ImageDraw, shape: Shape, scale: float, shift: float) -
             _fill(pen, x, y - half, wide, across, shape.colour)
         else:
             _fill(pen, x - half, y, across, high, shape.colour)
-    elif isinstance(shape, Line):
+    elif isinstance(shape, Stroke):
         ends = (shape.x1 * scale, shape.y1 * scale + shift, shape.x2 * scale, shape.y2 * scale + shift)
         pen.line(ends, shape.colour, max(1, round(shape.thickness * scale)))
     else:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lakhnes.bridge import gm
-from lakhnes.bridge.smf import Control, MidiFile, NoteMessage, TickNote, Track, paired_notes
+from lakhnes.bridge.smf import ControlChange, MidiFile, NoteMessage, TickNote, Track, paired_notes
 from lakhnes.bridge.tempo_map import TempoMap, tempo_map
 
 CHANNEL_VOLUME, EXPRESSION, PEDAL = 7, 11, 64
@@ -174,7 +174,7 @@ def _lines(index: int, tracks: Sequence[Track], times: TempoMap, drums: set[int]
 
 
 def _pedalled(
-    notes: tuple[LineNote, ...], controls: Iterable[Control], times: TempoMap
+    notes: tuple[LineNote, ...], controls: Iterable[ControlChange], times: TempoMap
 ) -> tuple[LineNote, ...]:
     """Notes that ring on while the pedal is down, until they are struck again."""
     moves = [(control.ticks, control.value >= 64) for control in controls if control.number == PEDAL]
@@ -215,7 +215,7 @@ def _program(tracks: Iterable[Track], channel: int, notes: Sequence[TickNote]) -
     return counts.most_common(1)[0][0]
 
 
-def _levels(controls: Iterable[Control], times: TempoMap) -> tuple[tuple[int, float], ...]:
+def _levels(controls: Iterable[ControlChange], times: TempoMap) -> tuple[tuple[int, float], ...]:
     """Channel volume and expression as one loudness over time."""
     volume, expression = _USUAL_VOLUME, _USUAL_EXPRESSION
     levels: dict[int, float] = {}

@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections import defaultdict
 
-from lakhnes.bridge.smf import BrokenFileError, Control, MidiFile, NoteMessage, Track
+from lakhnes.bridge.smf import BrokenFileError, ControlChange, MidiFile, NoteMessage, Track
 
 MAGIC = b"SMF2CLIP"
 
@@ -25,7 +25,7 @@ _SET_UP, _METADATA = 0, 1  # banks of flex data
 _NAMES = (0x01, 0x02, 0x03)  # of project, composition, clip
 
 
-class _Reader:
+class _ClipReader:
     """The state of reading one clip."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Reader:
         if status in (8, 9):
             track.notes.append(NoteMessage(self.ticks, channel, one, two))
         elif status == 11:
-            track.controls.append(Control(self.ticks, channel, one, two))
+            track.controls.append(ControlChange(self.ticks, channel, one, two))
         elif status == 12:
             track.programs.append((self.ticks, channel, one))
         elif status == 14 and bent:
@@ -111,7 +111,7 @@ def parse(data: bytes) -> MidiFile:
         raise BrokenFileError("a MIDI clip file, which this machine cannot read")
     if sys.byteorder == "little":
         words.byteswap()
-    reader = _Reader()
+    reader = _ClipReader()
     place = 0
     while place < len(words) and not reader.over:
         kind = words[place] >> 28

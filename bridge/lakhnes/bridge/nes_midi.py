@@ -12,7 +12,7 @@ from operator import attrgetter, itemgetter
 
 import mido
 
-from lakhnes.bridge.smf import Control, MidiFile, TickNote, Track, paired_notes, to_bytes, to_track
+from lakhnes.bridge.smf import ControlChange, MidiFile, TickNote, Track, paired_notes, to_bytes, to_track
 from lakhnes.runtime.music.events import VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part, Score, rank
 
@@ -71,7 +71,7 @@ def _in_range(voice: Voice, track: Track, notes: list[TickNote]) -> bool:
     )
 
 
-def _part(voice: Voice, notes: list[TickNote], controls: list[Control], *, expression: bool) -> Part:
+def _part(voice: Voice, notes: list[TickNote], controls: list[ControlChange], *, expression: bool) -> Part:
     """What a track plays; of several values at one sample the last counts, whatever the file's order."""
     volumes: dict[int, int] = {}
     timbres: dict[int, int] = {}

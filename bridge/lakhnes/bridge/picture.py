@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lakhnes.bridge.drawing import UNITS, Box, Line, Picture, Shape, Text, shortened
+from lakhnes.bridge.drawing import UNITS, Box, Picture, Primitive, Stroke, Text, shortened
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
@@ -58,7 +58,7 @@ class PictureSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Theme:
+class _Colours:
     background: str
     lane: str
     ink: str
@@ -68,18 +68,18 @@ class _Theme:
     voices: tuple[str, str, str, str]
 
 
-_LIGHT = _Theme(
+_LIGHT = _Colours(
     "#ffffff", "#f5f6f8", "#1c2128", "#5b6572", "#a9b1bc", "#e0e4e9",
     ("#0b6bb5", "#cf5200", "#00875f", "#7a4fa3"),
 )  # fmt: skip
-_DARK = _Theme(
+_DARK = _Colours(
     "#12151a", "#1b2027", "#eef1f5", "#9aa5b3", "#56616f", "#2b323c",
     ("#58b4f5", "#ff9a4d", "#3fd6a0", "#c49bf0"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
+class _PictureLane:
     """One voice's place in every row."""
 
     voice: Voice
@@ -94,7 +94,7 @@ class _Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _System:
     """A stretch of time and its place."""
 
     start: float
@@ -139,7 +139,7 @@ def picture(
             f"{MAX_HEIGHT} is the most; show a part of it (from, to) or make it narrower (width)."
         )
     theme = _DARK if settings.dark else _LIGHT
-    shapes: list[Shape] = list(_heading(score, grid, settings.title, (start, end), theme))
+    shapes: list[Primitive] = list(_heading(score, grid, settings.title, (start, end), theme))
     for row in rows:
         shapes += _back(row, lanes, theme)
         shapes += _seconds(row, lanes_end, theme) if grid is None else _bars(row, lanes_end, grid, theme)
@@ -164,8 +164,8 @@ def _view(score: Score, settings: PictureSettings) -> tuple[float, float]:
     return start, min(end, max(score.length, 1))
 
 
-def _lanes(score: Score) -> list[_Lane]:
-    lanes: list[_Lane] = []
+def _lanes(score: Score) -> list[_PictureLane]:
+    lanes: list[_PictureLane] = []
     top = float(_RULER)
     for voice in Voice:
         pitches = [note.pitch for note in score.parts[voice].notes]
@@ -178,12 +178,12 @@ def _lanes(score: Score) -> list[_Lane]:
             least, most = _PITCH_STEP
             step = min(most, max(least, _LANE / (high - low + 1)))
             height = step * (high - low + 1)
-        lanes.append(_Lane(voice, top, height, low, high, step))
+        lanes.append(_PictureLane(voice, top, height, low, high, step))
         top += height + _LANE_GAP
     return lanes
 
 
-def _rows(start: float, end: float, grid: BeatGrid | None, lanes: list[_Lane]) -> list[_Row]:
+def _rows(start: float, end: float, grid: BeatGrid | None, lanes: list[_PictureLane]) -> list[_System]:
     most = _ROW_SECONDS * SAMPLE_RATE
     edges = [start]
     if end - start > 1.1 * most:
@@ -200,7 +200,7 @@ def _rows(start: float, end: float, grid: BeatGrid | None, lanes: list[_Lane]) -
     longest = max(after - before for before, after in pairwise(edges))
     scale = (RIGHT - LEFT) / max(longest, _LEAST_SCALE * SAMPLE_RATE)
     pitch = lanes[-1].top + lanes[-1].height + _ROW_GAP
-    return [_Row(a, b, _HEAD + i * pitch, scale) for i, (a, b) in enumerate(pairwise(edges))]
+    return [_System(a, b, _HEAD + i * pitch, scale) for i, (a, b) in enumerate(pairwise(edges))]
 
 
 def _bar_edges(start: float, end: float, grid: BeatGrid, most: float) -> list[float]:
@@ -212,8 +212,8 @@ def _bar_edges(start: float, end: float, grid: BeatGrid, most: float) -> list[fl
 
 
 def _heading(
-    score: Score, grid: BeatGrid | None, title: str, view: tuple[float, float], theme: _Theme
-) -> Iterator[Shape]:
+    score: Score, grid: BeatGrid | None, title: str, view: tuple[float, float], theme: _Colours
+) -> Iterator[Primitive]:
     facts = [_clock(score.seconds)]
     if view[0] > 0 or view[1] < score.length:
         facts = [f"{_clock(view[0] / SAMPLE_RATE)} to {_clock(view[1] / SAMPLE_RATE)} of {facts[0]}"]
@@ -233,7 +233,7 @@ def _clock(seconds: float, decimals: int = 1) -> str:
     return f"{minutes:.0f}:{rest:0{3 + decimals if decimals else 2}.{decimals}f}"
 
 
-def _back(row: _Row, lanes: list[_Lane], theme: _Theme) -> Iterator[Shape]:
+def _back(row: _System, lanes: list[_PictureLane], theme: _Colours) -> Iterator[Primitive]:
     """The lanes of a row and the lines of its pitches."""
     width = row.x(row.end) - LEFT
     for lane in lanes:
@@ -241,10 +241,10 @@ def _back(row: _Row, lanes: list[_Lane], theme: _Theme) -> Iterator[Shape]:
         for pitch in _lined(lane):
             y = _pitch_line(row.top, lane, pitch)
             colour = theme.faint_line if lane.voice is Voice.NO else theme.strong_line
-            yield Line(LEFT, y, LEFT + width, y, colour, 1, "octave")
+            yield Stroke(LEFT, y, LEFT + width, y, colour, 1, "octave")
 
 
-def _lined(lane: _Lane) -> range:
+def _lined(lane: _PictureLane) -> range:
     """Pitches that have a line at their lower side: each C, each noise; none at the foot of the lane."""
     if not lane.step:
         return range(0)
@@ -253,12 +253,12 @@ def _lined(lane: _Lane) -> range:
     return range(12 * max(0, lane.low // 12 + 1), lane.high + 1, 12)
 
 
-def _pitch_line(top: float, lane: _Lane, pitch: int) -> float:
+def _pitch_line(top: float, lane: _PictureLane, pitch: int) -> float:
     """The lower side of a pitch."""
     return top + lane.top + (lane.high + 1 - pitch) * lane.step
 
 
-def _labels(lanes: list[_Lane], top: float, theme: _Theme) -> Iterator[Shape]:
+def _labels(lanes: list[_PictureLane], top: float, theme: _Colours) -> Iterator[Primitive]:
     """The names at the left of a row."""
     for lane in lanes:
         y = top + lane.top
@@ -274,7 +274,7 @@ def _labels(lanes: list[_Lane], top: float, theme: _Theme) -> Iterator[Shape]:
             yield Text(LEFT - 10, _pitch_line(top, lane, pitch) + shift, name, 15, theme.muted, "end")
 
 
-def _bars(row: _Row, height: float, grid: BeatGrid, theme: _Theme) -> Iterator[Shape]:
+def _bars(row: _System, height: float, grid: BeatGrid, theme: _Colours) -> Iterator[Primitive]:
     """The ruler of a row in bars and beats."""
     first, last = (grid.exact_tick(sample) for sample in (row.start, row.end))
     pixels = (row.x(row.end) - LEFT) / max(last - first, 1)
@@ -302,7 +302,7 @@ def _bars(row: _Row, height: float, grid: BeatGrid, theme: _Theme) -> Iterator[S
     yield Text(_MARGIN, row.top + 19, _clock(row.start / SAMPLE_RATE), 15, theme.muted)
 
 
-def _seconds(row: _Row, height: float, theme: _Theme) -> Iterator[Shape]:
+def _seconds(row: _System, height: float, theme: _Colours) -> Iterator[Primitive]:
     """The ruler of a row in seconds."""
     steps = [s for s in _SECOND_STEPS if s[0] * SAMPLE_RATE * row.units_per_sample >= 76]
     step, part = steps[0] if steps else _SECOND_STEPS[-1]
@@ -319,11 +319,11 @@ def _seconds(row: _Row, height: float, theme: _Theme) -> Iterator[Shape]:
         )
 
 
-def _upright(x: float, top: float, bottom: float, colour: str, role: str) -> Line:
-    return Line(x, top, x, bottom, colour, 1, role)
+def _upright(x: float, top: float, bottom: float, colour: str, role: str) -> Stroke:
+    return Stroke(x, top, x, bottom, colour, 1, role)
 
 
-def _notes(part: Part, lane: _Lane, row: _Row, theme: _Theme) -> Iterator[Shape]:
+def _notes(part: Part, lane: _PictureLane, row: _System, theme: _Colours) -> Iterator[Primitive]:
     """A voice's notes in a row, and what of them reaches into it."""
     volumes = [change for change in part.changes if change.kind is Kind.VELOCITY]
     moments = [change.sample for change in volumes]
@@ -342,7 +342,7 @@ def _notes(part: Part, lane: _Lane, row: _Row, theme: _Theme) -> Iterator[Shape]
         )
 
 
-def _middle(note: Note, lane: _Lane) -> float:
+def _middle(note: Note, lane: _PictureLane) -> float:
     return lane.top + (lane.high - note.pitch + 0.5) * lane.step
 
 
@@ -351,8 +351,8 @@ def _bar_of_note(
     voice: Voice,
     levels: list[tuple[float, int]],
     begins: bool,
-    theme: _Theme,
-) -> Iterator[Shape]:
+    theme: _Colours,
+) -> Iterator[Primitive]:
     """One note: its shades, its voice's pattern, and a dark edge where it begins.
 
     Args:
@@ -375,18 +375,18 @@ def _bar_of_note(
         yield Box(x, y, min(2.5, width / 3), height, _mixed(shades[first], theme.ink, 0.4), "edge")
 
 
-def _pattern(place: tuple[float, float, float, float], voice: Voice, theme: _Theme) -> Iterator[Shape]:
+def _pattern(place: tuple[float, float, float, float], voice: Voice, theme: _Colours) -> Iterator[Primitive]:
     """Pulse 1 is plain, pulse 2 hatched, the triangle hollow, the noise striped."""
     x, y, width, height = place
     if voice is Voice.P2:
         for i in range(math.ceil((x + y) / 6), math.ceil((x + y + width + height) / 6)):
             left, right = max(x, 6 * i - y - height), min(x + width, 6 * i - y)
-            yield Line(left, 6 * i - left, right, 6 * i - right, theme.lane, 1.3, "hatch")
+            yield Stroke(left, 6 * i - left, right, 6 * i - right, theme.lane, 1.3, "hatch")
     elif voice is Voice.TR:
         yield Box(x, y + height * 0.3, width - 2, height * 0.4, theme.lane, "core")
     elif voice is Voice.NO:
         for i in range(1, math.ceil(width / 4)):
-            yield Line(x + 4 * i, y, x + 4 * i, y + height, theme.lane, 1.2, "hatch")
+            yield Stroke(x + 4 * i, y, x + 4 * i, y + height, theme.lane, 1.2, "hatch")
 
 
 @lru_cache(1024)

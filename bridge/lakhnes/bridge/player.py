@@ -42,7 +42,7 @@ _SHORTEST_SLEEP = 0.001
 _PRIORITY = 10  # of 1..99, as sound programs have; JACK's own threads come before it
 
 
-class _Place(NamedTuple):
+class _Cursor(NamedTuple):
     """Where the sending is, which with an offset is before the clock or behind it."""
 
     tick: float
@@ -267,7 +267,7 @@ class Player:
         due = self._next(state)
         return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
 
-    def _reach(self, state: ClockState, place: _Place) -> None:
+    def _reach(self, state: ClockState, place: _Cursor) -> None:
         """Lets `tick` be what it is just now, though nothing was sent for a while."""
         if state.running and place.run == self._run:
             self.tick = max(self.tick, self._before + math.floor(max(place.tick, self._place)))
@@ -276,17 +276,17 @@ class Player:
         """How much later everything is sent, in ticks of the tempo now."""
         return self._offset * state.bpm / 60 * PPQ
 
-    def _sending(self, state: ClockState) -> _Place:
+    def _sending(self, state: ClockState) -> _Cursor:
         """Where the sending is: in a loop it goes from the end to the start at its own time."""
         beat = state.position - self._offset * state.bpm / 60
         if state.loop is None or not state.running:
-            return _Place(beat * PPQ, state.jumps, self._offset, False, 0, math.inf)
+            return _Cursor(beat * PPQ, state.jumps, self._offset, False, 0, math.inf)
         start, end = state.loop
         rounds = 0
         if beat > end - _ALMOST / PPQ or (state.wrapped and beat < start):
             rounds = math.floor((beat - start + _ALMOST / PPQ) / (end - start))
             beat -= rounds * (end - start)
-        return _Place(
+        return _Cursor(
             beat * PPQ,
             state.jumps + rounds,
             self._offset + rounds * (end - start) * 60 / state.bpm,
@@ -299,7 +299,7 @@ class Player:
         """When a tick is to be sent."""
         return self.clock.time_of(tick / PPQ) + self._later
 
-    def _jump(self, state: ClockState, place: _Place, now: float) -> None:
+    def _jump(self, state: ClockState, place: _Cursor, now: float) -> None:
         """The clock was started, stopped or moved: ends all notes and looks up the place anew."""
         self._run = place.run
         self._resume = None

@@ -37,7 +37,7 @@ class NoteMessage(NamedTuple):
 _fast_note = partial(tuple.__new__, NoteMessage)  # what `_make` calls; files have tens of thousands
 
 
-class Control(NamedTuple):
+class ControlChange(NamedTuple):
     """A control change."""
 
     ticks: int
@@ -52,7 +52,7 @@ class Track:
 
     name: str = ""
     notes: list[NoteMessage] = field(default_factory=list)
-    controls: list[Control] = field(default_factory=list)
+    controls: list[ControlChange] = field(default_factory=list)
     tempi: list[tuple[int, int]] = field(default_factory=list)
     """Ticks and microseconds a beat."""
     signatures: list[tuple[int, int, int]] = field(default_factory=list)
@@ -282,7 +282,7 @@ def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
                 if new < 0xA0:
                     notes(_fast_note((ticks, new & 15, one, two if new >= 0x90 else 0)))
                 elif 0xB0 <= new < 0xC0:
-                    controls(Control(ticks, new & 15, one, two))
+                    controls(ControlChange(ticks, new & 15, one, two))
                 elif 0xC0 <= new < 0xD0:
                     track.programs.append((ticks, new & 15, one))
                 elif new >= 0xE0 and (one, two) != (0, 64):

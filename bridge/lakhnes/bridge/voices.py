@@ -38,7 +38,7 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
+class Voicing:
     """The four voices and what was decided on the way."""
 
     parts: Mapping[Voice, Part]
@@ -76,7 +76,7 @@ def arrange(
     window: int = WINDOW,
     wanted: Mapping[Voice, Sequence[Line]] = MappingProxyType({}),
     arpeggio: bool = False,
-) -> Arrangement:
+) -> Voicing:
     """Assigns lines to the four voices: as it is wanted, else by the chip's own names, else by musical role.
 
     Args:
@@ -105,7 +105,7 @@ def arrange(
     moved: dict[Voice, int] = {}
     for voice in sorted(playing):
         parts[voice], moved[voice] = _part(voice, playing[voice])
-    return Arrangement(parts, tuple(_remarks(lines, playing, moved)))
+    return Voicing(parts, tuple(_remarks(lines, playing, moved)))
 
 
 def _by_chip_name(lines: Sequence[Line]) -> dict[Voice, Line]:
@@ -345,4 +345,4 @@ def _listed(labels: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-__all__ = ["MELODIC", "Arrangement", "Line", "arrange"]
+__all__ = ["MELODIC", "Line", "Voicing", "arrange"]

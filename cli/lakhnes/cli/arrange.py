@@ -22,7 +22,7 @@ from lakhnes.cli.options import (
     Outputs,
     RawTiming,
     SeedOption,
-    Source,
+    SourceArgument,
     VoicesOption,
     finite,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Prompt:
     """What was read, ready to be composed with."""
 
     score: Score
@@ -53,7 +53,7 @@ class _Source:
 
 @with_request
 def continue_(
-    source: Source,
+    source: SourceArgument,
     output: Outputs,
     seconds: Annotated[
         float | None,
@@ -127,7 +127,7 @@ def continue_(
 
 @with_request
 def accompany(
-    source: Source,
+    source: SourceArgument,
     output: Outputs,
     mode: Annotated[
         Literal["voices", "rhythm", "dynamics"],
@@ -206,7 +206,7 @@ def accompany(
     )
 
 
-def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Source:
+def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Prompt:
     """A score, remarks on how it became one, and its grid.
 
     Args:
@@ -234,7 +234,7 @@ def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fi
         grid = replace(grid, signatures=(TimeSignature(0, meter),))
     if bpm is not None:
         score, grid = (score, BeatGrid.steady(bpm, meter or 4)) if grid is None else retimed(score, grid, bpm)
-    return _Source(score, [*music.remarks, *remarks, *shifted], grid, found)
+    return _Prompt(score, [*music.remarks, *remarks, *shifted], grid, found)
 
 
 def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:

@@ -17,7 +17,7 @@ from lakhnes.cli.options import (
     Outputs,
     RawTiming,
     RegistersOption,
-    Source,
+    SourceArgument,
     VoicesOption,
     finite,
 )
@@ -27,7 +27,7 @@ _SOUND = "Sound"
 
 
 def convert(
-    source: Source,
+    source: SourceArgument,
     output: Outputs,
     voices: VoicesOption = "",
     arpeggio: ArpeggioFlag = False,
@@ -87,7 +87,7 @@ def convert(
 
 
 def render(
-    source: Source,
+    source: SourceArgument,
     output: Outputs,
     voices: VoicesOption = "",
     arpeggio: ArpeggioFlag = False,

@@ -18,7 +18,7 @@ from lakhnes.cli.evaluation_report import (
     print_perplexity,
 )
 from lakhnes.cli.extras import training_side
-from lakhnes.cli.measuring import Progress, compare_songs, counting, measure_songs, songs_of_people
+from lakhnes.cli.measuring import compare_songs, counting, measure_songs, songs_of_people
 from lakhnes.cli.options import (
     TEMPERATURE,
     THREADS,
@@ -36,8 +36,9 @@ from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.composed_songs import Plan
-    from lakhnes.export.evaluation import Evaluation, Streams
+    from lakhnes.export.evaluation import Evaluation, EvaluationStreams
     from lakhnes.export.evaluation_songs import SplitSongs
+    from lakhnes.export.measure.songs import Progress
     from lakhnes.runtime import Codec, Model, Score, Timing
 
 _SONGS = "Its own songs"
@@ -53,7 +54,7 @@ class Judged:
     codec: Codec
     single_steps: bool
     """Whether segments make no difference to it."""
-    score: Callable[[Streams, Progress], Evaluation]
+    score: Callable[[EvaluationStreams, Progress], Evaluation]
     player: Callable[[], Model]
     """What composes with it."""
     cache: bool = True
@@ -242,7 +243,7 @@ def _open_exported(model: str, threads: int, cache: bool) -> tuple[Judged, Timin
     info = player.info
     how = f"{info.precision}, memory {info.mem_len}{', match cache' if cache and info.recall else ''}"
 
-    def score(streams: Streams, progress: Progress) -> Evaluation:
+    def score(streams: EvaluationStreams, progress: Progress) -> Evaluation:
         return evaluate_exported(player, streams.data, streams.targets, cache=cache, progress=progress)
 
     return Judged(info.name, how, player.codec, True, score, lambda: player, cache), info.timing
@@ -262,7 +263,7 @@ def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> t
     timing = checkpoint.timing or usual
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
-    def score(streams: Streams, progress: Progress) -> Evaluation:
+    def score(streams: EvaluationStreams, progress: Progress) -> Evaluation:
         return evaluate_checkpoint(
             checkpoint.model.to(device),
             streams.data,

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.performance import Status
-from lakhnes.cli.live_view import Keys, screen, view
+from lakhnes.cli.live_view import TerminalKeys, screen, view
 from lakhnes.cli.printing import say
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.music.events import Voice
@@ -73,7 +73,7 @@ class Show:
     def _loop(self, started: float, seconds: float | None, over: Callable[[], bool]) -> None:
         console = Console(stderr=True)
         told = started
-        with Keys() as keys, ExitStack() as stack:
+        with TerminalKeys() as keys, ExitStack() as stack:
             shown = not self._as_json and console.is_terminal
             live = stack.enter_context(screen(console)) if shown else None
             if live is None and not self._as_json:

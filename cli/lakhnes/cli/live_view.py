@@ -86,10 +86,10 @@ def screen(console: Console) -> Iterator[Live]:
         yield live
 
 
-class Keys:
+class TerminalKeys:
     """The keys that were pressed on a terminal, without waiting for them."""
 
-    def __enter__(self) -> Keys:
+    def __enter__(self) -> TerminalKeys:
         self._saved = None
         if sys.stdin is not None and sys.stdin.isatty() and sys.platform != "win32":
             import termios

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +15,8 @@ from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.measure import HumanSongs, SongSet
+    from lakhnes.export.measure.songs import Progress
     from lakhnes.runtime import Score
-
-Progress = Callable[[int, int], None]
-"""Takes how much is done, and all of it."""
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def finite(value: float | None) -> float | None:
 THREADS = min(2, os.cpu_count() or 1)
 """Of whatever composes into files: nothing else waits for these cores meanwhile."""
 
-Source = Annotated[
+SourceArgument = Annotated[
     Path,
     typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt, .tx2.txt, .vgm or .vgz."),
 ]

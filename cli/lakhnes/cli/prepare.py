@@ -15,7 +15,7 @@ from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.cluster import Executor
-    from lakhnes.export.prepare import Preparation, Progress
+    from lakhnes.export.prepare import Preparation, PreparationProgress
     from lakhnes.export.prepared import SplitInfo
     from lakhnes.export.splits import SplitRule
 
@@ -153,10 +153,16 @@ def _executor(jobs: int | None, cluster: str | None) -> Executor:
 
 
 @contextmanager
-def _bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def _bar(*, quiet: bool) -> Iterator[Callable[[PreparationProgress], None]]:
     """Shows a bar on the terminal; nothing where there is none."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -93,10 +93,10 @@ class RequestOptions:
         )
 
 
-Command = TypeVar("Command", bound=Callable[..., None])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., None])
 
 
-def with_request(command: Command) -> Command:
+def with_request(command: CommandFunction) -> CommandFunction:
     """Gives a command the options of `RequestOptions`, in the place of its parameter `asked`."""
     block = [
         inspect.Parameter(

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from lakhnes.cli.options import TIME, Source
+from lakhnes.cli.options import TIME, SourceArgument
 from lakhnes.cli.printing import say
 
 
 def show(
-    source: Source,
+    source: SourceArgument,
     output: Annotated[
         list[Path], typer.Option("-o", "--output", help="File to write: .png or .svg. May be given again.")
     ],

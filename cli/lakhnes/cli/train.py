@@ -21,7 +21,7 @@ from lakhnes.cli.printing import say
 
 if TYPE_CHECKING:
     from lakhnes.export.train_config import TrainConfig
-    from lakhnes.export.training import Progress
+    from lakhnes.export.training import TrainingProgress
 
 
 def train(
@@ -182,7 +182,7 @@ _EVERY = 30.0
 
 
 @contextmanager
-def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def _shown(*, quiet: bool) -> Iterator[Callable[[TrainingProgress], None]]:
     """Shows how far a run is: one line that changes on a terminal, else a line now and then."""
     from rich.console import Console
 
@@ -193,7 +193,7 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     shown = -math.inf
     last: dict[str, float] = {}
 
-    def line(progress: Progress) -> str:
+    def line(progress: TrainingProgress) -> str:
         row = progress.row
         last.update(
             {k: v for k, v in (("loss", row.loss), ("valid", row.valid), ("rate", row.rate)) if v is not None}
@@ -211,7 +211,7 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
             yield lambda progress: status.update(line(progress))
         return
 
-    def show(progress: Progress) -> None:
+    def show(progress: TrainingProgress) -> None:
         nonlocal shown
         text = line(progress)
         if progress.row.valid is not None or progress.row.seconds - shown >= _EVERY:

@@ -53,7 +53,7 @@ class _Sound(NamedTuple):
     velocity: int
 
 
-class _Instrument(NamedTuple):
+class _MidiInstrument(NamedTuple):
     is_drums: bool
     notes: tuple[_Sound, ...]
 
@@ -96,12 +96,12 @@ def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 1
     return songs
 
 
-def _instruments(midi: MidiFile) -> list[_Instrument]:
+def _instruments(midi: MidiFile) -> list[_MidiInstrument]:
     """The instruments as pretty_midi has them: one for each track, channel and program that plays."""
     if midi.division < 0:
         raise UnfitError("its time is in SMPTE frames")
     tempo = tempo_map(midi.tracks[:1], midi.division)
-    instruments: list[_Instrument] = []
+    instruments: list[_MidiInstrument] = []
     ends: list[int] = [tempo.to_samples(ticks) for track in midi.tracks for ticks, _, _ in track.signatures]
     for track in midi.tracks:
         by_channel: defaultdict[int, list[NoteMessage]] = defaultdict(list)
@@ -118,7 +118,8 @@ def _instruments(midi: MidiFile) -> list[_Instrument]:
                     sound = _Sound(onset, end, note.pitch, note.velocity)
                     by_program[changes[place - 1][1] if place else 0].append(sound)
             instruments += [
-                _Instrument(channel == DRUM_CHANNEL, tuple(sorted(notes))) for notes in by_program.values()
+                _MidiInstrument(channel == DRUM_CHANNEL, tuple(sorted(notes)))
+                for notes in by_program.values()
             ]
             if by_program:
                 ends += [tempo.to_samples(c.ticks) for c in track.controls if c.channel == channel]
@@ -129,10 +130,10 @@ def _instruments(midi: MidiFile) -> list[_Instrument]:
     return instruments
 
 
-def _placeable(instruments: Sequence[_Instrument]) -> list[_Instrument]:
+def _placeable(instruments: Sequence[_MidiInstrument]) -> list[_MidiInstrument]:
     """Those in range, monophonic, and each once."""
     known = VOCABULARY_PITCHES[Voice.TR]
-    kept: dict[tuple[tuple[int, str], ...], _Instrument] = {}
+    kept: dict[tuple[tuple[int, str], ...], _MidiInstrument] = {}
     for instrument in instruments:
         pitches = [note.pitch for note in instrument.notes]
         if max(pitches) < known[0] or min(pitches) > known[-1]:

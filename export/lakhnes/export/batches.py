@@ -35,7 +35,7 @@ _MAX_EMPTY = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class StreamPosition:
     """How far streams have come."""
 
     drawn: int
@@ -58,7 +58,7 @@ class Position:
         }
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Position:
+    def from_dict(cls, plain: dict[str, Any]) -> StreamPosition:
         """Reads `to_dict`.
 
         Raises:
@@ -82,7 +82,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """One segment of every stream."""
 
     tokens: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Batch:
     """int64 [streams, segment]: what comes after each token."""
     songs: tuple[str, ...]
     """Names of the songs in it."""
-    after: Position
+    after: StreamPosition
     """Where the streams are after it."""
 
 
@@ -136,7 +136,7 @@ class SongOrder:
         return int(order[place])
 
 
-class Streams:
+class TrainingStreams:
     """Streams of songs, in segments."""
 
     def __init__(
@@ -149,7 +149,7 @@ class Streams:
         segment: int,
         seed: int,
         mixture: Sequence[float] = (),
-        start: Position | None = None,
+        start: StreamPosition | None = None,
     ) -> None:
         """Prepares streams.
 
@@ -176,9 +176,9 @@ class Streams:
         self._seed = seed
         self._order = SongOrder([len(songs) for songs in folders], mixture, seed)
         ended = np.array([END_TOKEN], np.uint16)
-        self.position = start or Position(0, 0, (ended,) * streams, ("",) * streams)
+        self.position = start or StreamPosition(0, 0, (ended,) * streams, ("",) * streams)
 
-    def next(self) -> Batch:
+    def next(self) -> TrainingBatch:
         """The next segment of every stream."""
         at = self.position
         drawn, left, names = at.drawn, list(at.left), list(at.names)
@@ -198,8 +198,8 @@ class Streams:
             rows[stream] = whole[: self._segment + 1]
             left[stream] = whole[self._segment :]
         served = at.served + len(left) * self._segment
-        self.position = Position(drawn, served, tuple(left), tuple(names))
-        return Batch(rows[:, :-1], rows[:, 1:], tuple(songs), self.position)
+        self.position = StreamPosition(drawn, served, tuple(left), tuple(names))
+        return TrainingBatch(rows[:, :-1], rows[:, 1:], tuple(songs), self.position)
 
     def _draw(self, drawn: int, changes: Changes) -> tuple[Tokens, str, int]:
         """The next song after changes that is long enough, its name, and how many are drawn then."""
@@ -223,9 +223,9 @@ class Streams:
 class Prefetched:
     """Batches that a thread makes ahead; use it as a context."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: TrainingStreams) -> None:
         self._streams = streams
-        self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+        self._ready: queue.Queue[TrainingBatch | BaseException] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
 
@@ -241,7 +241,7 @@ class Prefetched:
             except queue.Empty:
                 self._thread.join(0.01)
 
-    def next(self) -> Batch:
+    def next(self) -> TrainingBatch:
         """The next batch.
 
         Raises:

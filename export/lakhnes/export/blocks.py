@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.export.arrays import read_arrays
-from lakhnes.export.songs import FileSongs, Song
+from lakhnes.export.songs import EncodedSong, FileSongs
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.printable import printable
@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[bytes, list[FileSongs]]:
         kept = read_arrays(path, _KINDS)
         plain = {name: array.tolist() for name, array in kept.items() if name not in ("digest", "tokens")}
         _check(plain, len(kept["tokens"]))
-        songs: dict[int, tuple[Song, ...]] = {}
+        songs: dict[int, tuple[EncodedSong, ...]] = {}
         for place, group in groupby(enumerate(plain["file_of_song"]), lambda pair: pair[1]):
             songs[place] = tuple(_song(plain, kept["tokens"], number) for number, _ in group)
         files = zip(plain["names"], plain["contents"], plain["problems"], strict=True)
@@ -116,9 +116,9 @@ def _check(plain: dict[str, list[Any]], n_tokens: int) -> None:
         raise ValueError("its arrays do not fit together")
 
 
-def _song(plain: dict[str, list[Any]], tokens: NDArray[np.uint16], number: int) -> Song:
+def _song(plain: dict[str, list[Any]], tokens: NDArray[np.uint16], number: int) -> EncodedSong:
     first, second, third, fourth = plain["notes"][4 * number : 4 * number + 4]
-    return Song(
+    return EncodedSong(
         printable(plain["song_names"][number]),
         tokens[plain["offsets"][number] : plain["offsets"][number + 1]],
         plain["seconds"][number],

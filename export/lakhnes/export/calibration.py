@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lakhnes.export.evaluation import Streams
+from lakhnes.export.evaluation import EvaluationStreams
 from lakhnes.runtime.decode.match_cache import MEMORY, MatchCache, Views, gain, log_feature
 from lakhnes.runtime.errors import DataError
 from lakhnes.runtime.files import write_whole
@@ -47,7 +47,7 @@ _WEIGHT_COST = 1e-4
 _FELT = 128
 """Events whose success is felt: MEMORY to this power is nothing."""
 
-Progress = Callable[[str, float], None]
+StageProgress = Callable[[str, float], None]
 
 
 class Calibration(NamedTuple):
@@ -65,7 +65,7 @@ class Calibration(NamedTuple):
 
 
 def calibrate(
-    model: Model, streams: Streams, tokens: int, progress: Progress = lambda stage, part: None
+    model: Model, streams: EvaluationStreams, tokens: int, progress: StageProgress = lambda stage, part: None
 ) -> Calibration:
     """Fits a model's match cache.
 
@@ -147,7 +147,7 @@ class Heard(NamedTuple):
 
 
 def _heard(
-    model: Model, data: NDArray[np.int64], targets: NDArray[np.int64], progress: Progress
+    model: Model, data: NDArray[np.int64], targets: NDArray[np.int64], progress: StageProgress
 ) -> Iterator[Heard]:
     batch = model.batch(1)
     for number, (tokens, wanted) in enumerate(zip(data, targets, strict=True)):
@@ -302,7 +302,7 @@ class Fit(nn.Module):
         ]
         return torch.stack([torch.as_tensor(column).float() for column in columns], 1)
 
-    def train_on(self, blocks: list[Block], progress: Progress) -> None:
+    def train_on(self, blocks: list[Block], progress: StageProgress) -> None:
         """Fits to blocks."""
         groups = [
             {"params": [self.scores, self.recency], "lr": _SCORES_LR},

@@ -13,7 +13,7 @@ import torch
 
 from lakhnes.export.archives import is_tar
 from lakhnes.export.lakhnes_checkpoint import Checkpoint, lakhnes_checkpoint, load_checkpoint
-from lakhnes.export.safe_pickle import Tensor, load_torch_file
+from lakhnes.export.safe_pickle import StoredTensor, load_torch_file
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
 from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
@@ -136,9 +136,9 @@ def _state(value: Any, path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _tensors(value: Any) -> Iterator[StoredTensor]:
     """All tensors in a value."""
-    if isinstance(value, Tensor):
+    if isinstance(value, StoredTensor):
         yield value
     elif isinstance(value, dict | list | tuple):
         for part in value.values() if isinstance(value, dict) else value:
@@ -147,7 +147,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 def _read(value: Any) -> Any:
     """A value with the numbers of its tensors."""
-    if isinstance(value, Tensor):
+    if isinstance(value, StoredTensor):
         return value.read()
     if isinstance(value, dict):
         return {key: _read(part) for key, part in value.items()}
@@ -156,10 +156,12 @@ def _read(value: Any) -> Any:
     return value
 
 
-def _weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def _weights(state: Mapping[str, Any]) -> dict[str, StoredTensor]:
     """The weights to compose with: averaged ones, if there are any."""
     weights = state["model"] if state["ema"] is None else state["ema"]
-    if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(weight, StoredTensor) for weight in weights.values()
+    ):
         raise CheckpointError("its weights are missing")
     return weights
 

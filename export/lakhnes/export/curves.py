@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-from lakhnes.bridge.drawing import UNITS, Line, Picture, Shape, Text, png_bytes
+from lakhnes.bridge.drawing import UNITS, Picture, Primitive, Stroke, Text, png_bytes
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.printable import printable
@@ -20,7 +20,7 @@ LOG_FILE, PICTURE_FILE = "log.csv", "curves.png"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LogRow:
     """One line of the log."""
 
     step: int
@@ -39,7 +39,7 @@ class Row:
     """Tokens a second since the last line."""
 
 
-_NAMES = tuple(field.name for field in fields(Row))
+_NAMES = tuple(field.name for field in fields(LogRow))
 
 _MOST = 1e15
 """Largest number in a log; infinite ones and nan are those of a loss that was none."""
@@ -69,7 +69,7 @@ class Log:
         self.rows = [row for row in read_log(self._path) if row.step <= step] if step else []
         write_whole(self._path, _text([_NAMES, *map(_cells, self.rows)]).encode())
 
-    def add(self, row: Row) -> None:
+    def add(self, row: LogRow) -> None:
         """Appends a line."""
         self.rows.append(row)
         with self._path.open("a", encoding="utf-8", newline="") as file:
@@ -84,7 +84,7 @@ class Log:
         write_whole(self._path.with_name(PICTURE_FILE), png_bytes(curves(self.rows)))
 
 
-def read_log(path: Path) -> list[Row]:
+def read_log(path: Path) -> list[LogRow]:
     """Reads a log; an unfinished last line is passed over.
 
     Raises:
@@ -111,7 +111,7 @@ def read_log(path: Path) -> list[Row]:
     return rows
 
 
-def _row(cells: Sequence[str]) -> Row:
+def _row(cells: Sequence[str]) -> LogRow:
     """The line of a log.
 
     Raises:
@@ -126,10 +126,10 @@ def _row(cells: Sequence[str]) -> Row:
     for maybe in (lr, loss, valid, norm, rate):
         if maybe is not None and math.isfinite(maybe) and abs(maybe) > _MOST:
             raise ValueError(maybe)
-    return Row(step, tokens, seconds, lr, loss, valid, norm, rate)
+    return LogRow(step, tokens, seconds, lr, loss, valid, norm, rate)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: LogRow) -> tuple[str, ...]:
     return tuple("" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in astuple(row))
 
 
@@ -143,7 +143,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 1560, 70, 740
 _TRAIN, _VALID, _GRID, _INK = "#8fb3d9", "#c0392b", "#e3e6ea", "#2c3440"
 
 
-def curves(rows: Sequence[Row]) -> Picture:
+def curves(rows: Sequence[LogRow]) -> Picture:
     """Training and valid losses over tokens."""
     train = [(row.tokens, row.loss) for row in rows if row.loss is not None and math.isfinite(row.loss)]
     valid = [(row.tokens, row.valid) for row in rows if row.valid is not None and math.isfinite(row.valid)]
@@ -157,16 +157,16 @@ def curves(rows: Sequence[Row]) -> Picture:
         part = (loss - low) / (high - low)
         return _LEFT + (_RIGHT - _LEFT) * tokens / last, _BOTTOM - (_BOTTOM - _TOP) * part
 
-    shapes: list[Shape] = []
+    shapes: list[Primitive] = []
     for step in range(6):
         loss, tokens = low + (high - low) * step / 5, last * step / 5
         y, x = point(0, loss)[1], point(tokens, low)[0]
-        shapes.append(Line(_LEFT, y, _RIGHT, y, _GRID, 2, "level"))
+        shapes.append(Stroke(_LEFT, y, _RIGHT, y, _GRID, 2, "level"))
         shapes.append(Text(_LEFT - 14, y + 8, f"{loss:.2f}", 24, _INK, "end"))
         shapes.append(Text(x, _BOTTOM + 38, f"{tokens / 1e6:.3g} M", 24, _INK, "middle"))
     for points, colour, thickness in ((train, _TRAIN, 3.0), (valid, _VALID, 5.0)):
         at = [point(*p) for p in points]
-        shapes += [Line(*one, *two, colour, thickness, "loss") for one, two in pairwise(at)]
+        shapes += [Stroke(*one, *two, colour, thickness, "loss") for one, two in pairwise(at)]
     ends = [f"training {train[-1][1]:.3f}" if train else "", f"valid {valid[-1][1]:.3f}" if valid else ""]
     shapes.append(Text(_LEFT, 44, "Nats a token over tokens", 28, _INK, bold=True))
     shapes.append(Text(_RIGHT - 260, 44, ends[0], 26, _TRAIN, "end", bold=True))

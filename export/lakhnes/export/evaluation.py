@@ -98,7 +98,7 @@ def parallel_streams(
 
 
 @dataclass(frozen=True, slots=True)
-class Streams:
+class EvaluationStreams:
     """What a model is evaluated on."""
 
     data: NDArray[np.int64]
@@ -111,7 +111,9 @@ class Streams:
     """Songs that are in the streams, the last ones perhaps not to their end."""
 
 
-def fill_streams(songs: Iterable[Sequence[int]], vocabulary: Vocabulary, *, single_steps: bool) -> Streams:
+def fill_streams(
+    songs: Iterable[Sequence[int]], vocabulary: Vocabulary, *, single_steps: bool
+) -> EvaluationStreams:
     """Fills the protocol's ten streams; one stream, where there is too little music for ten.
 
     Args:
@@ -137,7 +139,7 @@ def fill_streams(songs: Iterable[Sequence[int]], vocabulary: Vocabulary, *, sing
             f"There is too little to evaluate: {len(framed)} songs of {MIN_SONG_TOKENS} tokens or more, "
             f"{tokens} tokens in all; give at least {segment}."
         )
-    return Streams(data, targets, segment, len(framed))
+    return EvaluationStreams(data, targets, segment, len(framed))
 
 
 def evaluate_exported(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lakhnes.export.archives import is_tar, open_tar
-from lakhnes.export.safe_pickle import Record, Tensor, load_torch_file
+from lakhnes.export.safe_pickle import Record, StoredTensor, load_torch_file
 from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
 from lakhnes.runtime.errors import CheckpointError
@@ -203,7 +203,7 @@ def _model(root: Record, file_bytes: int) -> TransformerXL:
     return model_of_weights(config, weights, file_bytes)
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: StoredTensor, other: StoredTensor) -> bool:
     """Whether two weights of one size have the same numbers."""
     return one.place == other.place or torch.equal(one.read(torch.float32), other.read(torch.float32))
 
@@ -217,10 +217,10 @@ def _child(module: Record, *names: str) -> Record:
     return module
 
 
-def _parameters(module: Record, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _parameters(module: Record, prefix: str = "") -> Iterator[tuple[str, StoredTensor]]:
     """All parameters of a module by our names."""
     for name, value in module.state["_parameters"].items():
-        if isinstance(value, Tensor):
+        if isinstance(value, StoredTensor):
             full = f"{prefix}{name}"
             for theirs, ours in _RENAMES:
                 full = full.replace(theirs, ours)

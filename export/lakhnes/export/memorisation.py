@@ -34,7 +34,7 @@ _MAX_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class MelodicSteps:
     """The steps of the melodic voices of songs, one voice after the other."""
 
     values: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CopiedRun:
     """The longest run of a song that the training data have too."""
 
     steps: int
@@ -65,18 +65,18 @@ class RunLengths:
     """Steps."""
     ninth_decile: float
     """Steps; one song of ten has a longer run."""
-    longest: Run
+    longest: CopiedRun
     """The longest of all."""
 
 
-def run_lengths(runs: Sequence[Run]) -> RunLengths:
+def run_lengths(runs: Sequence[CopiedRun]) -> RunLengths:
     """Sums up the runs of some songs, one at least."""
     steps = [run.steps for run in runs]
     median, ninth_decile = np.percentile(steps, (50, 90)).tolist()
     return RunLengths(median, ninth_decile, max(runs, key=lambda run: run.steps))
 
 
-def steps_of_songs(songs: Iterable[Sequence[int] | NDArray[np.uint16]], codec: Codec) -> Steps:
+def steps_of_songs(songs: Iterable[Sequence[int] | NDArray[np.uint16]], codec: Codec) -> MelodicSteps:
     """Reads the steps of songs of token ids."""
     listed = [np.asarray(song, np.int64) for song in songs]
     waits = codec.wait_samples
@@ -100,14 +100,14 @@ def steps_of_songs(songs: Iterable[Sequence[int] | NDArray[np.uint16]], codec: C
             values += [steps, np.array([-1 - len(owners)])]
             owners.append(np.full(len(steps) + 1, place))
     nothing = np.zeros(0, np.int64)
-    return Steps(np.concatenate([nothing, *values]), np.concatenate([nothing, *owners]))
+    return MelodicSteps(np.concatenate([nothing, *values]), np.concatenate([nothing, *owners]))
 
 
 def _pitch(event: Event, voice: object) -> int:
     return event.value if event.kind is Kind.NOTE_ON and event.voice is voice else -1
 
 
-def longest_runs(songs: Steps, training: Steps, n_songs: int) -> list[Run]:
+def longest_runs(songs: MelodicSteps, training: MelodicSteps, n_songs: int) -> list[CopiedRun]:
     """Finds the longest run of each song in the training data.
 
     Args:
@@ -115,7 +115,7 @@ def longest_runs(songs: Steps, training: Steps, n_songs: int) -> list[Run]:
         training: the steps of the training data.
         n_songs: how many songs; one without any step has a run of 0.
     """
-    found = [Run(0, 0, song, -1) for song in range(n_songs)]
+    found = [CopiedRun(0, 0, song, -1) for song in range(n_songs)]
     if not len(songs.values) or not len(training.values):
         return found
     lengths, places = _matches(songs.values, training.values)
@@ -124,7 +124,7 @@ def longest_runs(songs: Steps, training: Steps, n_songs: int) -> list[Run]:
             song = int(songs.songs[at])
             length, place = int(lengths[at]), int(training.songs[places[at]])
             different = len(set(songs.values[at : at + length].tolist()))
-            found[song] = Run(length, different, song, place)
+            found[song] = CopiedRun(length, different, song, place)
     return found
 
 

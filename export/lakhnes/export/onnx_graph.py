@@ -25,7 +25,7 @@ OPSET = 21
 IR_VERSION = 10
 
 
-class Steps(NamedTuple):
+class Quantisation(NamedTuple):
     """How weights are rounded."""
 
     dtype: Any
@@ -35,10 +35,10 @@ class Steps(NamedTuple):
     """Weights of one scale."""
 
 
-PRECISIONS: dict[str, Steps | None] = {
+PRECISIONS: dict[str, Quantisation | None] = {
     "fp32": None,
-    "int8": Steps(np.int8, 8, 128),
-    "int4": Steps(helper.tensor_dtype_to_np_dtype(TensorProto.INT4), 4, 32),
+    "int8": Quantisation(np.int8, 8, 128),
+    "int4": Quantisation(helper.tensor_dtype_to_np_dtype(TensorProto.INT4), 4, 32),
 }
 """What weights may be stored as; in full precision they are not rounded."""
 
@@ -110,7 +110,7 @@ class Builder:
         return self.node("FusedMatMul", x, y, domain=_CONTRIB, transB=1)
 
 
-def quantise_blocks(weight: Array, how: Steps) -> tuple[Array, Array]:
+def quantise_blocks(weight: Array, how: Quantisation) -> tuple[Array, Array]:
     """Columns of weights as blocks of small integers, so that the sum of squared errors is least.
 
     The largest weight of a block, with whichever sign, is the lowest integer or near it.
@@ -276,7 +276,7 @@ def _relative_keys(b: Builder, layer: Layer, index: int, c: TransformerXLConfig,
     if b.steps is None:
         turned = b.constant(weight, f"{name}.weight")
     else:  # not DequantizeLinear, which onnxruntime would keep for every step
-        steps, scales = quantise_blocks(weight, Steps(np.int8, 8, len(weight)))
+        steps, scales = quantise_blocks(weight, Quantisation(np.int8, 8, len(weight)))
         wide = b.node("Cast", b.constant(steps, f"{name}.weight"), to=TensorProto.FLOAT)
         turned = b.node("Mul", wide, b.constant(scales, f"{name}.scale"))
     rows = b.node("Reshape", b.node("MatMul", waves, turned), b.ints(0, c.n_head, c.d_head))

@@ -43,7 +43,7 @@ BLOCK_BYTES = 2 << 20
 
 
 @dataclass(slots=True)
-class Progress:
+class PreparationProgress:
     """How far a preparation is."""
 
     part: float = 0.0
@@ -83,7 +83,7 @@ def prepare(
     rule: SplitRule,
     executor: Executor,
     *,
-    progress: Callable[[Progress], None] = lambda progress: None,
+    progress: Callable[[PreparationProgress], None] = lambda progress: None,
 ) -> Preparation:
     """Makes prepared data of files of music.
 
@@ -170,12 +170,12 @@ def _make_blocks(
     unfinished: Path,
     recipe: Recipe,
     executor: Executor,
-    progress: Callable[[Progress], None],
+    progress: Callable[[PreparationProgress], None],
 ) -> int:
     """Makes the blocks that are not kept yet; returns how many there are in all."""
     n_blocks = 0
     out: deque[tuple[int, bytes]] = deque()
-    done = Progress()
+    done = PreparationProgress()
 
     def tasks() -> Iterator[tuple[list[Item], Recipe]]:
         nonlocal n_blocks

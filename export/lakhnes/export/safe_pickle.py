@@ -101,7 +101,7 @@ class _Storage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
+class StoredTensor:
     """A tensor whose numbers lie one after the other in a file."""
 
     storage: _Storage
@@ -153,7 +153,7 @@ def _path(storage: _Storage) -> Path:
     return storage.path
 
 
-class _Machine:
+class _PickleMachine:
     """Runs one pickle program."""
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class _Machine:
         match function.name, arguments:
             case "OrderedDict", _:
                 self._push({})
-            case "_rebuild_parameter", (Tensor() as tensor, *_):
+            case "_rebuild_parameter", (StoredTensor() as tensor, *_):
                 self._push(tensor)
             case (
                 "_rebuild_tensor" | "_rebuild_tensor_v2",
@@ -265,7 +265,7 @@ class _Machine:
         self._push(self._memo[place])
 
 
-def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> Tensor:
+def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> StoredTensor:
     """A tensor, if its numbers are inside its storage, one after the other."""
     numbers = (offset, *size, *stride)
     if len(size) != len(stride) or not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers):
@@ -279,20 +279,22 @@ def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple
         step *= length
     if offset + step > storage.numel:
         raise CheckpointError("a tensor reaches beyond its storage")
-    return Tensor(storage, offset, size)
+    return StoredTensor(storage, offset, size)
 
 
-def _constant(_: _Machine, __: object) -> None:
+def _constant(_: _PickleMachine, __: object) -> None:
     """Says nothing: PROTO."""
 
 
-_INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+_INSTRUCTIONS: dict[str, Callable[[_PickleMachine, Any], None]] = {
     "PROTO": _constant,
     "MARK": lambda m, _: m._marks.append(len(m._stack)),
     "NONE": lambda m, _: m._push(None),
     "NEWTRUE": lambda m, _: m._push(True),
     "NEWFALSE": lambda m, _: m._push(False),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"), _Machine._push),
+    **dict.fromkeys(
+        ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"), _PickleMachine._push
+    ),
     "EMPTY_TUPLE": lambda m, _: m._push(()),
     "TUPLE1": lambda m, _: m._push(tuple(m._pop(1))),
     "TUPLE2": lambda m, _: m._push(tuple(m._pop(2))),
@@ -304,22 +306,22 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "EMPTY_DICT": lambda m, _: m._push({}),
     "SETITEM": lambda m, _: m._set_items(m._pop(2)),
     "SETITEMS": lambda m, _: m._set_items(m._pop_mark()),
-    "BINPUT": _Machine._put,
-    "LONG_BINPUT": _Machine._put,
-    "BINGET": _Machine._get,
-    "LONG_BINGET": _Machine._get,
-    "GLOBAL": _Machine._global,
-    "BINPERSID": _Machine._persistent,
-    "REDUCE": _Machine._call,
-    "NEWOBJ": _Machine._new,
-    "BUILD": _Machine._build,
+    "BINPUT": _PickleMachine._put,
+    "LONG_BINPUT": _PickleMachine._put,
+    "BINGET": _PickleMachine._get,
+    "LONG_BINGET": _PickleMachine._get,
+    "GLOBAL": _PickleMachine._global,
+    "BINPERSID": _PickleMachine._persistent,
+    "REDUCE": _PickleMachine._call,
+    "NEWOBJ": _PickleMachine._new,
+    "BUILD": _PickleMachine._build,
 }
 """What `torch.save` writes, by pickletools' names."""
 
 
 def _run(file: BinaryIO) -> tuple[Any, dict[str, _Storage]]:
     """Runs one program; returns its value and the storages that it names."""
-    machine = _Machine()
+    machine = _PickleMachine()
     try:
         value = machine.run(file)
     except CheckpointError:
@@ -352,8 +354,8 @@ def load_torch_file(path: Path, source: Path | None = None) -> Any:
         source: its name in errors, where it was unpacked from another.
 
     Returns:
-        Numbers, strings, plain containers, `Tensor`s for tensors and parameters, `Record`s for modules. All
-        of it is what the file says; checked is only that it ends, and that the file has the numbers.
+        Numbers, strings, plain containers, `StoredTensor`s for tensors and parameters, `Record`s for modules.
+        All of it is what the file says; checked is only that it ends, and that the file has the numbers.
 
     Raises:
         CheckpointError: if the file is broken, or names anything but tensors, containers and the modules of

@@ -93,7 +93,7 @@ def _codec(events: str, timing: str) -> Codec:
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class EncodedSong:
     """A song."""
 
     name: str
@@ -114,7 +114,7 @@ class FileSongs:
     name: str
     content: bytes
     """Hash of the file."""
-    songs: tuple[Song, ...] = ()
+    songs: tuple[EncodedSong, ...] = ()
     problem: str = ""
     """Why it gave none, without a full stop."""
 
@@ -138,7 +138,7 @@ def songs_of_file(item: Item, recipe: Recipe) -> FileSongs:
     return FileSongs(item.name, content, problem=printable(problem, _MAX_PROBLEM))
 
 
-def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
+def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[EncodedSong, ...]:
     expression = recipe.codec.vocabulary.has_expression
     adapted = False
     if item.name.lower().endswith(MIDI_ENDINGS):
@@ -162,7 +162,7 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[Song, ...]:
     encode = _bars_encoded if recipe.codec.timing is Timing.BARS else _encoded
     unlike = adapted and recipe.adapt == "better"
     songs = tuple(
-        Song(
+        EncodedSong(
             f"{item.name}#{number}" if adapted else item.name,
             tokens,
             score.seconds,

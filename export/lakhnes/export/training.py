@@ -17,22 +17,22 @@ from pathlib import Path
 
 from lakhnes.export.batches import Prefetched
 from lakhnes.export.checkpoints import LAST, read_checkpoint
-from lakhnes.export.curves import Log, Row
+from lakhnes.export.curves import Log, LogRow
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
 from lakhnes.export.machine import Machine
 from lakhnes.export.prepared import PreparedData
 from lakhnes.export.run_lock import locked
 from lakhnes.export.train_config import TrainConfig
-from lakhnes.export.training_run import Run
+from lakhnes.export.training_run import TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """How far a run is."""
 
     part: float
     """Of the schedule, 0..1."""
-    row: Row
+    row: LogRow
     """The line of the log that was just written."""
     best: float
     """Least valid loss so far, nats a token; infinite before the first evaluation."""
@@ -71,7 +71,7 @@ def train(
     resume: bool = False,
     budget_seconds: float = math.inf,
     should_stop: Callable[[], bool] = lambda: False,
-    watch: Callable[[Progress], None] = lambda progress: None,
+    watch: Callable[[TrainingProgress], None] = lambda progress: None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Trains until the schedule or the budget ends, or it is told to stop; then saves.
@@ -99,7 +99,7 @@ def train(
         machine = held.enter_context(Machine(threads=config.threads))
         if machine.rank == 0:
             held.enter_context(locked(folder))
-        run = Run(data, folder, config, machine, init)
+        run = TrainingRun(data, folder, config, machine, init)
         if resume:
             run.load(read_checkpoint(folder / LAST))
         clock = _Clock(now, run)
@@ -108,7 +108,7 @@ def train(
         def report(valid: float | None = None) -> None:
             if log is not None:
                 log.add(clock.row(valid))
-                watch(Progress(run.part, log.rows[-1], run.best, clock.seconds_left()))
+                watch(TrainingProgress(run.part, log.rows[-1], run.best, clock.seconds_left()))
 
         if run.step == 0 and config.valid_every:
             with clock.aside():
@@ -156,7 +156,7 @@ def train(
 class _Clock:
     """What a call's time went to."""
 
-    def __init__(self, now: Callable[[], float], run: Run) -> None:
+    def __init__(self, now: Callable[[], float], run: TrainingRun) -> None:
         self._now, self._run = now, run
         self._started = self._saved = self._row_at = now()
         self._before, self._first_token, self._row_token = run.seconds, run.tokens, run.tokens
@@ -193,7 +193,7 @@ class _Clock:
         yield
         self._aside += self._now() - begun
 
-    def row(self, valid: float | None) -> Row:
+    def row(self, valid: float | None) -> LogRow:
         """A line of the log: the steps since the last one, or an evaluation."""
         run, at = self._run, self._now()
         losses, run.losses = run.losses, []
@@ -202,7 +202,7 @@ class _Clock:
         mean = [sum(values) / n for values in zip(*losses, strict=True)] if n else [None, None]
         if valid is None:
             self._row_at, self._row_token, self._row_aside = at, run.tokens, self._aside
-        return Row(run.step, run.tokens, self.seconds(), run.lr, mean[0], valid, mean[1], rate)
+        return LogRow(run.step, run.tokens, self.seconds(), run.lr, mean[0], valid, mean[1], rate)
 
     def seconds_left(self) -> float:
         """Until the schedule ends, at the speed of this call."""

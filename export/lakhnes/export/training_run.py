@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lakhnes.export.batches import Batch, Position, Streams
+from lakhnes.export.batches import StreamPosition, TrainingBatch, TrainingStreams
 from lakhnes.export.checkpoint_evaluation import evaluate_checkpoint
 from lakhnes.export.checkpoints import BEST, LAST, write_checkpoint
 from lakhnes.export.lakhnes_checkpoint import Checkpoint
@@ -35,7 +35,7 @@ _Unread = tuple[int, tuple[str, ...], Callable[[], list[float]]]
 """A step, its songs, and what gives its loss and gradient norm."""
 
 
-class Run:
+class TrainingRun:
     """The state of a training run.
 
     Attributes:
@@ -71,7 +71,7 @@ class Run:
             self._parallel = DistributedDataParallel(self.model)
         torch.manual_seed(config.seed + 1 + machine.rank)  # of dropout
         self._memory: list[Tensor | None] = [None] * config.accumulate
-        self._position: Position | None = None
+        self._position: StreamPosition | None = None
         self._unread: _Unread | None = None
         self._to_compile = config.compile == "on" or (config.compile == "auto" and machine.cuda)
         self.step = self.tokens = 0
@@ -97,10 +97,10 @@ class Run:
         wave = 0.5 * (1 + math.cos(math.pi * self.part))
         return c.lr * min(1.0, (self.step + 1) / max(1, c.warmup)) * (c.lr_floor + (1 - c.lr_floor) * wave)
 
-    def streams(self) -> Streams:
+    def streams(self) -> TrainingStreams:
         """The batches from here on."""
         c = self.config
-        return Streams(
+        return TrainingStreams(
             self._songs,
             self._codec,
             c.changes,
@@ -111,7 +111,7 @@ class Run:
             start=self._position,
         )
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: TrainingBatch) -> None:
         """One step of training.
 
         Raises:
@@ -252,7 +252,7 @@ class Run:
             if state["ema"] is not None and self.averaged is not self.model:
                 self.averaged.load_state_dict(state["ema"])
             self._optimizers.load_state_dict(state["optimizer"])
-            position = Position.from_dict(state["data"]) if state["data"] else None
+            position = StreamPosition.from_dict(state["data"]) if state["data"] else None
             if position is not None and len(position.left) != self.config.streams:
                 raise CheckpointError(
                     f"{path} has {len(position.left)} streams, not {self.config.streams}; keep their number."

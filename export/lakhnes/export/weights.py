@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lakhnes.export.safe_pickle import Tensor
+from lakhnes.export.safe_pickle import StoredTensor
 from lakhnes.export.transformer_xl import TransformerXL, TransformerXLConfig
 from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.printable import printable
@@ -60,7 +60,7 @@ def shown(value: Any) -> str:
 
 
 def model_of_weights(
-    config: TransformerXLConfig, weights: Mapping[str, Tensor], file_bytes: int
+    config: TransformerXLConfig, weights: Mapping[str, StoredTensor], file_bytes: int
 ) -> TransformerXL:
     """Read the weights of a model.
 
@@ -91,7 +91,7 @@ def model_of_weights(
     return model.eval()
 
 
-def check_memory(tensors: Iterable[Tensor], file_bytes: int, dtype: torch.dtype | None = None) -> None:
+def check_memory(tensors: Iterable[StoredTensor], file_bytes: int, dtype: torch.dtype | None = None) -> None:
     """Refuse tensors that would take much more memory than their file.
 
     Args:

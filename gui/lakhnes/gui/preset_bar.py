@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo
 from lakhnes.runtime import LakhnesError
-from lakhnes.studio.preferences import STEERING_FIELDS
+from lakhnes.studio.preferences import STEERING_FIELDS, PresetStore
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
-
-
-class PresetStore(Protocol):
-    """Where presets are kept."""
-
-    def names(self) -> Collection[str]:
-        """Of all there are."""
-
-    def get(self, name: str) -> Mapping[str, Any]:
-        """The values of one, by field.
-
-        Raises:
-            LakhnesError: if there is none of that name.
-        """
-
-    def put(self, name: str, values: Mapping[str, Any]) -> None:
-        """Keeps values under a name, in the place of what had it."""
-
-    def delete(self, name: str) -> None:
-        """Forgets one."""
 
 
 class PresetBar(QWidget):

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.roll_geometry import HEADER, RULER, pitch_name, place_name
-from lakhnes.gui.roll_hands import Keys, Mouse
+from lakhnes.gui.roll_hands import Mouse, RollKeys
 from lakhnes.gui.roll_selection import Selection
 from lakhnes.gui.roll_view import RollView
 from lakhnes.runtime import Voice
@@ -45,7 +45,7 @@ class Roll(RollView):
     def __init__(self, studio: Studio | None = None, parent: QWidget | None = None) -> None:
         """Shows a studio's song, or an empty one."""
         super().__init__(SongState() if studio is None else studio.session.state, parent)
-        self._mouse, self._keys = Mouse(self, self._selector), Keys(self, self._selector)
+        self._mouse, self._keys = Mouse(self, self._selector), RollKeys(self, self._selector)
         self.setObjectName("roll")
         self.setAccessibleName("Song")
         self.setAccessibleDescription(_HELP)

@@ -179,7 +179,7 @@ class Mouse:
             self._roll.viewport().setCursor(shape)
 
 
-class Keys:
+class RollKeys:
     """Selects, scrolls and zooms with keys."""
 
     def __init__(self, roll: Roll, selector: Selector) -> None:

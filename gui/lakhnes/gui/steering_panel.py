@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo, DoubleSpin, ShareSpin, SliderField, Spin, caption
-from lakhnes.gui.preset_bar import PresetBar, PresetStore
+from lakhnes.gui.preset_bar import PresetBar
 from lakhnes.gui.scale_box import ScaleBox
 from lakhnes.gui.seed_box import SeedBox
 from lakhnes.runtime import list_models
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE
 from lakhnes.runtime.printable import printable
-from lakhnes.studio.preferences import STEERING_FIELDS
+from lakhnes.studio.preferences import STEERING_FIELDS, PresetStore
 from lakhnes.studio.state import AHEAD_BARS, SongState
 from lakhnes.studio.studio import Studio
 

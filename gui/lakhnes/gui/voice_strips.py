@@ -12,7 +12,7 @@ from lakhnes.apu import instrument_names
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo, Slider, Spin, caption, reading
-from lakhnes.gui.meter import Meter
+from lakhnes.gui.level_meter import LevelMeter
 from lakhnes.gui.pitch_box import PitchBox
 from lakhnes.gui.theme import LIGHT, Theme
 from lakhnes.runtime import Voice
@@ -75,7 +75,7 @@ class VoiceStrip(QFrame):
             checkable=True,
         )
         self.volume = Slider(f"Volume of {name}", "How loud it is in the built-in sound", _FULL)
-        self.meter = Meter()
+        self.meter = LevelMeter()
         self.instrument = Combo(f"Instrument of {name}", "Its instrument in the built-in sound")
         self.instrument.addItems(instrument_names())
         self.channel = Spin(f"Channel of {name}", "Its MIDI channel", 1, 16)

@@ -19,7 +19,7 @@ from lakhnes.studio.view import Message
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Destination:
     """Where in the song something goes."""
 
     label: str
@@ -62,7 +62,7 @@ class Arranging:
         self._compose(
             f"Composing {names}",
             lambda: accompany_voices(model, state.score, locked, request, grid=state.grid),
-            _Place("New voices", (0, state.score.length), free, self._studio.session.edits),
+            _Destination("New voices", (0, state.score.length), free, self._studio.session.edits),
             seed=number,
         )
 
@@ -89,7 +89,7 @@ class Arranging:
         own = self._studio.model
         knows = own is not None and own.codec.vocabulary.has_expression
         name = state.model if knows else EXPRESSIVE_MODEL
-        place = _Place("Dynamics", (start, end), free, self._studio.session.edits)
+        place = _Destination("Dynamics", (start, end), free, self._studio.session.edits)
 
         def loaded(model: Model) -> None:
             request = Request(secrets.randbelow(1 << 32), state.request.sampling)
@@ -101,7 +101,7 @@ class Arranging:
         self,
         label: str,
         arrange: Callable[[], Arrangement],
-        place: _Place,
+        place: _Destination,
         **new: Any,
     ) -> None:
         """Composes in the background.

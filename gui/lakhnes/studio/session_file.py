@@ -27,7 +27,7 @@ from lakhnes.runtime.music.events import MAX_SAMPLES, MAX_WAIT
 from lakhnes.runtime.music.score import events_of_score
 from lakhnes.runtime.music.texts import score_from_text
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceState, Whereabouts
+from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceSettings, Whereabouts
 
 FORMAT = "lakhnes-session"
 VERSION = 1
@@ -44,7 +44,7 @@ _KEPT = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ  # ticks of a d
 
 _NOWHERE = Whereabouts()
 
-Check = Callable[[Any], Any]
+FieldReader = Callable[[Any], Any]
 """Gives a value of a file as the state holds it; ValueError with what is expected."""
 
 
@@ -196,7 +196,7 @@ def _value(path: Path, name: str, value: Any) -> Any:
         raise _wrong(path, name, value, error) from None
 
 
-def _voices(path: Path, given: Any) -> tuple[VoiceState, VoiceState, VoiceState, VoiceState]:
+def _voices(path: Path, given: Any) -> tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings]:
     if not isinstance(given, list) or len(given) not in (0, len(Voice)):
         raise _wrong(path, "voices", given, "a list of four is expected")
     voices = list(SongState().voices)
@@ -209,7 +209,7 @@ def _voices(path: Path, given: Any) -> tuple[VoiceState, VoiceState, VoiceState,
                 values[name] = _VOICE_CHECKS[name](settings[name])
             except ValueError as error:
                 raise _wrong(path, f"{name} of {Voice(place).name}", settings[name], error) from None
-        voices[place] = VoiceState(**values)
+        voices[place] = VoiceSettings(**values)
     return voices[0], voices[1], voices[2], voices[3]
 
 
@@ -231,7 +231,7 @@ def _wrong(path: Path, name: str, value: Any, expected: object) -> FormatError:
     )
 
 
-def _number(lowest: float, highest: float, *, also: tuple[object, ...] = ()) -> Check:
+def _number(lowest: float, highest: float, *, also: tuple[object, ...] = ()) -> FieldReader:
     def check(value: Any) -> Any:
         if value is None and None in also:
             return None
@@ -244,7 +244,7 @@ def _number(lowest: float, highest: float, *, also: tuple[object, ...] = ()) -> 
     return check
 
 
-def _whole(lowest: int, highest: int, *, none: bool = False) -> Check:
+def _whole(lowest: int, highest: int, *, none: bool = False) -> FieldReader:
     def check(value: Any) -> Any:
         if value is None and none:
             return None
@@ -275,7 +275,7 @@ def _instrument(value: Any) -> Any:
     return value
 
 
-_CHECKS: Mapping[str, Check] = {
+_CHECKS: Mapping[str, FieldReader] = {
     "kept": _whole(0, _KEPT),
     "composed_bpm": _number(*TEMPI_BPM),
     "bpm": _number(*TEMPI_BPM),
@@ -293,7 +293,7 @@ _CHECKS: Mapping[str, Check] = {
     "endless": _switch,
     "volume": _number(0, 1),
 }
-_VOICE_CHECKS: Mapping[str, Check] = {
+_VOICE_CHECKS: Mapping[str, FieldReader] = {
     "channel": _whole(1, 16),
     "muted": _switch,
     "solo": _switch,
@@ -303,7 +303,7 @@ _VOICE_CHECKS: Mapping[str, Check] = {
     "instrument": _instrument,
     "volume": _number(0, 1),
 }
-_WHEREABOUTS_CHECKS: Mapping[str, Check] = {
+_WHEREABOUTS_CHECKS: Mapping[str, FieldReader] = {
     "place": _whole(0, _KEPT),
     "path": _words,
     "stamp": _whole(0, (1 << 63) - 1),

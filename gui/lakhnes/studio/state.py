@@ -27,7 +27,7 @@ AHEAD_BARS = (0.5, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceState:
+class VoiceSettings:
     """What a user has set for one voice."""
 
     channel: int
@@ -98,7 +98,7 @@ class SongState:
     """How much is composed in front of what is played."""
     endless: bool = True
     """Whether composing goes on when the end of the song comes near."""
-    voices: tuple[VoiceState, VoiceState, VoiceState, VoiceState] = field(
+    voices: tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings] = field(
         default_factory=lambda: _default_voices()
     )
     """In the order of `Voice`."""
@@ -170,8 +170,8 @@ def song_name(state: SongState, whereabouts: Whereabouts) -> str:
     return whereabouts.name or f"LakhNES {state.seed}"
 
 
-def _default_voices() -> tuple[VoiceState, VoiceState, VoiceState, VoiceState]:
-    p1, p2, tr, no = map(VoiceState, DEFAULT_CHANNELS)
+def _default_voices() -> tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings]:
+    p1, p2, tr, no = map(VoiceSettings, DEFAULT_CHANNELS)
     return p1, p2, tr, no
 
 

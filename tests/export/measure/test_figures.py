@@ -5,8 +5,8 @@ from support import scores
 
 from lakhnes.export.measure.comparison import STRUCTURE
 from lakhnes.export.measure.figures import HELD, OPEN, figures_of, table_of
-from lakhnes.export.measure.music import Music
 from lakhnes.export.measure.repetition import DISTANCES
+from lakhnes.export.measure.tracked_song import TrackedSong
 from lakhnes.runtime import Score, track_beats
 
 
@@ -41,7 +41,7 @@ def test_empty_songs_have_the_same_figures_as_others() -> None:
 
 
 def test_places_are_those_of_the_tracker() -> None:
-    music = Music(march(20))
+    music = TrackedSong(march(20))
     samples = np.array([-5000, 0, 735, 40_000, music.score.length, music.score.length + 90_000])
     beats = track_beats(music.score)
     np.testing.assert_allclose(music.places(samples), [beats.place(sample) for sample in samples.tolist()])

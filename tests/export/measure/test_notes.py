@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from songs_of_ours import even, song
 
-from lakhnes.export.measure.music import Music
 from lakhnes.export.measure.notes import in_figures, note_figures
+from lakhnes.export.measure.tracked_song import TrackedSong
 
 
 def test_figures_that_come_six_times() -> None:
@@ -25,28 +25,30 @@ def test_figures_that_come_six_times() -> None:
 
 def test_long_notes_and_rests() -> None:
     held = [(0, 180, 60), (240, 60, 62)]  # 3 s, a rest of 1 s, 1 s; then 5 s to the end
-    figures = note_figures(Music(song(held, seconds=10)))
+    figures = note_figures(TrackedSong(song(held, seconds=10)))
     assert figures["time in notes over 2 s"] == pytest.approx(180 / (3 * 600))
     assert figures["longest rest of a voice"] == pytest.approx(5)
     assert figures["longest note"] == pytest.approx(np.log2(180))
     assert figures["time sounding, P1"] == pytest.approx(0.4)
     assert figures["time sounding, NO"] == 0
     assert figures["silence"] == pytest.approx(0.6)
-    both = note_figures(Music(song(held, even([50] * 10, 60), seconds=10)))
+    both = note_figures(TrackedSong(song(held, even([50] * 10, 60), seconds=10)))
     assert both["longest rest of a voice"] == pytest.approx(2.5)  # the mean of 5 s and none
     assert both["longest rest of all voices"] == pytest.approx(5)
 
 
 def test_articulation() -> None:
-    legato = note_figures(Music(song(even([60, 62] * 10, 20), seconds=8)))
+    legato = note_figures(TrackedSong(song(even([60, 62] * 10, 20), seconds=8)))
     assert legato["legato"] == 1
     assert legato["filled time of pulse notes"] == 1
     short = [(20 * k, 5, 60 + k % 2) for k in range(20)]
-    assert note_figures(Music(song(short, seconds=8)))["filled time of pulse notes"] == pytest.approx(0.25)
+    assert note_figures(TrackedSong(song(short, seconds=8)))["filled time of pulse notes"] == pytest.approx(
+        0.25
+    )
 
 
 def test_intervals() -> None:
-    figures = note_figures(Music(song(even([60, 62, 60, 72, 72], 20), seconds=3)))
+    figures = note_figures(TrackedSong(song(even([60, 62, 60, 72, 72], 20), seconds=3)))
     assert figures["repeated pitches"] == pytest.approx(1 / 4)
     assert figures["steps of a second"] == pytest.approx(2 / 4)
     assert figures["leaps"] == pytest.approx(1 / 4)
@@ -56,7 +58,7 @@ def test_intervals() -> None:
 
 
 def test_an_empty_song_has_no_notes() -> None:
-    figures = note_figures(Music(song(seconds=10)))
+    figures = note_figures(TrackedSong(song(seconds=10)))
     assert np.isnan(figures["notes in figures of six and more"])
     assert np.isnan(figures["longest rest of a voice"])
     assert figures["time in notes over 2 s"] == 0

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from songs_of_ours import even, march, song
 
-from lakhnes.export.measure.music import Music
 from lakhnes.export.measure.repetition import bar_rolls, matches_by_distance, repetition_figures, returns
+from lakhnes.export.measure.tracked_song import TrackedSong
 
 RNG = np.random.default_rng(3)
 TUNE = RNG.integers(60, 84, 40).tolist()  # 10 s of quarter seconds
@@ -11,8 +11,8 @@ OTHER = RNG.integers(60, 84, 40).tolist()
 THIRD = RNG.integers(60, 84, 40).tolist()
 
 
-def melody(pitches: list[int]) -> Music:
-    return Music(song(even(pitches, 15), seconds=len(pitches) / 4))
+def melody(pitches: list[int]) -> TrackedSong:
+    return TrackedSong(song(even(pitches, 15), seconds=len(pitches) / 4))
 
 
 def test_a_passage_returns_after_others() -> None:
@@ -41,10 +41,10 @@ def test_a_passage_may_return_a_frame_late_and_must_return_as_a_whole() -> None:
     late = [(onset + number % 2, 14, pitch) for number, (onset, _, pitch) in enumerate(even(TUNE, 15, 1200))]
     first = [(onset, 14, pitch) for onset, _, pitch in even(TUNE, 15)]
     between = [(onset, 14, pitch) for onset, _, pitch in even(OTHER, 15, 600)]
-    assert returns(Music(song([*first, *between, *late], seconds=31)))[0] >= 8
+    assert returns(TrackedSong(song([*first, *between, *late], seconds=31)))[0] >= 8
     # Where it returns, another voice plays as many notes more: that is other music.
     busy = even(RNG.integers(48, 60, 40).tolist(), 15, 1200)
-    assert returns(Music(song([*first, *between, *late], busy, seconds=31)))[0] < 8
+    assert returns(TrackedSong(song([*first, *between, *late], busy, seconds=31)))[0] < 8
 
 
 def test_a_loop_of_a_bar_does_not_count_before_eight_seconds() -> None:
@@ -65,18 +65,18 @@ def test_matches_by_distance() -> None:
 
 
 def test_a_tune_matches_itself_at_its_own_distance() -> None:
-    figures = repetition_figures(Music(march(60, bars_of_tune=4)))
+    figures = repetition_figures(TrackedSong(march(60, bars_of_tune=4)))
     assert figures["match at 4 bars"] > 0.95
     assert figures["match at 4 bars"] > figures["match at 1 bars"] + 0.3
     assert figures["groove at one bar"] > 0.95
-    wandering = repetition_figures(Music(march(60, wander=True)))
+    wandering = repetition_figures(TrackedSong(march(60, wander=True)))
     assert wandering["match at 4 bars"] < figures["match at 4 bars"] - 0.2
     assert wandering["packed size of a note"] > figures["packed size of a note"]
     assert wandering["figures heard before"] < figures["figures heard before"]
 
 
 def test_short_and_empty_songs() -> None:
-    empty = Music(song(seconds=20))
+    empty = TrackedSong(song(seconds=20))
     assert returns(empty) == (0, 0)
     assert len(bar_rolls(empty).notes) == 0
     figures = repetition_figures(empty)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakhnes.export.measure.figures import HELD, OPEN, figures_of, table_of
-from lakhnes.export.measure.music import Floats
 from lakhnes.export.measure.repetition import DISTANCES
 from lakhnes.export.measure.songs import HumanSongs, cut_alike
+from lakhnes.export.measure.tracked_song import Floats
 from lakhnes.export.measure.two_sample import Area, clustered_error, single_area, two_sample_area
 from lakhnes.runtime import Score
 
@@ -50,7 +50,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FigureRow:
     """A figure of composed songs beside that of songs of people."""
 
     name: str
@@ -88,8 +88,8 @@ class Comparison:
     would have. None if there are too few games."""
     told_apart: tuple[FeatureRow, ...]
     """The open half, those first that tell the sets apart most."""
-    structure: tuple[Row, ...]
-    similarity: tuple[Row, ...]
+    structure: tuple[FigureRow, ...]
+    similarity: tuple[FigureRow, ...]
     """Match of bars 1 to 16 bars apart."""
     similarity_difference: float | None
     """Mean absolute difference of these."""
@@ -122,8 +122,8 @@ def compare(
     def area(names: Sequence[str]) -> Area:
         return two_sample_area(table_of(ours, names), table_of(theirs, names), own, groups, seed=seed)
 
-    def row(name: str) -> Row:
-        return Row(name, _side(_column(ours, name), own), _side(_column(theirs, name), groups))
+    def row(name: str) -> FigureRow:
+        return FigureRow(name, _side(_column(ours, name), own), _side(_column(theirs, name), groups))
 
     similarity = tuple(row(f"match at {distance} bars") for distance in DISTANCES)
     differences = [

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lakhnes.export.measure.harmony import harmony_figures
-from lakhnes.export.measure.music import Floats, Music
 from lakhnes.export.measure.notes import note_figures
 from lakhnes.export.measure.repetition import repetition_figures
 from lakhnes.export.measure.rhythm import rhythm_figures
+from lakhnes.export.measure.tracked_song import Floats, TrackedSong
 from lakhnes.runtime import Score
 
 OPEN: tuple[str, ...] = (
@@ -133,7 +133,7 @@ def figures_of(score: Score) -> dict[str, float]:
     Args:
         score: in any timing.
     """
-    music = Music(score)
+    music = TrackedSong(score)
     return {
         **rhythm_figures(music),
         **note_figures(music),

@@ -11,7 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from lakhnes.export.measure.music import FRAMES_PER_SECOND, Floats, Music, entropy_of_weights, mean
+from lakhnes.export.measure.tracked_song import (
+    FRAMES_PER_SECOND,
+    Floats,
+    TrackedSong,
+    entropy_of_weights,
+    mean,
+)
 from lakhnes.export.musical_statistics import scale_consistency
 from lakhnes.runtime import Voice
 
@@ -30,12 +36,12 @@ _PHRASE = 8 * FRAMES_PER_SECOND
 _NAN = float("nan")
 
 
-def harmony_figures(music: Music) -> dict[str, float]:
+def harmony_figures(music: TrackedSong) -> dict[str, float]:
     """Return the figures of keys, chords and dissonance of a song; NaN for what it has not."""
     return {**_keys(music), **_chords(music), **_together(music)}
 
 
-def _keys(music: Music) -> dict[str, float]:
+def _keys(music: TrackedSong) -> dict[str, float]:
     whole = music.classes.sum(axis=1)
     lines = music.bar_lines
     bars = [music.classes[:, start:end].sum(axis=1) for start, end in pairwise(lines)]
@@ -71,7 +77,7 @@ def _key(weights: Floats) -> tuple[int, float]:
     return int(np.argmax(found)), float(found.max())
 
 
-def _chords(music: Music) -> dict[str, float]:
+def _chords(music: TrackedSong) -> dict[str, float]:
     """Figures of the best triad in each tracked bar, by the time that pitch classes sound.
 
     The bass counts twice, the root half more. The bass is on the root in a bar if no other pitch class of the
@@ -101,7 +107,7 @@ def _chords(music: Music) -> dict[str, float]:
     }
 
 
-def _together(music: Music) -> dict[str, float]:
+def _together(music: TrackedSong) -> dict[str, float]:
     figures = {}
     for one, other in ((Voice.P1, Voice.TR), (Voice.P2, Voice.TR), (Voice.P1, Voice.P2)):
         apart = _apart(music, one, other)
@@ -112,7 +118,7 @@ def _together(music: Music) -> dict[str, float]:
     return figures
 
 
-def _apart(music: Music, one: Voice, other: Voice) -> Floats:
+def _apart(music: TrackedSong, one: Voice, other: Voice) -> Floats:
     """Semitones above the lower voice, 0 to 11, in each frame in which both voices sound."""
     upper, lower = music.roll[one], music.roll[other]
     both = (upper >= 0) & (lower >= 0)

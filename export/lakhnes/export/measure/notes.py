@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lakhnes.export.measure.music import (
+from lakhnes.export.measure.tracked_song import (
     FRAMES_PER_SECOND,
     PITCHED,
     Floats,
     Ints,
-    Line,
-    Music,
+    TrackedSong,
+    TrackedVoice,
     entropy,
     log2,
     mean,
@@ -25,12 +25,12 @@ _OFTEN = 6
 _NAN = float("nan")
 
 
-def note_figures(music: Music) -> dict[str, float]:
+def note_figures(music: TrackedSong) -> dict[str, float]:
     """Return the figures of voices, note lengths, articulation and intervals; NaN for what a song has not."""
     return {**_voices(music), **_lengths(music), **_intervals(music), **_pitches(music), **_circling(music)}
 
 
-def _voices(music: Music) -> dict[str, float]:
+def _voices(music: TrackedSong) -> dict[str, float]:
     sounding = music.roll >= 0  # [4, frames]
     count = sounding.sum(axis=0)
     each = {f"time sounding, {voice.name}": mean(sounding[voice]) for voice in Voice}
@@ -54,7 +54,7 @@ def _voices(music: Music) -> dict[str, float]:
     }
 
 
-def _rests(line: Line, n_frames: int) -> Ints:
+def _rests(line: TrackedVoice, n_frames: int) -> Ints:
     """Frames of a voice's silences, also before its first and after its last note; none if it never plays."""
     if not len(line):
         return np.zeros(0, np.int64)
@@ -62,7 +62,7 @@ def _rests(line: Line, n_frames: int) -> Ints:
     return np.asarray(rests[rests > 0])
 
 
-def _lengths(music: Music) -> dict[str, float]:
+def _lengths(music: TrackedSong) -> dict[str, float]:
     lengths = np.concatenate([music.lines[voice].lengths for voice in PITCHED])
     spans = np.log2(np.maximum(lengths, 1))
     held = lengths[lengths > _HELD].sum()
@@ -77,7 +77,7 @@ def _lengths(music: Music) -> dict[str, float]:
     }
 
 
-def _articulation(music: Music) -> dict[str, float]:
+def _articulation(music: TrackedSong) -> dict[str, float]:
     filled = {voice: _filled(music.lines[voice]) for voice in PITCHED}
     pulses = np.concatenate([filled[voice] for voice in _PULSES])
     return {
@@ -90,7 +90,7 @@ def _articulation(music: Music) -> dict[str, float]:
     }
 
 
-def _filled(line: Line) -> Floats:
+def _filled(line: TrackedVoice) -> Floats:
     """Fraction of the time to the next note that each note sounds, where that is less than a second."""
     steps = line.steps
     near = steps < FRAMES_PER_SECOND
@@ -103,7 +103,7 @@ def _mixed(filled: Floats) -> float:
     return 4 * share * (1 - share)
 
 
-def _intervals(music: Music) -> dict[str, float]:
+def _intervals(music: TrackedSong) -> dict[str, float]:
     moves = [np.diff(music.lines[voice].pitches) for voice in PITCHED]
     every = np.concatenate(moves)
     wide = np.abs(every)
@@ -131,7 +131,7 @@ def _after(moves: Ints) -> float:
     return entropy(moves[:-1] * 1000 + moves[1:]) - entropy(moves[:-1])
 
 
-def _pitches(music: Music) -> dict[str, float]:
+def _pitches(music: TrackedSong) -> dict[str, float]:
     p1, p2, tr = (music.lines[voice].pitches for voice in PITCHED)
     both = (music.roll[Voice.P1] >= 0) & (music.roll[Voice.P2] >= 0)
     apart = music.roll[Voice.P1, both] - music.roll[Voice.P2, both]
@@ -153,7 +153,7 @@ def _range(pitches: Ints) -> float:
     return float(np.subtract(*np.quantile(pitches, (0.95, 0.05)))) if len(pitches) else _NAN
 
 
-def _circling(music: Music) -> dict[str, float]:
+def _circling(music: TrackedSong) -> dict[str, float]:
     lines = [music.lines[voice].pitches for voice in PITCHED]
     notes = sum(map(len, lines))
     if not notes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.export.measure.music import FRAMES_PER_SECOND, PITCHED, Floats, Ints, Music, mean
+from lakhnes.export.measure.tracked_song import FRAMES_PER_SECOND, PITCHED, Floats, Ints, TrackedSong, mean
 from lakhnes.export.musical_statistics import self_similarity
 from lakhnes.runtime import Voice
 
@@ -31,12 +31,12 @@ _GRAM = 4
 _NAN = float("nan")
 
 
-def repetition_figures(music: Music) -> dict[str, float]:
+def repetition_figures(music: TrackedSong) -> dict[str, float]:
     """Return the figures of returns and of similarity by distance of a song; NaN for what it has not."""
     return {**_returns(music), **_bars(music), **_phrases(music)}
 
 
-def _returns(music: Music) -> dict[str, float]:
+def _returns(music: TrackedSong) -> dict[str, float]:
     longest, covered = returns(music)
     return {
         "passage of 8 s returns": float(longest >= PASSAGE_SECONDS),
@@ -45,7 +45,7 @@ def _returns(music: Music) -> dict[str, float]:
     }
 
 
-def returns(music: Music) -> tuple[float, float]:
+def returns(music: TrackedSong) -> tuple[float, float]:
     """Return the seconds of the longest passage that comes again, and the share of time in such ones of 4 s.
 
     A passage begins on a half second and comes again 8 s later or more. It has returned if 90 % of its
@@ -76,7 +76,7 @@ def returns(music: Music) -> tuple[float, float]:
     return longest, float(covered.mean())
 
 
-def _matches(music: Music, lags: Ints, n_bins: int) -> tuple[Floats, Floats, Floats]:
+def _matches(music: TrackedSong, lags: Ints, n_bins: int) -> tuple[Floats, Floats, Floats]:
     """Running counts over half seconds, float32 [lags, bins + 1], for each lag.
 
     Returns:
@@ -113,7 +113,7 @@ class BarRolls:
     """bool [bars, rows of a bar], whether anything begins on each row."""
 
 
-def bar_rolls(music: Music) -> BarRolls:
+def bar_rolls(music: TrackedSong) -> BarRolls:
     """Return the bars of a song, from the first one with a note to the last."""
     size = music.bar_rows
     rows = np.concatenate([line.rows for line in music.lines])
@@ -149,7 +149,7 @@ def matches_by_distance(rolls: NDArray[np.bool_]) -> Floats:
     return found
 
 
-def _bars(music: Music) -> dict[str, float]:
+def _bars(music: TrackedSong) -> dict[str, float]:
     rolls = bar_rolls(music)
     matches = matches_by_distance(rolls.notes)
     grooves = matches_by_distance(rolls.onsets)
@@ -167,7 +167,7 @@ def _bars(music: Music) -> dict[str, float]:
     }
 
 
-def _phrases(music: Music) -> dict[str, float]:
+def _phrases(music: TrackedSong) -> dict[str, float]:
     similar = self_similarity([(music.lines[v].pitches, music.lines[v].onsets) for v in PITCHED])
     return {
         "phrases that return": _NAN if similar is None else similar,
@@ -177,7 +177,7 @@ def _phrases(music: Music) -> dict[str, float]:
     }
 
 
-def _heard_before(music: Music) -> float:
+def _heard_before(music: TrackedSong) -> float:
     """Share of figures of four notes, in intervals and steps of time, that their voice has had before."""
     known, total = 0, 0
     for voice in PITCHED:
@@ -189,7 +189,7 @@ def _heard_before(music: Music) -> float:
     return known / total if total else _NAN
 
 
-def _packed(music: Music) -> float:
+def _packed(music: TrackedSong) -> float:
     """Bytes that a note takes when the voices' pitches and steps of time are packed by zlib."""
     notes = sum(map(len, music.lines))
     if not notes:
@@ -201,7 +201,7 @@ def _packed(music: Music) -> float:
     return len(zlib.compress(text, 9)) / notes
 
 
-def _sections(music: Music) -> float:
+def _sections(music: TrackedSong) -> float:
     """Mean cosine of the pitch classes of any two stretches of 8 s."""
     size = PASSAGE_SECONDS * FRAMES_PER_SECOND
     starts = range(0, music.n_frames - size + 1, size)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lakhnes.export.measure.music import (
+from lakhnes.export.measure.tracked_song import (
     FRAMES_PER_SECOND,
     PITCHED,
     Floats,
     Ints,
-    Line,
-    Music,
+    TrackedSong,
+    TrackedVoice,
     entropy,
     log2,
     mean,
@@ -35,12 +35,12 @@ _FEWEST_HITS = 8
 _LATE = 1  # frames that an onset may be off: a row is not always as many frames
 
 
-def rhythm_figures(music: Music) -> dict[str, float]:
+def rhythm_figures(music: TrackedSong) -> dict[str, float]:
     """Return the figures of tempo, onsets, drums and density of a song; NaN for what it has not."""
     return {**_tempo(music), **_onsets(music), **_drums(music), **_density(music)}
 
 
-def _tempo(music: Music) -> dict[str, float]:
+def _tempo(music: TrackedSong) -> dict[str, float]:
     beats = music.beats
     row = float(np.median(np.diff(beats.rows))) / FRAME_SAMPLES
     places = music.places(music.onsets * FRAME_SAMPLES)
@@ -55,7 +55,7 @@ def _tempo(music: Music) -> dict[str, float]:
     }
 
 
-def tempo_stability(music: Music) -> float:
+def tempo_stability(music: TrackedSong) -> float:
     """Return the share of 8 s windows, 4 s apart, whose own tempo is that of the whole song.
 
     The tracker hears each window by itself. Its tempo may be a simple multiple of the song's, within 4 %,
@@ -80,7 +80,7 @@ def _excerpt(score: Score, start: int, end: int) -> Score:
     return Score((p1, p2, tr, no), score.length)
 
 
-def _onsets(music: Music) -> dict[str, float]:
+def _onsets(music: TrackedSong) -> dict[str, float]:
     moments, together = np.unique(music.onsets, return_counts=True)
     steps = np.diff(moments)
     beat, bar = music.beats.rows_per_beat, music.bar_rows
@@ -111,13 +111,13 @@ def _conditional_entropy(values: Ints) -> float:
     return entropy(pairs) - entropy(values[:-1])
 
 
-def _shared_onsets(one: Line, other: Line) -> float:
+def _shared_onsets(one: TrackedVoice, other: TrackedVoice) -> float:
     """Share of the onsets of the sparser line at which the other begins a note too."""
     few, many = sorted((one.onsets, other.onsets), key=len)
     return mean(np.isin(few, many)) if len(few) >= _FEWEST_HITS else float("nan")
 
 
-def _drums(music: Music) -> dict[str, float]:
+def _drums(music: TrackedSong) -> dict[str, float]:
     line = music.lines[Voice.NO]
     period, lag = drums_period(music)
     gaps = np.diff(np.concatenate([[0], line.onsets, [music.n_frames]]))
@@ -132,7 +132,7 @@ def _drums(music: Music) -> dict[str, float]:
     }
 
 
-def drums_period(music: Music) -> tuple[float, float]:
+def drums_period(music: TrackedSong) -> tuple[float, float]:
     """Return how periodic the drums are, 0..1, and after how many seconds they repeat.
 
     In windows of 12 s, 6 s apart, it is the share of hits that come, at the same pitch and within a frame,
@@ -169,7 +169,7 @@ def _best_period(onsets: Ints, pitches: Ints) -> tuple[float, int]:
     return best
 
 
-def _density(music: Music) -> dict[str, float]:
+def _density(music: TrackedSong) -> dict[str, float]:
     seconds = music.seconds or float("nan")
     each = {f"notes a second, {voice.name}": len(music.lines[voice]) / seconds for voice in PITCHED}
     per_second = counts_in(music, FRAMES_PER_SECOND)
@@ -190,7 +190,7 @@ def _density(music: Music) -> dict[str, float]:
     }
 
 
-def counts_in(music: Music, frames: int) -> Floats:
+def counts_in(music: TrackedSong, frames: int) -> Floats:
     """Return the number of notes that begin in each whole window of so many frames."""
     windows = music.n_frames // frames
     inside = music.onsets[music.onsets < windows * frames] // frames

@@ -26,6 +26,7 @@ MOST_SONGS = 60
 """Songs of people that composed ones are compared with."""
 
 Progress = Callable[[int, int], None]
+"""Takes how much is done, and all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lakhnes.export.measure.music import Floats, Ints
+from lakhnes.export.measure.tracked_song import Floats, Ints
 
 PENALTY = 3.0
 """Weight of the squared coefficients against the summed loss of the songs, on features of variance 1."""

@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from lakhnes.runtime.decode.processors import MELODIC, Bias, LogitsProcessor, begins
-from lakhnes.runtime.decode.state import LONGEST_PERIOD, DecodeState, Line
+from lakhnes.runtime.decode.state import LONGEST_PERIOD, DecodeState, RecentNotes
 from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
 from lakhnes.runtime.music.timing import Codec
 
@@ -73,7 +73,7 @@ class RepetitionPenalty(LogitsProcessor):
         }
         self._starts = {voice: begins(codec.vocabulary, voice) for voice in Voice}
         self._size = len(events)
-        self._judged: dict[Voice, tuple[Line, int, Mapping[int, float]]] = {}  # of what came last
+        self._judged: dict[Voice, tuple[RecentNotes, int, Mapping[int, float]]] = {}  # of what came last
 
     def bias(self, state: DecodeState) -> Bias | None:
         """Nats for what ends long notes and long rests, and against what comes all the time."""
@@ -94,7 +94,7 @@ class RepetitionPenalty(LogitsProcessor):
                     bias[token] -= nats
         return None if bias is None else bias * self._strength
 
-    def _losses(self, voice: Voice, line: Line) -> Mapping[int, float]:
+    def _losses(self, voice: Voice, line: RecentNotes) -> Mapping[int, float]:
         """What tokens lose for coming all the time; judged anew only where a voice has played since."""
         known = self._judged.get(voice)
         if known is None or known[0] is not line or known[1] != line.version:
@@ -102,7 +102,7 @@ class RepetitionPenalty(LogitsProcessor):
         return known[2]
 
 
-def _judged(line: Line) -> Mapping[int, float]:
+def _judged(line: RecentNotes) -> Mapping[int, float]:
     """What tokens of a voice lose, in nats, for coming all the time."""
     last = line.last(_NOTES)
     losses: defaultdict[int, float] = defaultdict(float)

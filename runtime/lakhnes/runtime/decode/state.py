@@ -24,7 +24,7 @@ LONGEST_PERIOD = 16
 """Notes of the longest figure whose repetitions are counted."""
 
 
-class Line:
+class RecentNotes:
     """The onsets of one voice in the last seconds.
 
     Attributes:
@@ -37,7 +37,7 @@ class Line:
         self._runs = [0] * (LONGEST_PERIOD + 1)
         self.version = 0
 
-    def copy(self) -> Line:
+    def copy(self) -> RecentNotes:
         """The same so far, to go on by itself."""
         twin = copy.copy(self)
         twin.notes, twin._runs = self.notes.copy(), self._runs.copy()
@@ -96,7 +96,7 @@ class DecodeState:
         self.since = [0] * len(Voice)
         self.sounding = 0
         self.said: dict[tuple[Voice, Kind], int] = {}
-        self.lines = [Line() for _ in Voice]
+        self.lines = [RecentNotes() for _ in Voice]
         self.has_notes = False
         self.onset_now = False
         self.late: Event | None = None

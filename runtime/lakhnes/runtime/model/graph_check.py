@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
-from lakhnes.runtime.model.graph_operators import MOST_INTS, OPERATORS, Call, Tensor
+from lakhnes.runtime.model.graph_operators import MOST_INTS, OPERATORS, Call, TensorFacts
 from lakhnes.runtime.model.model_info import ModelInfo
 from lakhnes.runtime.model.onnx_file import Constant, DataType, Node, OnnxFile, Port
 
@@ -73,25 +73,25 @@ def check_graph(file: OnnxFile, info: ModelInfo, sizes: Iterable[Sizes]) -> None
                 raise ValueError("it gives other tensors than its metadata say")
 
 
-def _contract(info: ModelInfo, sizes: Sizes) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _contract(info: ModelInfo, sizes: Sizes) -> tuple[dict[str, TensorFacts], dict[str, TensorFacts]]:
     """Return the inputs and outputs of a graph of that description."""
     (streams, tokens, slots), keys = sizes, sizes.slots + sizes.tokens
-    memory = Tensor(DataType.FLOAT, (streams, info.n_head, slots, info.d_head))
+    memory = TensorFacts(DataType.FLOAT, (streams, info.n_head, slots, info.d_head))
     rows = info.n_layer * 2 * info.n_head
     inputs = {
-        "token": Tensor(DataType.INT64, (streams, tokens), end=len(info.vocabulary)),
-        "distance": Tensor(DataType.INT64, (tokens, keys), end=info.mem_len + 1),
-        "mask": Tensor(DataType.FLOAT, (streams, 1, tokens, keys)),
+        "token": TensorFacts(DataType.INT64, (streams, tokens), end=len(info.vocabulary)),
+        "distance": TensorFacts(DataType.INT64, (tokens, keys), end=info.mem_len + 1),
+        "mask": TensorFacts(DataType.FLOAT, (streams, 1, tokens, keys)),
         **{f"{kind}{layer}": memory for kind in "kv" for layer in range(info.n_layer)},
     }
     outputs = {
-        "logits": Tensor(DataType.FLOAT, (streams, tokens, len(info.vocabulary))),
-        "new": Tensor(DataType.FLOAT, (streams, rows, tokens, info.d_head)),
+        "logits": TensorFacts(DataType.FLOAT, (streams, tokens, len(info.vocabulary))),
+        "new": TensorFacts(DataType.FLOAT, (streams, rows, tokens, info.d_head)),
     }
     return inputs, outputs
 
 
-def _keeps(ports: Mapping[str, Port], contract: Mapping[str, Tensor]) -> bool:
+def _keeps(ports: Mapping[str, Port], contract: Mapping[str, TensorFacts]) -> bool:
     """Whether ports are those of a contract; a size with a name is free."""
     return ports.keys() == contract.keys() and all(
         port.type is contract[name].type
@@ -104,7 +104,7 @@ def _keeps(ports: Mapping[str, Port], contract: Mapping[str, Tensor]) -> bool:
     )
 
 
-def _walk(file: OnnxFile, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def _walk(file: OnnxFile, inputs: dict[str, TensorFacts]) -> dict[str, TensorFacts]:
     """Follow all nodes in their order; return all tensors by name."""
     tensors = inputs | {name: _tensor(constant) for name, constant in file.constants.items()}
     last = {name: place for place, node in enumerate(file.nodes) for name in node.inputs}
@@ -125,12 +125,12 @@ def _walk(file: OnnxFile, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _tensor(constant: Constant) -> Tensor:
+def _tensor(constant: Constant) -> TensorFacts:
     decides = constant.type is DataType.INT64 and len(constant.shape) == 1 and constant.shape[0] <= MOST_INTS
-    return Tensor(constant.type, constant.shape, constant.ints() if decides else None, fixed=True)
+    return TensorFacts(constant.type, constant.shape, constant.ints() if decides else None, fixed=True)
 
 
-def _made(node: Node, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _made(node: Node, tensors: dict[str, TensorFacts]) -> dict[str, TensorFacts]:
     """Return what a node makes, by name."""
     operator = OPERATORS.get((node.domain, node.operator))
     if operator is None:

@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorFacts:
     """What is known of a tensor before the graph runs."""
 
     type: DataType
@@ -53,7 +53,7 @@ class Call:
         inputs: its inputs in their order.
     """
 
-    def __init__(self, node: Node, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, node: Node, inputs: Sequence[TensorFacts]) -> None:
         self.inputs = inputs
         self._operator = node.operator
         self._attributes = node.attributes
@@ -109,38 +109,38 @@ class Call:
             raise ValueError(f"{self._operator} gets tensors that do not fit") from None
 
 
-def _floats(shape: Sequence[int]) -> list[Tensor]:
-    return [Tensor(DataType.FLOAT, tuple(shape))]
+def _floats(shape: Sequence[int]) -> list[TensorFacts]:
+    return [TensorFacts(DataType.FLOAT, tuple(shape))]
 
 
-def _whole(call: Call, values: NDArray[np.int64]) -> list[Tensor]:
+def _whole(call: Call, values: NDArray[np.int64]) -> list[TensorFacts]:
     call.need(0 < len(values) <= MOST_INTS)
-    return [Tensor(DataType.INT64, values.shape, values)]
+    return [TensorFacts(DataType.INT64, values.shape, values)]
 
 
-def _alike(call: Call) -> list[Tensor]:
+def _alike(call: Call) -> list[TensorFacts]:
     """An operator that changes each element."""
     call.floats()
     return _floats(call.inputs[0].shape)
 
 
-def _softmax(call: Call) -> list[Tensor]:
+def _softmax(call: Call) -> list[TensorFacts]:
     call.axis(-1)
     return _alike(call)
 
 
-def _spread(call: Call) -> list[Tensor]:
+def _spread(call: Call) -> list[TensorFacts]:
     """An operator that joins elements at the same place."""
     call.floats()
     return _floats(call.broadcast(*(tensor.shape for tensor in call.inputs)))
 
 
-def _cast(call: Call) -> list[Tensor]:
+def _cast(call: Call) -> list[TensorFacts]:
     call.need(call.inputs[0].type is DataType.INT8 and call.number("to", 0) == DataType.FLOAT)
     return _floats(call.inputs[0].shape)
 
 
-def _matmul(call: Call) -> list[Tensor]:
+def _matmul(call: Call) -> list[TensorFacts]:
     x, y = (tensor.shape for tensor in call.inputs)
     turned = call.number("transB", 0)
     call.floats()
@@ -150,14 +150,14 @@ def _matmul(call: Call) -> list[Tensor]:
     return _floats((*call.broadcast(x[:-2], y[:-2]), x[-2], width))
 
 
-def _layer_normalization(call: Call) -> list[Tensor]:
+def _layer_normalization(call: Call) -> list[TensorFacts]:
     x, gain, bias = (tensor.shape for tensor in call.inputs)
     call.floats()
     call.need(call.axis(-1) == len(x) - 1 and gain == bias == x[-1:])
     return _floats(x)
 
 
-def _dequantize(call: Call) -> list[Tensor]:
+def _dequantize(call: Call) -> list[TensorFacts]:
     steps, scales = call.inputs
     block = call.number("block_size", 0)
     call.need(steps.type in (DataType.INT8, DataType.INT4) and scales.type is DataType.FLOAT)
@@ -167,7 +167,7 @@ def _dequantize(call: Call) -> list[Tensor]:
     return _floats(steps.shape)
 
 
-def _gather(call: Call) -> list[Tensor]:
+def _gather(call: Call) -> list[TensorFacts]:
     table, places = (tensor.shape for tensor in call.inputs)
     axis = call.axis(0)
     call.floats(1)
@@ -175,7 +175,7 @@ def _gather(call: Call) -> list[Tensor]:
     return _floats((*table[:axis], *places, *table[axis + 1 :]))
 
 
-def _gather_elements(call: Call) -> list[Tensor]:
+def _gather_elements(call: Call) -> list[TensorFacts]:
     table, places = (tensor.shape for tensor in call.inputs)
     axis = call.axis(0)
     call.floats(1)
@@ -184,12 +184,12 @@ def _gather_elements(call: Call) -> list[Tensor]:
     return _floats(places)
 
 
-def _shape(call: Call) -> list[Tensor]:
+def _shape(call: Call) -> list[TensorFacts]:
     sizes = call.inputs[0].shape
     return _whole(call, np.array(sizes[call.number("start", 0) : call.number("end", len(sizes))], np.int64))
 
 
-def _concat(call: Call) -> list[Tensor]:
+def _concat(call: Call) -> list[TensorFacts]:
     axis, first = call.axis(0), call.inputs[0].shape
     call.need(all(len(tensor.shape) == len(first) for tensor in call.inputs))
     call.need(all(_without(tensor.shape, axis) == _without(first, axis) for tensor in call.inputs))
@@ -201,31 +201,31 @@ def _concat(call: Call) -> list[Tensor]:
     return _floats((*first[:axis], total, *first[axis + 1 :]))
 
 
-def _expand(call: Call) -> list[Tensor]:
+def _expand(call: Call) -> list[TensorFacts]:
     x, shape = call.inputs[0], tuple(call.known(1))
     call.need(min(shape) >= 1)
-    return [Tensor(x.type, call.broadcast(x.shape, shape), end=x.end)]
+    return [TensorFacts(x.type, call.broadcast(x.shape, shape), end=x.end)]
 
 
-def _reshape(call: Call) -> list[Tensor]:
+def _reshape(call: Call) -> list[TensorFacts]:
     x, sizes = call.inputs[0], call.known(1)
     call.need(len(sizes) <= MOST_AXES)
     call.need(all(size > 0 or (size == 0 and axis < len(x.shape)) for axis, size in enumerate(sizes)))
     shape = tuple(size or x.shape[axis] for axis, size in enumerate(sizes))  # 0 keeps what is there
     call.need(prod(shape) == prod(x.shape))
-    return [Tensor(x.type, shape, end=x.end)]
+    return [TensorFacts(x.type, shape, end=x.end)]
 
 
-def _transpose(call: Call) -> list[Tensor]:
+def _transpose(call: Call) -> list[TensorFacts]:
     x, order = call.inputs[0], call.numbers("perm")
     call.need(sorted(order) == list(range(len(x.shape))))
-    return [Tensor(x.type, tuple(x.shape[axis] for axis in order), end=x.end)]
+    return [TensorFacts(x.type, tuple(x.shape[axis] for axis in order), end=x.end)]
 
 
-def _split(call: Call) -> list[Tensor]:
+def _split(call: Call) -> list[TensorFacts]:
     x, parts, axis = call.inputs[0], call.known(1), call.axis(0)
     call.need(min(parts) >= 1 and sum(parts) == x.shape[axis])
-    return [Tensor(x.type, (*x.shape[:axis], part, *x.shape[axis + 1 :]), end=x.end) for part in parts]
+    return [TensorFacts(x.type, (*x.shape[:axis], part, *x.shape[axis + 1 :]), end=x.end) for part in parts]
 
 
 def _without(shape: Shape, axis: int) -> Shape:
@@ -235,7 +235,7 @@ def _without(shape: Shape, axis: int) -> Shape:
 class Operator(NamedTuple):
     """How an operator is called, and what becomes of its inputs."""
 
-    infer: Callable[[Call], list[Tensor]]
+    infer: Callable[[Call], list[TensorFacts]]
     least_inputs: int
     most_inputs: int
     attributes: Mapping[str, type]

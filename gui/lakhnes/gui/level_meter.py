@@ -32,7 +32,7 @@ def share_of(level: float) -> float:
     return min(max(1 - 20 * math.log10(level) / FLOOR_DB, 0.0), 1.0)
 
 
-class Meter(QWidget):
+class LevelMeter(QWidget):
     """How loud something is: rises at once, falls slowly, and holds its peak for a moment."""
 
     def __init__(

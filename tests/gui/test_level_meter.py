@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from lakhnes.gui.meter import FALL_DB, FLOOR_DB, HOLD_SECONDS, Meter, share_of
+from lakhnes.gui.level_meter import FALL_DB, FLOOR_DB, HOLD_SECONDS, LevelMeter, share_of
 from lakhnes.gui.theme import DARK, Theme
 
 pytestmark = pytest.mark.gui
@@ -35,8 +35,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def meter(qtbot: QtBot, clock: Clock) -> Meter:
-    made = Meter(now=clock)
+def meter(qtbot: QtBot, clock: Clock) -> LevelMeter:
+    made = LevelMeter(now=clock)
     qtbot.addWidget(made)
     made.resize(200, 8)
     made.show()
@@ -57,7 +57,7 @@ def test_the_scale_is_even_in_decibels() -> None:
     assert share_of(10 ** (FLOOR_DB / 40)) == pytest.approx(0.5)
 
 
-def test_it_rises_at_once_and_falls_slowly(meter: Meter, clock: Clock) -> None:
+def test_it_rises_at_once_and_falls_slowly(meter: LevelMeter, clock: Clock) -> None:
     meter.set_level(1.0)
     assert meter.share == 1
     clock.time += 0.4
@@ -68,7 +68,7 @@ def test_it_rises_at_once_and_falls_slowly(meter: Meter, clock: Clock) -> None:
     assert meter.share == 0
 
 
-def test_the_mark_holds_the_peak_for_a_moment(meter: Meter, clock: Clock) -> None:
+def test_the_mark_holds_the_peak_for_a_moment(meter: LevelMeter, clock: Clock) -> None:
     meter.set_level(0.9)
     peak = meter.peak
     clock.time += HOLD_SECONDS * 0.9
@@ -84,7 +84,7 @@ def test_the_mark_holds_the_peak_for_a_moment(meter: Meter, clock: Clock) -> Non
 def test_the_bar_is_as_long_as_it_is_loud(
     qtbot: QtBot, clock: Clock, way: Qt.Orientation, theme: Theme
 ) -> None:
-    meter = Meter(way, now=clock)
+    meter = LevelMeter(way, now=clock)
     qtbot.addWidget(meter)
     meter.set_theme(theme, theme.voices[2])
     across = way is Qt.Orientation.Horizontal
@@ -101,7 +101,7 @@ def test_the_bar_is_as_long_as_it_is_loud(
     assert (hint.width() > hint.height()) is across
 
 
-def test_nothing_is_painted_that_has_not_changed(meter: Meter, clock: Clock) -> None:
+def test_nothing_is_painted_that_has_not_changed(meter: LevelMeter, clock: Clock) -> None:
     paints = Paints(meter)
     meter.installEventFilter(paints)
     for _ in range(5):

@@ -22,7 +22,7 @@ PITCHED = (Voice.P1, Voice.P2, Voice.TR)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class TrackedVoice:
     """The notes of one voice."""
 
     onsets: Ints
@@ -48,7 +48,7 @@ class Line:
         return np.diff(self.onsets)
 
 
-class Music:
+class TrackedSong:
     """A song in 60 Hz frames, with its tracked beats.
 
     Attributes:
@@ -69,10 +69,10 @@ class Music:
         self.n_frames = self.score.length // FRAME_SAMPLES
         self.lines = tuple(self._line(part) for part in self.score.parts)
 
-    def _line(self, part: Part) -> Line:
+    def _line(self, part: Part) -> TrackedVoice:
         onsets, ends, pitches = _arrays(part.notes)
         rows = np.rint(self.places(onsets)).astype(np.int64) - self.beats.downbeat
-        return Line(onsets // FRAME_SAMPLES, ends // FRAME_SAMPLES, pitches, rows)
+        return TrackedVoice(onsets // FRAME_SAMPLES, ends // FRAME_SAMPLES, pitches, rows)
 
     def places(self, samples: Ints) -> Floats:
         """Return where samples lie in tracked rows, with fractions; `Beats.place` of many."""
