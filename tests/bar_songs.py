@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import strategies as st
 
 from lakhnes.runtime.bars.bars import BarNote, Bars
-from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Voice
+from lakhnes.runtime.bars.codec import HEAD, BarredCodec, make_codec
+from lakhnes.runtime.decode.grammar import BarGrammar
+from lakhnes.runtime.decode.state import DecodeState
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Event, Kind, Voice
+from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.music.vocabulary import END_TOKEN, rows
+
+CODEC = make_codec(rows(), Timing.BARS)
 
 
 @st.composite
@@ -28,3 +37,26 @@ def songs(draw: st.DrawFn) -> Bars:
     bpm = draw(st.floats(56, 215))
     swing = draw(st.sampled_from([0.5, 0.58, 0.667]))
     return Bars(tuple(parts), n_bars, meter, bpm, swing, articulation)
+
+
+def check_grammar(tokens: Iterable[int]) -> DecodeState:
+    """Checks that a song's tokens are canonical, and returns the state after them."""
+    events = [CODEC.event(int(token)) for token in tokens]
+    start = next(place for place, event in enumerate(events) if event.kind is Kind.BAR)
+    head = events[:start]
+    places = [HEAD.index((event.kind, event.voice)) for event in head]
+    assert places == sorted(set(places))
+    assert set(range(len(HEAD))) - set(places) <= {HEAD.index((Kind.KEY, None))}
+    assert events[start].value in (0, 15)
+    codec = BarredCodec(CODEC.vocabulary, head, pick_up=events[start].value == 15)
+    assert codec.beginning_at(0) == CODEC.tokens(events[: start + 1])
+    state, grammar = DecodeState(codec), BarGrammar(codec)
+    for event in events[start + 1 :]:
+        token = CODEC.token(event)
+        assert grammar.bias(state)[token] == 0, (event, state.time)
+        meant: Event = codec.event_at(token, state.time)
+        if meant.kind is Kind.WAIT:
+            assert codec.wait_at(state.time, meant.value) == (token, meant.value)
+        state.add(meant)
+    assert grammar.bias(state)[END_TOKEN] == 0
+    return state

@@ -16,9 +16,8 @@ import pytest
 from jack import JackServer
 
 from lakhnes.bridge import gm
-from lakhnes.runtime import Event, Kind, Model, Request, Voice, compose_song
+from lakhnes.runtime import Event, Kind, Model, Request, Timeline, Voice, compose_song
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
-from lakhnes.runtime.time.model_time import model_grid
 
 RATE = 48_000
 SEED = 26
@@ -188,7 +187,7 @@ class Seed:
     def __init__(self, model: Model, seconds: float, bpm: float = 120, seed: int = SEED) -> None:
         grid = BeatGrid.steady(bpm)
         arrangement = compose_song(model, Request(seed), grid, length_samples=round(seconds * 44_100))
-        ticks = model_grid(grid, model.codec.timing)
+        ticks = Timeline(arrangement.composer.song.codec, grid).model_grid
         self.bpm = bpm
         self.events: list[tuple[int, Event]] = []
         samples = 0

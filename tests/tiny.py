@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime import Codec, Kind, Model, ModelInfo, Timing, tx1, tx2
+from lakhnes.runtime import Codec, Event, Kind, Model, ModelInfo, Timing, tx1, tx2
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
@@ -49,17 +49,18 @@ class TinySession:
 
 
 def prior(codec: Codec) -> NDArray[np.float32]:
-    """Logits that make waits of some frames and some notes likely, and the end of a song unlikely."""
+    """Logits that make waits of some frames, sixteenths and some notes likely, and the end unlikely."""
     events = [codec.event(token) for token in range(len(codec.vocabulary))]
     likely = {Kind.END: 2.5, Kind.NOTE_ON: 1.5, Kind.NOTE_OFF: 2.0, Kind.VELOCITY: 1.0, Kind.TIMBRE: 1.0}
-    waits = [5.5 - abs(np.log(max(1, e.value) / (7 * FRAME_SAMPLES))) * 3 for e in events]
-    return np.array(
-        [
-            wait if e.kind is Kind.WAIT else likely.get(e.kind, 0.0)
-            for e, wait in zip(events, waits, strict=True)
-        ],
-        np.float32,
-    )
+
+    def nats(event: Event) -> float:
+        if event.kind is Kind.WAIT:
+            return float(5.5 - abs(np.log(max(1, event.value) / (7 * FRAME_SAMPLES))) * 3)
+        if event.kind is Kind.POSITION:
+            return -20.0 if event.value % 6 else 1.0
+        return likely.get(event.kind, 0.0)
+
+    return np.array([nats(event) for event in events], np.float32)
 
 
 def cache_weights(seed: int = 0) -> CacheWeights:

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -95,8 +95,8 @@ def generate(
         raise typer.BadParameter(
             "say how long a section is: add --bars, such as --bars 8", param_hint="--form"
         )
-    if bpm is None and (bars is not None or meter is not None):
-        raise typer.BadParameter("add a tempo, such as --bpm 120", param_hint="--bars" if bars else "--meter")
+    if bpm is None and meter is not None:
+        raise typer.BadParameter("add a tempo, such as --bpm 120", param_hint="--meter")
 
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.summary import print_summary, summary
@@ -113,19 +113,16 @@ def generate(
     if grid is not None and seconds is not None:
         bars = max(1, round(grid.tick(seconds * SAMPLE_RATE) / grid.bar_ticks))
     forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
-    requests = [asked.request(its_seed) for its_seed in seeds]
     player = Model.load(model, threads=THREADS if count == 1 else 1)
+    asks = [_ask(player, asked.request(its_seed), grid, bars, seconds) for its_seed in seeds]
     started = time.perf_counter()
-    if grid is not None and bars is not None and (sections or loop):
-        made = _compose_in_bars(player, requests, grid, bars, sections, quiet=as_json)
+    if sections or loop:
+        made = _compose_in_bars(player, asks, sections, quiet=as_json)
     else:
-        length = None if seconds is None else round(seconds * SAMPLE_RATE)
-        if grid is not None and bars is not None:
-            length = grid.sample(bars * grid.bar_ticks)
-        made = _compose(player, requests, grid, length, tokens, quiet=as_json)
+        made = _compose(player, asks, tokens, quiet=as_json)
     took = time.perf_counter() - started
     pieces = {
-        path: Music(composed.score, grid=grid, loops=loop)
+        path: Music(composed.score, grid=composed.grid, loops=loop)
         for its_seed, composed in zip(seeds, made, strict=True)
         for path in files[its_seed]
     }
@@ -148,28 +145,51 @@ def generate(
         print_summary(row)
 
 
-def _compose(
-    model: Model,
-    requests: Sequence[Request],
-    grid: BeatGrid | None,
-    length: int | None,
-    tokens: int | None,
-    *,
-    quiet: bool,
-) -> list[Composed]:
+class _Ask(NamedTuple):
+    """What is asked for of one song."""
+
+    request: Request
+    grid: BeatGrid | None
+    bars: int | None
+    length: int | None
+    """Samples; None lets the model end it."""
+
+
+def _ask(
+    model: Model, request: Request, grid: BeatGrid | None, bars: int | None, seconds: float | None
+) -> _Ask:
+    """What is asked for of one song; in bars without a tempo it has the one that the model gives it.
+
+    Raises:
+        typer.BadParameter: if the model has no tempo to give.
+    """
+    from lakhnes.runtime import SAMPLE_RATE
+    from lakhnes.runtime.compose.song_time import own_grid
+
+    if bars is None:
+        return _Ask(request, grid, None, None if seconds is None else round(seconds * SAMPLE_RATE))
+    grid = grid or own_grid(model, request)
+    if grid is None:
+        raise typer.BadParameter(
+            f"the model {model.info.name} gives no tempo; add one, such as --bpm 120", param_hint="--bars"
+        )
+    return _Ask(request, grid, bars, grid.sample(bars * grid.bar_ticks))
+
+
+def _compose(model: Model, asks: Sequence[_Ask], tokens: int | None, *, quiet: bool) -> list[Composed]:
     """Composes songs under a progress bar, as many side by side as the machine has cores."""
     from lakhnes.cli.progress import composing
     from lakhnes.runtime import SAMPLE_RATE, Composed, compose_song, side_by_side
     from lakhnes.runtime.compose.arrange import MAX_SECONDS as MODEL_ENDS_SECONDS
 
-    def begin(twin: Model, request: Request) -> Arrangement:
+    def begin(twin: Model, ask: _Ask) -> Arrangement:
         return compose_song(
             twin,
-            request,
-            grid,
-            length_samples=length,
+            ask.request,
+            ask.grid,
+            length_samples=ask.length,
             min_samples=SHORTEST_SECONDS * SAMPLE_RATE,
-            max_samples=None if tokens or length else MODEL_ENDS_SECONDS * SAMPLE_RATE,
+            max_samples=None if tokens or ask.length else MODEL_ENDS_SECONDS * SAMPLE_RATE,
             max_tokens=tokens,
         )
 
@@ -179,35 +199,31 @@ def _compose(
             songs = [arrangement.composer for arrangement in begun]
             music, events = sum(s.time_samples for s in songs), sum(s.n_tokens for s in songs)
             parts = (a.progress if tokens is None else a.composer.n_tokens / tokens for a in begun)
-            report(sum(parts) / len(requests), music, events)
+            report(sum(parts) / len(asks), music, events)
 
-        done = side_by_side(model, requests, begin, progress=tell)
-    return [Composed(arrangement.score(), arrangement.composer.n_tokens) for arrangement in done]
+        done = side_by_side(model, asks, begin, progress=tell)
+    return [Composed(made.score(), made.composer.n_tokens, made.grid) for made in done]
 
 
 def _compose_in_bars(
-    model: Model,
-    requests: Sequence[Request],
-    grid: BeatGrid,
-    bars: int,
-    form: Sequence[str],
-    *,
-    quiet: bool,
+    model: Model, asks: Sequence[_Ask], form: Sequence[str], *, quiet: bool
 ) -> list[Composed]:
     """Composes songs in sections of so many bars, or, without sections, loops of so many bars."""
     from lakhnes.cli.progress import composing
     from lakhnes.runtime import compose_form, compose_loop
 
     done: list[Composed] = []
-    length = grid.sample(max(1, len(form)) * bars * grid.bar_ticks)
     with composing(quiet=quiet) as report:
 
         def tell(part: float, n_tokens: int) -> None:
             events = sum(composed.n_tokens for composed in done) + n_tokens
-            whole = len(done) + part
-            report(whole / len(requests), round(whole * length), events)
+            music = sum(composed.score.length for composed in done) + round(part * length)
+            report((len(done) + part) / len(asks), music, events)
 
-        for request in requests:
+        for request, grid, bars, section in asks:
+            if grid is None or bars is None or section is None:
+                raise ValueError("sections and loops are asked for in bars")
+            length = max(1, len(form)) * section
             if form:
                 done.append(compose_form(model, form, grid, bars, request, progress=tell))
             else:

@@ -1,35 +1,31 @@
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from bar_songs import songs
+from bar_songs import CODEC, check_grammar, songs
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_model_of
 
-from lakhnes.runtime.bars.bars import BarNote, Bars, bars_of, score_of
+from lakhnes.runtime.bars.bar_time import score_of
+from lakhnes.runtime.bars.bars import BarLines, BarNote, Bars, bars_of, notes_of
 from lakhnes.runtime.bars.codec import (
     TEMPO_OCTAVE,
+    BarredCodec,
     bars_of_events,
     events_of_bars,
+    head_of,
     key_of,
-    make_codec,
     tempo_class,
     tempo_of_class,
 )
-from lakhnes.runtime.bars.grammar import RowGrammar
-from lakhnes.runtime.compose.request import Request
-from lakhnes.runtime.decode.composer import compose_together
-from lakhnes.runtime.decode.row_song import Head, RowSong
-from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.decode.kept import Kept
+from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
-from lakhnes.runtime.music.score import Note, Part, Score, ScoreBuilder
-from lakhnes.runtime.music.timing import FRAME_SAMPLES, Timing
-from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary, rows
+from lakhnes.runtime.music.score import Note, Part, Score
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES
+from lakhnes.runtime.music.vocabulary import Vocabulary, rows
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import Beats, track_beats
-
-CODEC = make_codec(rows(), Timing.BARS)
 
 
 def beats_of(bpm: float, n_beats: int, beats_per_bar: int = 4, downbeat: int = 0) -> Beats:
@@ -67,12 +63,31 @@ def test_a_song_comes_back_from_its_tokens(song):
 
 @given(songs())
 def test_every_song_is_grammatical(song):
-    grammar = RowGrammar(CODEC.vocabulary)
-    for event in events_of_bars(song):
-        assert grammar.allowed()[CODEC.token(event)]
-        grammar.hear(event)
-    assert grammar.allowed()[END_TOKEN]
-    assert grammar.bar == song.n_bars - 1
+    state = check_grammar(CODEC.tokens(events_of_bars(song)))
+    assert state.time // TICK_SAMPLES // song.bar_ticks == song.n_bars - 1
+
+
+@given(songs())
+def test_a_score_in_model_time_has_the_tokens_of_its_bars(song):
+    codec = BarredCodec(CODEC.vocabulary, head_of(song), pick_up=song.pick_up)
+    length = song.length * TICK_SAMPLES
+    score = Score.of((Part(notes_of(song, voice, length)) for voice in Voice), length)
+    tokens = [*codec.beginning_at(0), *codec.tokens(codec.events_of(score))]
+    assert tokens[:-1] == CODEC.tokens(events_of_bars(song))
+    assert [tokens[-1]] == codec.arriving_at(length)
+
+
+@given(songs(), st.integers(0, 5000))
+def test_the_tokens_that_arrive_at_a_time_are_those_that_wait_for_it(song, tick):
+    codec = BarredCodec(CODEC.vocabulary, head_of(song), pick_up=song.pick_up)
+    tokens = codec.tokens([Event(Kind.WAIT, None, tick * TICK_SAMPLES)] if tick else [])
+    bars = [token for token in (*codec.beginning_at(0), *tokens) if CODEC.event(token).kind is Kind.BAR]
+    arriving = codec.arriving_at(tick * TICK_SAMPLES)
+    assert arriving[0] == bars[-1]
+    assert arriving[1:] == [token for token in tokens[-1:] if token not in bars]
+    waits = codec.waits_at(tick * TICK_SAMPLES)
+    assert [waits.samples[token] for token in waits.tokens] == waits.lengths
+    assert np.count_nonzero(waits.samples) == len(waits.tokens)
 
 
 @given(songs(), st.floats(40, 300))
@@ -160,64 +175,63 @@ def test_the_vocabulary_is_a_text_like_the_others():
     assert parse_event("POS_12") == Event(Kind.POSITION, None, 12)
 
 
-def composed(song: RowSong, seed: int) -> tuple[list[int], Score]:
-    """Tokens and streamed score of a song of random logits."""
+def composed(song: Song, seed: int) -> list[int]:
+    """Tokens of a song of random logits."""
     rng = np.random.default_rng(seed)
-    builder, tokens = ScoreBuilder(), []
+    tokens = []
     while not song.over:
-        token, events = song.take(rng.normal(0, 2, len(CODEC.vocabulary)).astype(np.float32))
-        tokens.append(token)
-        for event in events:
-            builder.add(event)
-    return tokens, builder.score()
+        tokens.append(song.take(rng.normal(0, 2, len(CODEC.vocabulary)).astype(np.float32))[0])
+    return tokens
 
 
-@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([60.0, 97.0, 140.0, 200.0]))
-def test_what_is_streamed_is_what_the_whole_song_says(seed, n_bars, bpm):
-    grid = BeatGrid.steady(bpm)
-    song = RowSong(CODEC, np.random.default_rng(seed), head=Head(n_bars=n_bars, beats_per_bar=4), grid=grid)
-    tokens, score = composed(song, seed)
-    whole = bars_of_events(CODEC.events(tokens[:-1]))
-    assert whole.n_bars == n_bars
-    assert score == song.score() == score_of(whole, grid)
+@given(songs(), st.integers(0, 10_000), st.integers(1, 4))
+def test_what_is_composed_is_what_the_tokens_say(like, seed, n_bars):
+    codec = BarredCodec(CODEC.vocabulary, head_of(like))
+    length = n_bars * like.bar_ticks * TICK_SAMPLES
+    song = Song(codec, np.random.default_rng(seed), length_samples=length)
+    tokens = [*codec.beginning_at(0), *composed(song, seed)]
+    check_grammar([token for token in tokens if CODEC.event(token).kind is not Kind.END][:-1])
+    said = bars_of_events(CODEC.events(tokens[:-1]))
+    assert song.score().length == length
+    for voice in Voice:
+        notes = [note for note in notes_of(said, voice, length) if note.onset < length]
+        assert notes == list(song.score().parts[voice].notes)
 
 
 @given(songs(), st.sets(st.sampled_from(list(Voice)), min_size=1, max_size=3), st.integers(0, 1000))
 def test_kept_voices_stay_note_for_note(kept, keep, seed):
-    song = RowSong(
-        CODEC,
-        np.random.default_rng(seed),
-        head=Head(n_bars=kept.n_bars, beats_per_bar=kept.beats_per_bar),
-        grid=BeatGrid.steady(120, kept.beats_per_bar),
-        kept=kept,
-        keep=sorted(keep),
-    )
-    tokens, _ = composed(song, seed)
-    back = bars_of_events(CODEC.events(tokens[:-1]))
+    codec = BarredCodec(CODEC.vocabulary, head_of(kept), pick_up=kept.pick_up)
+    length = kept.length * TICK_SAMPLES
+    score = Score.of((Part(notes_of(kept, voice, length)) for voice in Voice), length).only(keep)
+    free = dict.fromkeys([voice for voice in Voice if voice not in keep], 0)
+    song = Song(codec, np.random.default_rng(seed), processors=[Kept(codec, score, free)], ends=False)
+    composed(song, seed)
+    assert song.score().length == length
     for voice in keep:
-        assert back.parts[voice] == kept.parts[voice]
+        assert song.score().parts[voice] == score.parts[voice]
 
 
-def test_a_length_in_samples_is_exact():
-    song = RowSong(CODEC, np.random.default_rng(1), head=Head(bpm=140), length_samples=123_456)
-    _, score = composed(song, 1)
-    assert score.length == 123_456
+@given(songs(), st.sampled_from([60.0, 97.0, 140.0, 240.0]), st.sampled_from([0.5, 0.58, 0.667]))
+def test_samples_become_ticks_and_samples_again(song, bpm, swing):
+    grid = replace(BeatGrid.steady(bpm, song.beats_per_bar), swing=swing)
+    lines = BarLines.of(grid)
+    assert lines.tick(grid.sample(lines.first)) == pytest.approx(0, abs=1e-6)
+    for tick in range(0, 200, 4):
+        assert round(lines.tick(lines.sample(tick))) == tick
+        if tick % 12 == 0:
+            assert lines.nearest(lines.sample(tick) + 300) == pytest.approx(tick)
 
 
-def test_a_song_that_was_there_goes_on():
-    first = RowSong(CODEC, np.random.default_rng(3), head=Head(n_bars=2, beats_per_bar=4, bpm=120))
-    tokens, score = composed(first, 3)
-    more = RowSong(CODEC, np.random.default_rng(4), head=Head(n_bars=5))
-    more.replay(tokens[:-1])
-    _, _ = composed(more, 4)
-    assert more.score().length > score.length
-    assert more.score().parts[Voice.NO].notes[:3] == score.parts[Voice.NO].notes[:3]
+def test_a_song_in_twice_or_half_the_tempo_has_bars_of_a_usual_length():
+    for bpm in range(25, 400, 25):
+        lines = BarLines.of(BeatGrid.steady(bpm, 4))
+        assert 1 < lines.beats_per_bar * 60 / lines.bpm < 5
+        assert lines.bpm / lines.factor == pytest.approx(bpm)
 
 
-@pytest.mark.parametrize("head", [Head(beats_per_bar=9), Head(key=24)])
-def test_what_the_model_cannot_say_is_refused(head):
-    with pytest.raises(OptionError, match="give"):
-        head.values()
+@pytest.mark.parametrize(("beats", "of_the_model"), [(1, 4), (2, 2), (7, 7), (8, 4), (9, 3), (11, 4)])
+def test_a_meter_that_the_model_lacks_becomes_a_part_of_it(beats, of_the_model):
+    assert BarLines.of(BeatGrid.steady(120, beats)).beats_per_bar == of_the_model
 
 
 def test_beats_are_tracked_where_nobody_states_them():
@@ -228,23 +242,3 @@ def test_beats_are_tracked_where_nobody_states_them():
     tokens = CODEC.encode(score)
     assert CODEC.event(tokens[-1]) != END
     assert abs(CODEC.decode(tokens).n_notes - score.n_notes) <= 1
-
-
-def test_what_composes_in_waits_refuses_a_model_in_bars():
-    model = SimpleNamespace(codec=CODEC, info=SimpleNamespace(name="bars"))
-    with pytest.raises(OptionError, match="bars composes in bars"):
-        Request().song(model)
-
-
-def test_songs_composed_together_are_those_composed_alone():
-    model = tiny_model_of(timing=Timing.BARS, cached=False)
-
-    def song(seed: int) -> RowSong:
-        return RowSong(model.codec, np.random.default_rng(seed), head=Head(n_bars=3, bpm=150))
-
-    together = [song(seed) for seed in (1, 2, 3)]
-    assert len(list(compose_together(model, together, width=2))) == 3
-    for seed, composed in zip((1, 2, 3), together, strict=True):
-        (alone,) = compose_together(model, [song(seed)])
-        assert alone.score() == composed.score()
-        assert alone.state.tokens == composed.state.tokens

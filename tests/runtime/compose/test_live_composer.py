@@ -23,6 +23,7 @@ from lakhnes.runtime import (
     Request,
     Sampling,
     Score,
+    Timeline,
     Timing,
     Voice,
     compose_song,
@@ -30,7 +31,6 @@ from lakhnes.runtime import (
 from lakhnes.runtime.compose import live_composer
 from lakhnes.runtime.decode.composer import read_prompt
 from lakhnes.runtime.decode.repetition import RepetitionPenalty
-from lakhnes.runtime.time.model_time import model_grid, model_rows
 
 BAR = 4 * 480
 
@@ -45,23 +45,25 @@ def composed_at_once(
 ) -> list[Moment]:
     """What a seed composes up to a tick, with other requests from some ticks on."""
     request = replace(request or Request(), seed=seed)
-    song = compose_song(model, request, grid, length_samples=grid.sample(end)).composer.song
-    ticks, codec = model_grid(grid, model.codec.timing), model.codec
+    arrangement = compose_song(model, request, grid, length_samples=grid.sample(end))
+    song, time = arrangement.composer.song, arrangement.time
+    codec, timeline = song.codec, Timeline(song.codec, grid)
+    ticks, span = timeline.model_grid, timeline.begin(0, ())
     waiting = deque(changes)
-    moments = []
-    logits = read_prompt(model, song)
+    logits = read_prompt(model, song, song.prompt)
     while not song.over:
         while waiting and ticks.tick(song.time_samples) >= waiting[0][0]:
             request = waiting.popleft()[1]
-            wishes = request.processors(codec, model_rows(grid, codec.timing))
-            song.ask(request.sampling, wishes)
+            song.ask(request.sampling, request.processors(codec, time.rows, pace=time.pace))
         token, events = song.take(logits)
         for event in events:
-            tick = ticks.tick(song.time_samples)
-            if event.voice is not None and tick < end:
-                moments.append(Moment(tick, event))
+            if event.kind is Kind.WAIT:
+                timeline.say(span, token, ticks.tick(song.time_samples))
+            elif event.kind is not Kind.END:
+                timeline.say(span, codec.token(event), span.end)
         logits = model.step(token)
-    return moments
+    timeline.articulate(span, 0)
+    return timeline.moments(0, end)
 
 
 def fill(live: LiveComposer, place: int, end: int) -> None:
@@ -250,7 +252,7 @@ def test_going_on_knows_how_long_voices_have_held_and_rested(
     live = LiveComposer(small_model, BeatGrid.steady(120))
     live.adopt(score, ringing=[Voice.P2])
     assert live.compose(0, 8 * BAR)
-    told = 4 * 8 * 735  # a row of 7.5 frames is told to the model as 8
+    told = live.timeline.model_sample(480)  # in frames a row of 7.5 is told to the model as 8
     since = {Voice.P1: 2, Voice.P2: 1, Voice.TR: 28, Voice.NO: 0}
     for voice, beats in since.items():
         assert states[0].sounds(voice) is (voice is Voice.P2)
@@ -321,7 +323,9 @@ REQUESTS = (
 @settings(max_examples=25)
 @example((False, Timing.FRAMES), 0, 97.0, [("ask", 3), ("go on", 1), ("ask", 0), ("ask", 3)])
 @given(
-    st.sampled_from([(False, Timing.FRAMES), (True, Timing.FRAMES), (False, Timing.SAMPLES)]),
+    st.sampled_from(
+        [(False, Timing.FRAMES), (True, Timing.FRAMES), (False, Timing.SAMPLES), (False, Timing.BARS)]
+    ),
     st.integers(0, 2**32 - 1),
     st.sampled_from([97.0, 120.0, 181.0]),
     STEPS,

@@ -1,5 +1,6 @@
 """Many songs at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from lakhnes.runtime import SAMPLE_RATE, Composer, Model, Song, compose_together
 
 
-def song(model: Model, seed: int, seconds: float) -> Song:
-    return Song(model.codec, np.random.default_rng(seed), length_samples=round(seconds * SAMPLE_RATE))
+def song(model: Model, seed: int, seconds: float, prompt: Sequence[int] = ()) -> Song:
+    made = Song(model.codec, np.random.default_rng(seed), length_samples=round(seconds * SAMPLE_RATE))
+    made.prompt = prompt
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +39,11 @@ def test_each_song_is_the_one_that_it_is_alone(full_precision: Model, width: int
     lengths = [3.0, 8.0, 0.5, 5.0, 1.0, 6.0, 2.0]
     alone = []
     for seed, seconds in enumerate(lengths):
-        composer = Composer(full_precision, song(full_precision, seed, seconds), prompt)
+        composer = Composer(full_precision, song(full_precision, seed, seconds, prompt))
         list(composer)
         alone.append(composer.score())
-    songs = [song(full_precision, seed, seconds) for seed, seconds in enumerate(lengths)]
-    done = list(compose_together(full_precision, songs, width=width, prompt=prompt))
+    songs = [song(full_precision, seed, seconds, prompt) for seed, seconds in enumerate(lengths)]
+    done = list(compose_together(full_precision, songs, width=width))
     assert sorted(map(id, done)) == sorted(map(id, songs))
     assert [one.score() for one in songs] == alone
 

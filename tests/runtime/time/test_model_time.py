@@ -50,7 +50,7 @@ def test_tempo_changes_and_swing_are_taken_out_and_put_back() -> None:
     time = row_time(Score((Part(notes), Part(), Part(), Part()), onsets[-1] + 9000), grid, Timing.FRAMES)
     told = time.score.parts[0].notes
     assert {note.onset % round(time.rows.step) for note in told} == {0}
-    back = to_song(time.score.parts[0], time)
+    back = to_song(time, Voice.P1, time.score)
     assert [note.onset for note in back.notes] == onsets
 
 
@@ -58,7 +58,7 @@ def test_tempo_changes_and_swing_are_taken_out_and_put_back() -> None:
 def test_any_score_has_a_model_time(score: Score, timing: Timing, bpm: float) -> None:
     time = row_time(score, BeatGrid.steady(bpm), timing)
     for voice in Voice:
-        part = to_song(time.score.parts[voice], time)
+        part = to_song(time, voice, time.score)
         assert len(part.notes) <= len(score.parts[voice].notes)
     if timing is Timing.FRAMES:
         assert all(note.onset % FRAME_SAMPLES == 0 for part in time.score.parts for note in part.notes)

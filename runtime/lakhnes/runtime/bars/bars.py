@@ -7,15 +7,16 @@ the next note become the articulation of the voice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
-from lakhnes.runtime.music.score import Part, Score, ScoreBuilder, rank
-from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
+from lakhnes.runtime.music.score import Note, Part, Score
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
 from lakhnes.runtime.time.tempo import Beats
 
@@ -40,6 +41,7 @@ HIT_FRAMES = (16, 6, 3)
 _DETACHED = 0.35  # of a voice's notes end early: then it is not legato
 _SAME_ROW = 1.05 * FRAME_SAMPLES  # sound drivers write a frame late, so an onset this near to a row is on it
 _BETTER = 0.05  # more of the bars must repeat an earlier one for bar lines to move to another beat
+_PAIR = TICKS_PER_BEAT // 2  # ticks of two sixteenths, of which swing makes the first one longer
 _PICK_UP = 0.5  # of the first bar is silent: then it is a pick-up
 
 
@@ -112,154 +114,153 @@ def bars_of(score: Score, beats: Beats) -> Bars:
     """
     if beats.beats_per_bar not in METERS:
         raise ValueError(f"a bar of {beats.beats_per_bar} beats")
-    factor = _tempo_factor(beats)
+    factor = _tempo_factor(beats.beats_per_bar, beats.bpm)
     bar_ticks = beats.beats_per_bar * TICKS_PER_BEAT
-    lines = [_line(score.parts[voice], beats, factor) for voice in Voice]
+
+    def row(sample: int) -> float:
+        return _on_row(beats, sample) * factor
+
+    def tick(sample: int) -> float:
+        return _tick(beats, sample) * factor
+
+    lines = [_line(score.parts[voice], row, tick) for voice in Voice]
     shift = _downbeat([[(onset, pitch) for onset, _, pitch in line] for line in lines], bar_ticks)
     first = min((line[0][0] for line in lines if line), default=0)
     start = (first - shift) // bar_ticks * bar_ticks + shift
-    last = max((line[-1][0] for line in lines if line), default=0)
+    beat = 60 * SAMPLE_RATE / beats.bpm
+    articulation = tuple(_articulation(score.parts[voice], voice, beat) for voice in Voice)
+    return _bars(lines, start, beats.beats_per_bar, beats.bpm * factor, beats.swing, articulation)
+
+
+@dataclass(frozen=True, slots=True)
+class BarLines:
+    """Where the bars of a model lie in a song that has a grid: ticks of the model, and samples."""
+
+    grid: BeatGrid
+    beats_per_bar: int
+    """Of the model, 2 to 7."""
+    bpm: float
+    """Beats of the model a minute."""
+    factor: float
+    """Beats of the model for each quarter note of the grid."""
+    first: float
+    """Tick of the grid at the model's tick 0, which is a bar line at or before sample 0."""
+    swing: float = 0.5
+    """As in `Bars`; ticks are straight, samples swing."""
+
+    @classmethod
+    def of(cls, grid: BeatGrid, swing: float | None = None) -> BarLines:
+        """The bars of a grid, in twice or half its tempo where that brings them to a usual length.
+
+        Args:
+            grid: of the song.
+            swing: of what is played on it; None for that of the grid.
+        """
+        quarters = grid.beats_per_bar
+        meter = quarters if quarters in METERS else max((m for m in METERS if quarters % m == 0), default=4)
+        factor = _tempo_factor(meter, grid.bpm)
+        bar = meter / factor * PPQ
+        origin = grid.pick_up_ticks
+        first = math.floor((grid.exact_tick(0) - origin) / bar + 1e-6) * bar + origin
+        return cls(grid, meter, grid.bpm * factor, factor, first, grid.swing if swing is None else swing)
+
+    def tick(self, sample: float) -> float:
+        """The tick of a sample."""
+        tick = (self.grid.exact_tick(sample) - self.first) * self.factor * TICKS_PER_BEAT / PPQ
+        pair, inside = divmod(tick, _PAIR)
+        early = _PAIR * self.swing
+        half = _PAIR / 2
+        straight = (
+            inside / early * half if inside < early else half + (inside - early) / (_PAIR - early) * half
+        )
+        return pair * _PAIR + straight
+
+    def sample(self, tick: float) -> int:
+        """The sample of a tick; on a whole tick of the grid."""
+        pair, inside = divmod(tick, _PAIR)
+        early = _PAIR * self.swing
+        half = _PAIR / 2
+        swung = inside / half * early if inside < half else early + (inside - half) / half * (_PAIR - early)
+        beats = (pair * _PAIR + swung) / TICKS_PER_BEAT / self.factor
+        return self.grid.sample(round(self.first + beats * PPQ))
+
+    def nearest(self, sample: int) -> float:
+        """The tick of a sample; that of a row of the grid if it is within a frame of one."""
+        tick, step = self.tick(sample), self.grid.row_ticks * self.factor * TICKS_PER_BEAT / PPQ
+        row = round(tick / step) * step if step else tick
+        return row if abs(self.sample(row) - sample) <= _SAME_ROW else tick
+
+    def bars(self, score: Score) -> Bars:
+        """A score in these bars."""
+        lines = [_line(score.parts[voice], self.nearest, self.tick) for voice in Voice]
+        beat = 60 * SAMPLE_RATE / self.grid.bpm
+        articulation = tuple(_articulation(score.parts[voice], voice, beat) for voice in Voice)
+        return _bars(lines, 0, self.beats_per_bar, self.bpm, self.swing, articulation)
+
+
+def _bars(
+    lines: Sequence[Sequence[tuple[int, int, int]]],
+    start: int,
+    meter: int,
+    bpm: float,
+    swing: float,
+    articulation: tuple[int, ...],
+) -> Bars:
+    """The bars of lines of (onset, end, pitch) that begin at a tick."""
+    bar_ticks = meter * TICKS_PER_BEAT
+    last = max((line[-1][0] for line in lines if line), default=start)
     n_bars = (last - start) // bar_ticks + 1
     ends = [end - start for line in lines[: Voice.NO] for _, end, _ in line[-1:]]
     n_bars = max([n_bars, *(-(-(end - REST_TICKS) // bar_ticks) for end in ends)])
     parts = tuple(
         _part(line, start, n_bars * bar_ticks, voice) for voice, line in zip(Voice, lines, strict=True)
     )
-    articulation = tuple(_articulation(score.parts[voice], voice, beats) for voice in Voice)
-    return Bars(parts, n_bars, beats.beats_per_bar, beats.bpm * factor, beats.swing, articulation)
+    return Bars(parts, n_bars, meter, bpm, swing, articulation)
 
 
-class BarWriter:
-    """What sounds when bars are played on a grid, a bar at a time.
+def articulated(notes: Sequence[Note], voice: Voice, articulation: int, bar: int, frame: float) -> list[Note]:
+    """Notes as long as they are played, of notes that sound up to the next one where no rest ends them.
 
-    A note that no rest ends sounds up to the next one of its voice, or less, as its articulation says, if
-    that one begins in the same bar. So nothing of a bar depends on the bars after it, and a song that is
-    still being composed sounds as it will when it is whole.
+    Only a note whose next one begins in the same bar is made shorter, so nothing of a bar depends on the bars
+    after it, and a song that is still being composed sounds as it will when it is whole.
+
+    Args:
+        notes: of a voice, in model time.
+        voice: whose notes they are.
+        articulation: as in `Bars`.
+        bar: model time of a bar, as long as the song is composed at once.
+        frame: model time of a 60th of a second.
     """
-
-    def __init__(
-        self, grid: BeatGrid, bar_ticks: int, articulation: Sequence[int], swing: float = 0.5
-    ) -> None:
-        """Begins at tick 0 of a grid.
-
-        Args:
-            grid: samples of each tick; its ticks are 1/480 of a beat.
-            bar_ticks: ticks of a bar, 24 a beat.
-            articulation: of each `Voice`.
-            swing: as in `Bars`.
-        """
-        self._grid = grid
-        self._bar_ticks = bar_ticks
-        self._articulation = articulation
-        self._swing = swing
-        self._bar = 0
-        self._zero = self._now = self.sample(0)
-        self._ringing: int | None = None  # sample at which the last hit of the noise ends
-        self._sounding: set[Voice] = set()
-
-    def sample(self, tick: float) -> int:
-        """Return the sample of a tick, with swing."""
-        eighth, inside = divmod(tick, TICKS_PER_BEAT / 2)
-        half = TICKS_PER_BEAT / 4
-        late = (
-            inside * 2 * self._swing
-            if inside < half
-            else inside + (TICKS_PER_BEAT / 2 - inside) * (2 * self._swing - 1)
-        )
-        return self._grid.sample((eighth * TICKS_PER_BEAT / 2 + late) * PPQ / TICKS_PER_BEAT)
-
-    def write(self, notes: Sequence[Sequence[BarNote]], rests: Sequence[int | None]) -> list[Event]:
-        """Return the events of the next bar, up to its end.
-
-        Args:
-            notes: of each voice, those that begin in the bar; the end of one may lie in a later bar.
-            rests: of each voice, the tick in the bar at which a note of an earlier bar ends, or None.
-        """
-        end = self.sample((self._bar + 1) * self._bar_ticks)
-        moments: list[tuple[int, Event]] = []
-        for voice in Voice:
-            moments += self._moments(voice, notes[voice], rests[voice], end)
-        moments.sort(key=lambda moment: (moment[0], rank(moment[1])))
-        events = []
-        for sample, event in [*moments, (end, None)]:
-            if sample > self._now:
-                events.append(Event(Kind.WAIT, None, sample - self._now))
-                self._now = sample
-            if event is not None:
-                events.append(event)
-        self._bar += 1
-        return events
-
-    def _moments(
-        self, voice: Voice, notes: Sequence[BarNote], rest: int | None, end: int
-    ) -> Iterator[tuple[int, Event]]:
-        """Sample and event of what a voice does in the bar."""
-        off = Event(Kind.NOTE_OFF, voice)
-        first = self.sample(notes[0].onset) if notes else end
-        silent = self._ringing if voice is Voice.NO else None if rest is None else self.sample(rest)
-        if silent is not None and silent < first and voice in self._sounding:
-            yield silent, off
-            self._sounding.discard(voice)
-        last = (self._bar + 1) * self._bar_ticks
-        for note, after in zip(notes, (*notes[1:], None), strict=False):
-            onset = self.sample(note.onset)
-            following = end if after is None else self.sample(after.onset)
-            yield onset, Event(Kind.NOTE_ON, voice, note.pitch)
-            self._sounding.add(voice)
-            stop = self._end(voice, note, after, onset)
-            if voice is Voice.NO and after is None:
-                self._ringing = stop
-            if stop is not None and stop < following and (note.end is None or note.end < last):
-                yield stop, off
-                self._sounding.discard(voice)
-
-    def _end(self, voice: Voice, note: BarNote, after: BarNote | None, onset: int) -> int | None:
-        """Sample at which a note ends; None if it sounds up to the next one."""
+    played = []
+    for note, after in zip(notes, (*notes[1:], None), strict=False):
+        length = float(note.length)
         if voice is Voice.NO:
-            return onset + HIT_FRAMES[self._articulation[voice]] * FRAME_SAMPLES
-        if note.end is not None:
-            return self.sample(note.end)
-        if after is None:
-            return None
-        room = self.sample(after.onset) - onset
-        sounds = room
-        if self._articulation[voice]:
-            sounds = round(room * SOUNDING[self._articulation[voice]] / FRAME_SAMPLES) * FRAME_SAMPLES
-        if after.pitch == note.pitch:
-            sounds = min(sounds, room - FRAME_SAMPLES)  # else they would sound as one on the chip
-        return onset + min(room, max(FRAME_SAMPLES, sounds))
+            length = min(length, HIT_FRAMES[articulation] * frame)
+        elif after is not None and note.end == after.onset and note.onset // bar == after.onset // bar:
+            length *= SOUNDING[articulation]
+            if after.pitch == note.pitch:
+                length = min(length, note.length - frame)  # else they would sound as one on the chip
+            length = min(note.length, max(frame, length))
+        played.append(replace(note, length=max(1, round(length))))
+    return played
 
 
-def score_of(bars: Bars, grid: BeatGrid) -> Score:
-    """Return bars as they sound on a grid, from its tick 0 on."""
-    writer = BarWriter(grid, bars.bar_ticks, bars.articulation, bars.swing)
-    builder = ScoreBuilder()
-    for notes, rests in bars_apart(bars):
-        for event in writer.write(notes, rests):
-            builder.add(event)
-    return builder.score()
+def notes_of(bars: Bars, voice: Voice, length: int) -> tuple[Note, ...]:
+    """The notes of a voice in model time, each up to its rest or the next one, the last up to a length."""
+    line = bars.parts[voice]
+    notes = []
+    for note, after in zip(line, (*line[1:], None), strict=False):
+        following = length if after is None else after.onset * TICK_SAMPLES
+        end = following if note.end is None else min(following, note.end * TICK_SAMPLES)
+        onset = note.onset * TICK_SAMPLES
+        if onset < min(end, length):
+            notes.append(Note(onset, min(end, length) - onset, note.pitch))
+    return tuple(notes)
 
 
-def bars_apart(bars: Bars) -> Iterator[tuple[list[list[BarNote]], list[int | None]]]:
-    """Yield what `BarWriter.write` takes of each bar: the notes that begin in it, and rests."""
-    places = [0] * len(Voice)
-    for number in range(bars.n_bars):
-        start, end = number * bars.bar_ticks, (number + 1) * bars.bar_ticks
-        notes: list[list[BarNote]] = []
-        rests: list[int | None] = []
-        for voice in Voice:
-            line, place = bars.parts[voice], places[voice]
-            before = line[place - 1].end if place else None
-            rests.append(before if before is not None and start <= before < end else None)
-            stop = place
-            while stop < len(line) and line[stop].onset < end:
-                stop += 1
-            notes.append(list(line[place:stop]))
-            places[voice] = stop
-        yield notes, rests
-
-
-def _line(part: Part, beats: Beats, factor: float) -> list[tuple[int, int, int]]:
+def _line(
+    part: Part, row: Callable[[int], float], tick: Callable[[int], float]
+) -> list[tuple[int, int, int]]:
     """Onset and end in ticks, and pitch, of a voice's notes, at most one on a tick.
 
     A note of a fast run comes a tick late where the one before it has taken its own, but no later; then it
@@ -267,10 +268,10 @@ def _line(part: Part, beats: Beats, factor: float) -> list[tuple[int, int, int]]
     """
     line: list[tuple[int, int, int]] = []
     for note in part.notes:
-        onset, end = (round(_on_row(beats, sample) * factor) for sample in (note.onset, note.end))
+        onset, end = (round(row(sample)) for sample in (note.onset, note.end))
         if line and onset <= line[-1][0]:
             onset = line[-1][0] + 1
-            if onset - _tick(beats, note.onset) * factor >= 1:
+            if onset - tick(note.onset) >= 1:
                 onset = line.pop()[0]
         line.append((onset, max(end, onset + 1), note.pitch))
     return line
@@ -287,9 +288,9 @@ def _on_row(beats: Beats, sample: int) -> float:
     return _tick(beats, beats.sample(row) if abs(beats.sample(row) - sample) <= _SAME_ROW else sample)
 
 
-def _tempo_factor(beats: Beats) -> float:
+def _tempo_factor(beats_per_bar: int, bpm: float) -> float:
     """What the tempo is multiplied by so that a bar has a usual length."""
-    seconds = beats.beats_per_bar * 60 / beats.bpm
+    seconds = beats_per_bar * 60 / bpm
     shortest, longest = BAR_SECONDS
     if seconds > longest:
         return 2.0
@@ -328,9 +329,8 @@ def _part(line: Sequence[tuple[int, int, int]], start: int, length: int, voice: 
     return tuple(notes)
 
 
-def _articulation(part: Part, voice: Voice, beats: Beats) -> int:
+def _articulation(part: Part, voice: Voice, beat_samples: float) -> int:
     """How a voice parts its notes: 0 legato, 1 detached, 2 short."""
-    beat_samples = 60 * SAMPLE_RATE / beats.bpm
     steps = [(note, after.onset - note.onset, after) for note, after in pairwise(part.notes)]
     if voice is Voice.NO:
         held = [note.length / FRAME_SAMPLES for note, step, _ in steps if note.length < step]

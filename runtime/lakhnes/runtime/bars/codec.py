@@ -17,11 +17,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from lakhnes.runtime.bars.bars import TICKS_PER_BEAT, BarNote, Bars, bars_of, score_of
+from lakhnes.runtime.bars.bar_time import score_of
+from lakhnes.runtime.bars.bars import TICKS_PER_BEAT, BarNote, Bars, bars_of
+from lakhnes.runtime.bars.grammar import N_BARS, bar_tables
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import BAR_VALUES, VOICE_VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
-from lakhnes.runtime.music.timing import Codec, Timing, clean_frames, has_timing
+from lakhnes.runtime.music.timing import TICK_SAMPLES, Codec, Timing, Waits, clean_frames, has_timing
 from lakhnes.runtime.music.vocabulary import Vocabulary
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import track_beats
@@ -199,7 +201,104 @@ class BarCodec(Codec):
     def decode(self, tokens: Iterable[int]) -> Score:
         """Return the score of a token stream, at the tempo that its head names."""
         bars = bars_of_events(self.events(tokens))
-        return score_of(bars, BeatGrid.steady(bars.bpm))
+        return score_of(bars, BeatGrid.steady(bars.bpm, bars.beats_per_bar))
+
+
+class BarredCodec(BarCodec):
+    """The codec of one song in bars: it knows the bar lines, so time says which tokens may come.
+
+    Model time counts ticks of `TICK_SAMPLES` from the first bar line on.
+
+    Attributes:
+        head: events that say what the whole song is like.
+        bar_ticks: ticks of a bar.
+        articulation: of each `Voice`, as in `Bars`.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, head: Iterable[Event], *, pick_up: bool = False) -> None:
+        """Takes what is known of the song.
+
+        Args:
+            vocabulary: that has bars.
+            head: in the order of `HEAD`.
+            pick_up: whether the first bar is an incomplete one before the first downbeat.
+        """
+        super().__init__(vocabulary)
+        self.head = tuple(head)
+        values = {(event.kind, event.voice): event.value for event in self.head}
+        self.bar_ticks = values.get((Kind.METER, None), 4) * TICKS_PER_BEAT
+        self.articulation = tuple(values.get((Kind.ARTICULATION, voice), 0) for voice in Voice)
+        self._tables = bar_tables(vocabulary)
+        self._first = -1 if pick_up else 0
+
+    @property
+    def longest_wait(self) -> int:
+        """Samples of a bar."""
+        return self.bar_ticks * TICK_SAMPLES
+
+    def place_at(self, time: int) -> int:
+        """The tick in the bar."""
+        return time // TICK_SAMPLES % self.bar_ticks
+
+    def waits_at(self, time: int) -> Waits:
+        """The later positions in the bar, and the next bar."""
+        place = self.place_at(time)
+        left = self.bar_ticks - place
+        following = self._following(time)
+        samples = np.maximum(self._tables.ticks - place, 0) * TICK_SAMPLES
+        samples[self._tables.positions[self.bar_ticks - 1 :]] = 0
+        samples[following] = left * TICK_SAMPLES
+        tokens = np.append(self._tables.positions[place : self.bar_ticks - 1], following)
+        return Waits(samples, tokens, list(range(TICK_SAMPLES, (left + 1) * TICK_SAMPLES, TICK_SAMPLES)))
+
+    def event_at(self, token: int, time: int) -> Event:
+        """What a token means: a wait for BAR and POSITION."""
+        event = self.event(token)
+        if event.kind is Kind.BAR:
+            return Event(Kind.WAIT, None, (self.bar_ticks - self.place_at(time)) * TICK_SAMPLES)
+        if event.kind is Kind.POSITION:
+            return Event(Kind.WAIT, None, (event.value - self.place_at(time)) * TICK_SAMPLES)
+        return event
+
+    def token_at(self, event: Event, time: int) -> int:
+        """The token that says an event, or the first of those that say a wait."""
+        return self.wait_at(time, event.value)[0] if event.kind is Kind.WAIT else self.token(event)
+
+    def wait_at(self, time: int, samples: int) -> tuple[int, int]:
+        """The first of the tokens that say a wait, and its samples: no further than the next bar."""
+        place, ticks = self.place_at(time), max(1, samples // TICK_SAMPLES)
+        left = self.bar_ticks - place
+        if ticks >= left:
+            return self._following(time), left * TICK_SAMPLES
+        return int(self._tables.positions[place + ticks - 1]), ticks * TICK_SAMPLES
+
+    def arriving_at(self, time: int) -> list[int]:
+        """The bar of a time, and the position in it."""
+        place = self.place_at(time)
+        bar = self._tables.bars[(self._bar_at(time) + self._first) % N_BARS]
+        return [bar, int(self._tables.positions[place - 1])] if place else [bar]
+
+    def beginning_at(self, time: int) -> list[int]:
+        """The head of the song, and where in it music begins."""
+        return [*self.tokens(self.head), *self.arriving_at(time)]
+
+    def events_of(self, score: Score) -> Iterator[Event]:
+        """The events of a score in model time; the noise does not end its notes, nor does the song's end."""
+        time = 0
+        for event in super().events_of(score):
+            time += event.value if event.kind is Kind.WAIT else 0
+            if event.kind is not Kind.NOTE_OFF or (event.voice is not Voice.NO and time < score.length):
+                yield event
+
+    def _say_wait(self, samples: int, time: int) -> tuple[int, ...]:
+        return tuple(self._waits_of(samples, time))
+
+    def _following(self, time: int) -> int:
+        """Token of the next bar."""
+        return self._tables.bars[(self._bar_at(time) + self._first + 1) % N_BARS]
+
+    def _bar_at(self, time: int) -> int:
+        return time // TICK_SAMPLES // self.bar_ticks
 
 
 def make_codec(vocabulary: Vocabulary, timing: Timing) -> Codec:

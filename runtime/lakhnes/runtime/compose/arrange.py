@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.compose.song_time import song_time
 from lakhnes.runtime.decode.composer import Composer, compose_together
 from lakhnes.runtime.decode.kept import Kept, Template
 from lakhnes.runtime.decode.match_cache import MatchCache, Reader
@@ -22,10 +23,11 @@ from lakhnes.runtime.errors import MusicError, OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.editing import clipped, with_new, without_span
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
-from lakhnes.runtime.music.score import Part, Score, events_of_score
+from lakhnes.runtime.music.score import Part, Score
+from lakhnes.runtime.music.timing import Codec
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import BeatGrid
-from lakhnes.runtime.time.model_time import beat_of, model_time, to_song
+from lakhnes.runtime.time.model_time import ModelTime, beat_of, to_song
 
 MAX_SECONDS = 180
 """What is new is cut here, if neither the user nor the model ends it."""
@@ -47,6 +49,8 @@ class Composed:
     score: Score
     n_tokens: int
     """Events that were composed; what came back in a form does not count."""
+    grid: BeatGrid | None = None
+    """On which it lies; None for free time."""
 
 
 class Arrangement:
@@ -54,14 +58,20 @@ class Arrangement:
 
     Attributes:
         composer: what composes what is new, in model time.
+        time: that model time.
         grid: on which the whole lies; None where no beat is known.
     """
 
     def __init__(
-        self, composer: Composer, finish: Callable[[Song], Score], grid: BeatGrid | None = None
+        self,
+        composer: Composer,
+        finish: Callable[[Song], Score],
+        time: ModelTime,
+        grid: BeatGrid | None = None,
     ) -> None:
-        """Takes a composer, what makes the whole of its song, and the grid of the whole."""
+        """Takes a composer, what makes the whole of its song, and time and grid of the whole."""
         self.composer = composer
+        self.time = time
         self.grid = grid
         self._finish = finish
 
@@ -123,15 +133,15 @@ def compose_song(
     Raises:
         OptionError: if something is asked for that cannot be done.
     """
-    time = model_time(Score(), grid, model.codec.timing)
+    rng = request.rng() if rng is None else rng
+    when = song_time(model, Score(), grid, request, rng)
+    time = when.time
 
     def told(samples: int | None) -> int | None:
         return None if samples is None else max(1, time.to_model(samples))
 
     song = request.song(
-        model,
-        time.rows,
-        pace=time.pace,
+        when,
         cache=MatchCache.of(model) if cache else None,
         rng=rng,
         length_samples=told(length_samples),
@@ -143,9 +153,9 @@ def compose_song(
     def finish(song: Song) -> Score:
         composed = song.score()
         end = length_samples if song.over and length_samples else time.to_song(composed.length)
-        return composed.map_parts(lambda part: clipped(to_song(part, time), (0, end)), end)
+        return Score.of((clipped(to_song(time, v, composed), (0, end)) for v in Voice), end)
 
-    return Arrangement(Composer(model, song), finish, grid)
+    return Arrangement(Composer(model, song), finish, time, when.grid)
 
 
 def continue_score(
@@ -173,30 +183,31 @@ def continue_score(
         MusicError: if the prompt has no note, or a pitch outside the vocabulary.
     """
     grid = grid or beat_of(_with_notes(prompt))
-    time = model_time(prompt, grid, model.codec.timing)
-    events = list(events_of_score(time.score, expression=model.codec.vocabulary.has_expression))
+    rng = request.rng() if rng is None else rng
+    silent = [voice for voice in Voice if not prompt.parts[voice].notes]
+    when = song_time(model, prompt, grid, request, rng, new=silent)
+    time = when.time
+    events = list(when.codec.events_of(time.score))
     start = time.score.length
     stop = prompt.length + max(1, round((seconds or MAX_SECONDS) * SAMPLE_RATE))
     end = max(start + 1, time.to_model(stop))
     song = request.song(
-        model,
-        time.rows,
-        pace=time.pace,
+        when,
         cache=MatchCache.of(model, trust),
         rng=rng,
         length_samples=end if seconds else None,
         max_samples=end,
     )
-    song.replay(events)
+    song.begin_with(events)
 
     def finish(song: Song) -> Score:
         whole = song.score()
         end = stop if song.over and seconds else max(prompt.length, time.to_song(whole.length))
         span = prompt.length, end
-        new = {v: clipped(to_song(whole.parts[v], time, start), span) for v in Voice}
+        new = {v: clipped(to_song(time, v, whole, start), span) for v in Voice}
         return with_new(replace(prompt, length=end), new)
 
-    return Arrangement(Composer(model, song, model.codec.tokens(events)), finish, grid)
+    return Arrangement(Composer(model, song), finish, time, grid)
 
 
 def accompany_voices(
@@ -221,16 +232,18 @@ def accompany_voices(
     if not kept.n_notes:
         raise OptionError("None of the kept voices has a note; keep one that has.")
     grid = grid or beat_of(score)
-    time = model_time(kept, grid, model.codec.timing)
-    kept_music = Kept(model.codec, time.score, dict.fromkeys(free, 0))
-    song = request.song(model, time.rows, pace=time.pace, voices=free, extra=[kept_music])
+    rng = request.rng()
+    when = song_time(model, kept, grid, request, rng, new=free)
+    time = when.time
+    kept_music = Kept(when.codec, time.score, dict.fromkeys(free, 0))
+    song = request.song(when, voices=free, extra=[kept_music], rng=rng)
 
     def finish(song: Song) -> Score:
         whole = song.score()
         span = 0, score.length
-        return with_new(kept, {v: clipped(to_song(whole.parts[v], time), span) for v in free})
+        return with_new(kept, {v: clipped(to_song(time, v, whole), span) for v in free})
 
-    return Arrangement(Composer(model, song), finish, grid)
+    return Arrangement(Composer(model, song), finish, time, grid)
 
 
 def accompany_rhythm(
@@ -252,9 +265,12 @@ def accompany_rhythm(
     if not any(score.parts[voice].notes for voice in MELODIC):
         raise MusicError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
     grid = grid or beat_of(score)
-    time = model_time(score, grid, model.codec.timing)
-    template = Template(model.codec, time.score, MELODIC)
-    song = request.song(model, pace=time.pace, voices=MELODIC, extra=[template])
+    rng = request.rng()
+    silent = [voice for voice in Voice if not score.parts[voice].notes]
+    when = song_time(model, score, grid, request, rng, new=silent)
+    time = when.time
+    template = Template(when.codec, time.score, MELODIC)
+    song = request.song(when, voices=MELODIC, extra=[template], on_rows=False, rng=rng)
 
     def sung(part: Part, composed: Part) -> Part:
         """A part with the pitches that were composed; notes too short for the model have none and go."""
@@ -267,7 +283,7 @@ def accompany_rhythm(
         whole = song.score()
         return score.with_parts({v: sung(score.parts[v], whole.parts[v]) for v in MELODIC})
 
-    return Arrangement(Composer(model, song), finish, grid)
+    return Arrangement(Composer(model, song), finish, time, grid)
 
 
 def regenerate(
@@ -313,27 +329,35 @@ def regenerate(
     if not voices:
         raise OptionError("No voice is to be composed anew; give one at least.")
     kept = without_span(score, span, voices)
-    time = model_time(kept if kept.n_notes else score, grid or beat_of(score), model.codec.timing)
+    takes, songs = list(takes), list[Song]()
+    silent = [voice for voice in voices if not kept.parts[voice].notes]
+    about = kept if kept.n_notes else score
+    request = takes[0] if takes else Request()
+    when = song_time(
+        model,
+        about,
+        grid or beat_of(score),
+        request,
+        request.rng(),
+        new=silent if kept.n_notes else (),
+    )
+    time, codec = when.time, when.codec
     stays = time.score if kept.n_notes else Score(length=time.score.length)
     first = time.to_model(start)
     last = max(first + 1, time.to_model(end))
-    stays = _around(stays, first, last + int(model.codec.wait_samples.max()), model.info.mem_len)
-    before = _events_before(model, stays, first)
+    stays = _around(stays, first, last + codec.longest_wait, model.info.mem_len)
+    before = _events_before(codec, stays, first)
     rings = {v: max([first, *(n.end for n in stays.parts[v].notes if n.onset < first)]) for v in voices}
-
-    takes, songs = list(takes), list[Song]()
 
     def song(request: Request) -> Song:
         fresh = request.song(
-            model,
-            time.rows,
-            pace=time.pace,
+            when,
             voices=voices,
             rng=rng,
-            extra=[Kept(model.codec, stays, rings)],
+            extra=[Kept(codec, stays, rings)],
             length_samples=last,
         )
-        fresh.replay(before)
+        fresh.begin_with(before)
         songs.append(fresh)
         return fresh
 
@@ -343,16 +367,15 @@ def regenerate(
             progress(min(1.0, done / (len(takes) * (last - first))))
 
     progress(0.0)
-    prompt = model.codec.tokens(before)
-    for composed in compose_together(model, map(song, takes), width=width, prompt=prompt, progress=told):
+    for composed in compose_together(model, map(song, takes), width=width, progress=told):
         whole = composed.score()
-        yield with_new(kept, {v: clipped(to_song(whole.parts[v], time, rings[v]), span) for v in voices})
+        yield with_new(kept, {v: clipped(to_song(time, v, whole, rings[v]), span) for v in voices})
 
 
-def _events_before(model: Model, score: Score, end: int) -> list[Event]:
+def _events_before(codec: Codec, score: Score, end: int) -> list[Event]:
     """The events of a score up to a time, the wait to it included."""
     events, time = list[Event](), 0
-    for event in events_of_score(score, expression=model.codec.vocabulary.has_expression):
+    for event in codec.events_of(score):
         if time == end:
             break
         wait = min(event.value, end - time) if event.kind is Kind.WAIT else 0

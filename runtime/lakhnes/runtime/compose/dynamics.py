@@ -17,6 +17,7 @@ from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.music.events import Kind
 from lakhnes.runtime.music.score import Change, Note, Part, Score
 from lakhnes.runtime.music.timing import FreeTime, free_time
+from lakhnes.runtime.time.model_time import SongTime
 
 
 def compose_dynamics(model: Model, score: Score, request: Request) -> Arrangement:
@@ -42,13 +43,13 @@ def compose_dynamics(model: Model, score: Score, request: Request) -> Arrangemen
     plain = score.map_parts(lambda part: Part(tuple(map(_at_full_volume, part.notes))))
     time = free_time(fit_to_vocabulary(plain)[0], model.codec.timing)
     dynamics = Dynamics(model.codec, time.score)
-    song = request.song(model, voices=(), extra=[dynamics], opens=False)
+    song = request.song(SongTime(time, model.codec, None), voices=(), extra=[dynamics], opens=False)
 
     def finish(song: Song) -> Score:
         both = zip(plain.parts, song.score().parts, strict=True)
         return Score.of((_with_dynamics(part, said, time, plain.length) for part, said in both), plain.length)
 
-    return Arrangement(Composer(model, song), finish)
+    return Arrangement(Composer(model, song), finish, time)
 
 
 def _at_full_volume(note: Note) -> Note:

@@ -14,7 +14,7 @@ from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.editing import extract, with_tail
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
-from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.score import Score, events_of_score
 from lakhnes.runtime.time.grid import BeatGrid
 
 MAX_SECTIONS = 64
@@ -97,10 +97,11 @@ def compose_form(
                 (score,) = regenerate(
                     model, score, (start, end), VARIED, [request], grid=grid, width=1, rng=rng
                 )
-                n_tokens += len(model.codec.encode(extract(score, (start, end), VARIED)))
+                varied = extract(score, (start, end), VARIED)
+                n_tokens += sum(1 for _ in events_of_score(varied, expression=False))
             first[name] = place
         progress(end / starts[-1], n_tokens)
-    return Composed(score, n_tokens)
+    return Composed(score, n_tokens, grid)
 
 
 def _going_on(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.compose.song_time import song_time
 from lakhnes.runtime.compose.timeline import Moment, Span, Timeline
 from lakhnes.runtime.decode.composer import read_prompt
 from lakhnes.runtime.decode.match_cache import MatchCache
@@ -23,8 +24,9 @@ from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.model.model import Logits, Model, Snapshot
 from lakhnes.runtime.music.events import END, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
-from lakhnes.runtime.time.model_time import model_pace, model_rows
+from lakhnes.runtime.time.model_time import SongTime
 
 SNAPSHOTS = 4
 """Places that the model's memory is kept of: ends of spans, and the last beats while somebody plays along."""
@@ -80,7 +82,6 @@ class LiveComposer:
         Raises:
             OptionError: if something is asked for that cannot be done.
         """
-        self.timeline = Timeline(model.codec, grid)
         self.request = request or Request()
         self.played: frozenset[Voice] = frozenset()
         self.limit: int | None = None
@@ -89,6 +90,8 @@ class LiveComposer:
         self._model = model
         self._grid = grid
         self._seed, self._take = seed, 0
+        self._when = self._song_time(Score())
+        self.timeline = Timeline(self._codec, grid)
         self._last: Span | None = None
         self._places: list[_Place] = []  # one for each span, the one that was composed last at the end
         self._current: _Place | None = None  # the one that the model's memory is at
@@ -114,8 +117,9 @@ class LiveComposer:
             ringing: voices whose last note goes on after the score's end, if it reaches it.
         """
         self._model, self._grid = model or self._model, grid or self._grid
-        self.timeline.load(score, self._model.codec, self._grid, ringing=ringing)
         self._seed, self._take = (self._seed, self._take + 1) if seed is None else (seed, 0)
+        self._when = self._song_time(score)
+        self.timeline.load(score, self._codec, self._grid, ringing=ringing)
         self._last = self.timeline.spans[-1] if self.timeline.spans else None
         self._start_anew()
 
@@ -170,6 +174,18 @@ class LiveComposer:
             if span is not None:
                 self._changed(span, self.timeline.insert(span, [moment]))
 
+    @property
+    def _codec(self) -> Codec:
+        """How the model says the song."""
+        return self._when.codec
+
+    def _song_time(self, score: Score) -> SongTime:
+        """The time of a song that begins with a score; on the plain rows of its grid, where time has rows."""
+        told = score if self._model.codec.timing is Timing.BARS else Score()
+        rng = np.random.default_rng(self._seed)
+        silent = [voice for voice in Voice if not told.parts[voice].notes]
+        return song_time(self._model, told, self._grid, self.request, rng, new=silent)
+
     def _start_anew(self) -> None:
         """Forgets all places."""
         self._places.clear()
@@ -199,7 +215,7 @@ class LiveComposer:
         if self._last is not None:
             for voice in sorted(self.timeline.sounding(end)):
                 if not self._last.turns(voice, end):
-                    self.timeline.say(self._last, self._model.codec.token(Event(Kind.NOTE_OFF, voice)), end)
+                    self.timeline.say(self._last, self._codec.token(Event(Kind.NOTE_OFF, voice)), end)
         span = self._begin(end)
         self.timeline.fill(span, tick)
         return span
@@ -209,22 +225,24 @@ class LiveComposer:
 
         The beginning of a song is the seed's own, wherever somebody was before.
         """
-        prompt: list[int] = []
+        codec = self._codec
+        time = self.timeline.model_sample(tick)
+        prompt = codec.beginning_at(time)
         if self._last is not None and tick:
-            codec = self._model.codec
             turns = self._last.last_turns(codec, len(self._last.tokens))
             last = sorted(codec.event(self._last.tokens[place]) for place in turns)
             prompt = self._last.read(self._model.info.mem_len)
             prompt += [
                 codec.token(Event(Kind.NOTE_OFF, event.voice)) for event in last if event.kind is Kind.NOTE_ON
             ]
+            prompt += codec.arriving_at(time)
         return self.timeline.begin(tick, prompt)
 
     def _extend(self, span: Span, target: int, limit: int | None) -> None:
         """Composes from a span's end to a target or past it, but not past the limit."""
         self._last = span
         place = self._place(span)
-        song, codec, grid = place.song, self._model.codec, self.timeline.model_grid
+        song, codec, grid, before = place.song, self._codec, self.timeline.model_grid, span.end
         song.ask(self.request.sampling, self._wishes())
         song.limit(None if limit is None else self.timeline.model_sample(limit))
         while span.end < target and not song.over:
@@ -241,15 +259,15 @@ class LiveComposer:
             place.logits = self._model.step(token)
             place.tick, place.count = span.end, len(span.tokens)
             self.n_tokens += 1
+        self.timeline.articulate(span, before)
         if self.played:
             self._beats.append(replace(place, song=song.branch(), snapshot=self._model.snapshot()))
 
     def _wishes(self) -> list[LogitsProcessor]:
         """What is asked for of the voices that nobody plays."""
-        codec = self._model.codec
+        codec, time = self._codec, self._when.time
         ours = [voice for voice in Voice if voice not in self.played]
-        rows, pace = model_rows(self._grid, codec.timing), model_pace(self._grid, codec.timing)
-        wishes = self.request.processors(codec, rows, voices=ours, pace=pace)
+        wishes = self.request.processors(codec, time.rows, voices=ours, pace=time.pace)
         return [*wishes, Absent(codec.vocabulary, self.played)] if self.played else wishes
 
     def _place(self, span: Span) -> _Place:
@@ -304,18 +322,16 @@ class LiveComposer:
         """A new song for a span of which some tokens are there."""
         whole = not (self._take or span.start or count)
         seed = self._seed if whole else [self._seed, self._take, span.start, count]
-        model = self._model
         return self.request.song(
-            model,
-            model_rows(self._grid, model.codec.timing),
-            cache=MatchCache.of(model),
+            self._when,
+            cache=MatchCache.of(self._model),
             rng=np.random.default_rng(seed),
             ends=False,
         )
 
     def _events(self, span: Span, first: int, time: int) -> Iterator[Event]:
         """What a span says from a tick on, which lies at a model time, with waits, up to its end."""
-        for tick, event in (*span.happens(self._model.codec, first, _NEVER), Moment(span.end, END)):
+        for tick, event in (*span.happens(self._codec, first, _NEVER), Moment(span.end, END)):
             at = self.timeline.model_sample(tick)
             if at > time:
                 yield Event(Kind.WAIT, None, at - time)

@@ -14,10 +14,11 @@ from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Logits, Model
+from lakhnes.runtime.music.editing import clipped
 from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.timing import Codec
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import BeatGrid
-from lakhnes.runtime.time.model_time import model_grid
 
 TAKES = 8
 """Endings that are tried."""
@@ -54,9 +55,10 @@ def compose_loop(
         raise OptionError("A loop needs two bars at least; ask for more.")
     whole = compose_song(model, request, grid, length_samples=grid.sample(bars * grid.bar_ticks))
     song = whole.composer.song
-    bar = model_grid(grid, model.codec.timing).sample(grid.bar_ticks)
+    codec = song.codec
+    bar = whole.time.to_model(grid.sample(grid.bar_ticks))
     rng = np.random.default_rng([*np.atleast_1d(request.seed), 1])
-    logits = read_prompt(model, song)
+    logits = read_prompt(model, song, song.prompt)
     while song.time_samples < (bars - 1) * bar:
         token, _ = song.take(logits)
         logits = model.step(token)
@@ -67,11 +69,11 @@ def compose_loop(
         take = song.branch(np.random.default_rng(rng.integers(1 << 63)))
         model.restore(before)
         _finish(model, take, logits)
-        likelihood = _likelihood_again(model, take.score(), bar)
+        likelihood = _likelihood_again(model, codec, take.score(), bar)
         if likelihood > best_likelihood:
             best, best_likelihood = take, likelihood
     progress(1.0, best.n_tokens)
-    return Composed(whole.finished(best), best.n_tokens)
+    return Composed(whole.finished(best), best.n_tokens, grid)
 
 
 def _finish(model: Model, song: Song, logits: Logits) -> None:
@@ -81,14 +83,15 @@ def _finish(model: Model, song: Song, logits: Logits) -> None:
         logits = model.step(token)
 
 
-def _likelihood_again(model: Model, score: Score, bar_samples: int) -> float:
-    """How likely the first bar of a score is after all of it, as the model reads it: nats, 0 at most."""
-    tokens = model.codec.encode(score)
-    waits = model.codec.wait_samples[tokens]
-    first_bar = [
-        token for token, at in zip(tokens, np.cumsum(waits) - waits, strict=True) if at < bar_samples
-    ]
+def _likelihood_again(model: Model, codec: Codec, score: Score, bar_samples: int) -> float:
+    """How likely the first bar of a score is after all of it, as the model reads it: nats, 0 at most.
+
+    The score is in model time.
+    """
+    tokens = codec.tokens(codec.events_of(score))
+    bar = score.map_parts(lambda part: clipped(part, (0, bar_samples)), bar_samples)
+    first_bar = codec.tokens(codec.events_of(bar), score.length)
     reader = Reader(model)
-    after = reader.read([END_TOKEN, *tokens][-model.info.mem_len :])[-1:]
+    after = reader.read([END_TOKEN, *codec.beginning_at(0), *tokens][-model.info.mem_len :])[-1:]
     rows = np.concatenate([after, reader.read(first_bar[:-1])])
     return float(log_softmax(rows)[np.arange(len(first_bar)), first_bar].sum())

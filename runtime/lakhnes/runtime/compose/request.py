@@ -20,9 +20,9 @@ from lakhnes.runtime.decode.rhythm import MaxLength, OnRows
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
-from lakhnes.runtime.music.timing import Codec, Timing
+from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.time.model_time import SongTime
 from lakhnes.runtime.time.rows import Rows
 
 ALL = frozenset(Voice)
@@ -102,49 +102,43 @@ class Request:
 
     def song(
         self,
-        model: Model,
-        rows: Rows | None = None,
+        when: SongTime,
         *,
         extra: Sequence[LogitsProcessor] = (),
         voices: Collection[Voice] = ALL,
-        pace: float = 1.0,
         cache: MatchCache | None = None,
         rng: np.random.Generator | None = None,
         length_samples: int | None = None,
         min_samples: int = 0,
         max_samples: int | None = None,
         max_tokens: int | None = None,
+        on_rows: bool = True,
         opens: bool = True,
         ends: bool = True,
     ) -> Song:
         """A new song that is as asked for.
 
         Args:
-            model: what composes.
-            rows: rows in model time on which notes begin; None for free time.
+            when: the time in which it is composed.
             extra: further processors, such as kept music.
             voices: those that are composed.
-            pace: samples of model time for each sample of the song.
             cache: the match cache; None for none.
             rng: the source of chance; None for a new one of the seed.
             length_samples: see `Song`, as for what follows; in model time.
             min_samples: see `Song`.
             max_samples: see `Song`.
             max_tokens: see `Song`.
+            on_rows: whether new notes begin on the rows of that time, if it has any.
             opens: see `Song`.
             ends: see `Song`.
 
         Raises:
             OptionError: if something is asked for that cannot be done.
         """
-        if model.codec.timing is Timing.BARS:
-            raise OptionError(
-                f"The model {model.info.name} composes in bars, which only the library does (`RowSong`); "
-                "choose another model."
-            )
-        wishes = self.processors(model.codec, rows, voices=voices, pace=pace)
+        codec, rows = when.codec, when.time.rows if on_rows else None
+        wishes = self.processors(codec, rows, voices=voices, pace=when.time.pace)
         return Song(
-            model.codec,
+            codec,
             self.rng() if rng is None else rng,
             sampling=self.sampling,
             rows=rows,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ class Span:
         ticks: when each is said; a wait when it begins.
         beside: in time, what happens that the tokens do not say; it counts before a token that says another
             pitch, volume or timbre of its voice at its tick.
+        ends: in time, where notes are shorter than the tokens say, for the model has articulation instead.
+        new: the tick from which on its notes are composed ones.
     """
 
     def __init__(self, start: int, prompt: Sequence[int]) -> None:
@@ -47,6 +49,8 @@ class Span:
         self.tokens = array("H")
         self.ticks = array("q")
         self.beside: list[Moment] = []
+        self.ends: list[Moment] = []
+        self.new = start
         self._turns = tuple(array("q") for _ in Voice)  # ticks at which a voice begins or ends a note
         self._pitches = tuple(array("H") for _ in Voice)  # that it begins there, 0 where it ends one
 
@@ -74,13 +78,12 @@ class Span:
         found = []
         for index in range(bisect_left(self.ticks, first), bisect_left(self.ticks, last)):
             event = codec.event(self.tokens[index])
-            if event.kind is not Kind.WAIT:
+            if not codec.passing[self.tokens[index]]:
                 found.append(Moment(self.ticks[index], event))
-        low = bisect_left(self.beside, first, key=_tick_of)
-        high = bisect_left(self.beside, last, key=_tick_of)
-        if low == high:
+        ends, beside = _between(self.ends, first, last), _between(self.beside, first, last)
+        if not ends and not beside:
             return found
-        exact = {(tick, rank(event)): event for tick, event in (*found, *self.beside[low:high])}
+        exact = {(tick, rank(event)): event for tick, event in (*ends, *found, *beside)}
         return [Moment(tick, event) for (tick, _), event in sorted(exact.items(), key=lambda item: item[0])]
 
     def ringing(self, voice: Voice, tick: int) -> tuple[int, int] | None:
@@ -103,8 +106,19 @@ class Span:
 
     def beside_from(self, tick: int) -> int | None:
         """The first tick from one on at which something happens that its tokens do not say."""
-        place = bisect_left(self.beside, tick, key=_tick_of)
-        return self.beside[place].tick if place < len(self.beside) else None
+        places = ((line, bisect_left(line, tick, key=_tick_of)) for line in (self.beside, self.ends))
+        return min((line[place].tick for line, place in places if place < len(line)), default=None)
+
+    def lines(self, tick: int) -> Iterator[tuple[Voice, list[tuple[int, int, int]]]]:
+        """Of each voice onset, end and pitch of its notes, from the last one that begins before a tick on.
+
+        A note that nothing has ended yet ends with the span. Only composed notes are among them.
+        """
+        for voice in Voice:
+            turns, pitches = self._turns[voice], self._pitches[voice]
+            place = max(0, bisect_left(turns, tick) - 1)
+            both = zip(turns[place:], pitches[place:], [*turns[place + 1 :], self.end], strict=False)
+            yield voice, [(on, end, pitch) for on, pitch, end in both if pitch and on >= self.new]
 
     def turns(self, voice: Voice, tick: int) -> bool:
         """Whether a voice begins or ends a note at a tick."""
@@ -120,7 +134,13 @@ class Span:
     def cut(self, index: int, tick: int) -> None:
         """Takes away its tokens from an index on, and all else from a tick on."""
         del self.tokens[index:], self.ticks[index:]
-        del self.beside[bisect_left(self.beside, tick, key=_tick_of) :]
+        for line in (self.beside, self.ends):
+            del line[bisect_left(line, tick, key=_tick_of) :]
         for turns, pitches in zip(self._turns, self._pitches, strict=True):
             place = bisect_left(turns, tick)
             del turns[place:], pitches[place:]
+
+
+def _between(line: list[Moment], first: int, last: int) -> list[Moment]:
+    """Of moments in time, those from a tick on and before another."""
+    return line[bisect_left(line, first, key=_tick_of) : bisect_left(line, last, key=_tick_of)]

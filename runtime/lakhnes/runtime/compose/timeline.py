@@ -14,16 +14,20 @@ from functools import cache
 from operator import itemgetter
 from threading import RLock
 
+from lakhnes.runtime.bars.bar_time import BarTime
+from lakhnes.runtime.bars.bars import REST_TICKS, BarLines
+from lakhnes.runtime.bars.codec import BarredCodec
 from lakhnes.runtime.compose.span import Moment, Span
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, octave_shifted
-from lakhnes.runtime.music.score import FULL_VELOCITY, Score, ScoreBuilder, rank
-from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
+from lakhnes.runtime.music.score import FULL_VELOCITY, Note, Part, Score, ScoreBuilder, rank
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES, Codec, Timing
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.model_time import model_grid
 
 __all__ = ["Moment", "Span", "Timeline"]
 
 _NEVER = 1 << 62
+_UNITS = {Timing.SAMPLES: 1, Timing.FRAMES: FRAME_SAMPLES, Timing.BARS: TICK_SAMPLES}
 _CHANGES = (Kind.VELOCITY, Kind.TIMBRE)
 
 
@@ -42,7 +46,12 @@ class Timeline:
         """Begins with nothing."""
         self.codec = codec
         self.grid = grid
-        self.model_grid = model_grid(grid, codec.timing)
+        self._bar_time = (
+            BarTime(Score(), BarLines.of(grid), codec.articulation)
+            if isinstance(codec, BarredCodec)
+            else None
+        )
+        self.model_grid = self._bar_time.ticks if self._bar_time else model_grid(grid, codec.timing)
         self.spans: list[Span] = []
         self.edition = 0
         self._known = frozenset(codec.vocabulary.events)
@@ -79,10 +88,10 @@ class Timeline:
         if end > 0:
             moments = _moments(score, grid, end, expression=codec.vocabulary.has_expression)
             moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
-            made._rewrite(made.begin(0, ()), 0, 0, moments, end)
+            made._rewrite(made.begin(0, codec.beginning_at(0)), 0, 0, moments, end)
         with self._lock:
             self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
-            self.model_grid = made.model_grid
+            self.model_grid, self._bar_time = made.model_grid, made._bar_time
             self.edition += 1
             self._changed = None
 
@@ -138,7 +147,7 @@ class Timeline:
                 for index in range(bisect_left(span.ticks, tick), len(span.tokens)):
                     if found is not None and span.ticks[index] >= found:
                         break
-                    if self.codec.event(span.tokens[index]).kind is not Kind.WAIT:
+                    if not self.codec.passing[span.tokens[index]]:
                         return span.ticks[index]
                 if found is not None:
                     return found
@@ -179,6 +188,33 @@ class Timeline:
         with self._lock:
             self._change(span.end)
             span.end = end
+            span.prompt.extend(self.codec.arriving_at(self.model_sample(end)))
+
+    def articulate(self, span: Span, since: int) -> None:
+        """Ends notes where the articulation of their voice has it, if the model knows one.
+
+        Args:
+            span: one of this timeline.
+            since: from the last note of each voice before this tick on.
+        """
+        if self._bar_time is None:
+            return
+        with self._lock:
+            ends = list(span.ends)
+            for voice, line in span.lines(since):
+                if not line:
+                    continue
+                times = [(self.model_sample(on), self.model_sample(end), pitch) for on, end, pitch in line]
+                part = Part(tuple(Note(on, max(1, end - on), pitch) for on, end, pitch in times))
+                ends = [moment for moment in ends if moment.tick < line[0][0] or moment.event.voice != voice]
+                for note, (_, end, _) in zip(
+                    self._bar_time.articulated(voice, part).notes, line, strict=True
+                ):
+                    tick = self.model_grid.tick(note.end)
+                    if tick < end:
+                        ends.append(Moment(tick, Event(Kind.NOTE_OFF, voice)))
+            span.ends = sorted(ends, key=_order)
+            self._change(min((moment.tick for moment in span.ends if moment.tick >= since), default=since))
 
     def say(self, span: Span, token: int, end: int) -> None:
         """Adds a token to a span.
@@ -235,19 +271,21 @@ class Timeline:
 
     def _rewrite(self, span: Span, index: int, first: int, moments: Iterable[Moment], end: int) -> int:
         """Says moments, and waits up to an end, in the place of a span's tokens from an index and tick on."""
-        while index and self.codec.event(span.tokens[index - 1]).kind is Kind.WAIT:
+        while index and self.codec.passing[span.tokens[index - 1]]:
             index -= 1
+        moments = list(moments)
+        unread = self._unread(moments)
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
         span.cut(index, first)
         time = self.model_sample(now)
         for tick, event in (*moments, (end, END)):
             if tick > now:
                 reached = self.model_sample(tick)
-                for token in self._waits(reached - time):
+                for token in self.codec.tokens([Event(Kind.WAIT, None, reached - time)], time):
                     span.ticks.append(now)
                     span.tokens.append(token)
                 now, time = tick, reached
-            near = self._near(event)
+            near = None if (tick, event) in unread else self._near(event)
             if near is not None:
                 span.ticks.append(now)
                 span.tokens.append(self.codec.token(near))
@@ -255,7 +293,26 @@ class Timeline:
                 span.beside.append(Moment(now, event))
             span.turn(now, event)
         span.end = now
+        if moments:
+            span.new = now
         return index
+
+    def _unread(self, moments: Iterable[Moment]) -> set[Moment]:
+        """The ends of notes that the model does not read, since it knows articulation: before short gaps."""
+        if self._bar_time is None:
+            return set()
+        least = self.model_grid.tick(REST_TICKS * TICK_SAMPLES)
+        unread = set[Moment]()
+        ended = dict[Voice | None, Moment]()
+        for moment in moments:
+            voice, kind = moment.event.voice, moment.event.kind
+            if kind is Kind.NOTE_OFF:
+                ended[voice] = moment
+                if voice is Voice.NO:
+                    unread.add(moment)
+            elif kind is Kind.NOTE_ON and voice in ended and moment.tick - ended[voice].tick < least:
+                unread.add(ended.pop(voice))
+        return unread
 
     def _near(self, event: Event) -> Event | None:
         """What the model reads of an event; None for nothing."""
@@ -332,11 +389,8 @@ class Timeline:
     def model_sample(self, tick: int) -> int:
         """The sample of a tick in the model's time."""
         sample = self.model_grid.sample(tick)
-        return round(sample / FRAME_SAMPLES) * FRAME_SAMPLES if self.codec.timing is Timing.FRAMES else sample
-
-    def _waits(self, samples: int) -> list[int]:
-        """The tokens that wait so long."""
-        return self.codec.tokens([Event(Kind.WAIT, None, samples)]) if samples > 0 else []
+        unit = _UNITS[self.codec.timing]
+        return round(sample / unit) * unit
 
     def _from(self, tick: int) -> list[Span]:
         """The spans that end after a tick."""

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol, TypeVar
 
 import numpy as np
 
 from lakhnes.runtime.decode.song import Song
-from lakhnes.runtime.model.model import Logits, Model
+from lakhnes.runtime.model.model import Logits, Model, Snapshot
 from lakhnes.runtime.music.events import Event
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 
-class Composable(Protocol):
-    """What a song does for those who compose it: `Song` in waits, `RowSong` in bars."""
-
-    over: bool
-
-    def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
-        """Take tokens that the model has read before the song goes on; see `Song.read`."""
-
-    def take(self, logits: Logits) -> tuple[int, list[Event]]:
-        """Draw the next token, and return it and the events that it stands for; see `Song.take`."""
-        ...
-
-
-AnySong = TypeVar("AnySong", bound=Composable)
-
-
-def read_prompt(model: Model, song: Composable, prompt: Sequence[int] = (), *, given: bool = True) -> Logits:
+def read_prompt(model: Model, song: Song, prompt: Sequence[int], *, given: bool = True) -> Logits:
     """Lets a model that has forgotten everything, and a song, read what comes before.
 
     Args:
@@ -55,18 +38,15 @@ class Composer:
     The model belongs to the composer until the song is over.
     """
 
-    def __init__(self, model: Model, song: Song, prompt: Sequence[int] = ()) -> None:
+    def __init__(self, model: Model, song: Song) -> None:
         """Begins a song.
 
         Args:
             model: what composes; its memory is reset.
-            song: what is to come.
-            prompt: tokens that the model reads before, without `<S>` at their start; those that its memory
-                cannot hold are left out.
+            song: what is to come; of its prompt the model reads what its memory can hold.
         """
         self.song = song
         self._model = model
-        self._prompt = prompt
         self._events = self._compose()
 
     @property
@@ -90,7 +70,7 @@ class Composer:
         return next(self._events)
 
     def _compose(self) -> Iterator[Event]:
-        logits = read_prompt(self._model, self.song, self._prompt)
+        logits = read_prompt(self._model, self.song, self.song.prompt)
         while True:
             token, events = self.song.take(logits)
             yield from events
@@ -101,12 +81,11 @@ class Composer:
 
 def compose_together(
     model: Model,
-    songs: Iterable[AnySong],
+    songs: Iterable[Song],
     *,
     width: int = 8,
-    prompt: Sequence[int] = (),
-    progress: Callable[[AnySong], None] = lambda song: None,
-) -> Iterator[AnySong]:
+    progress: Callable[[Song], None] = lambda song: None,
+) -> Iterator[Song]:
     """Composes many songs at once: each step reads one token of each.
 
     A song's result depends on its own source of chance alone; in full precision it is the one that it gets
@@ -114,27 +93,34 @@ def compose_together(
     together.
 
     Args:
-        model: what composes; its own memory is used for the prompt.
+        model: what composes; its own memory is used for the prompts.
         songs: taken as there is room for them.
         width: how many go on at once.
-        prompt: tokens that the model reads before each song, without `<S>` at their start.
         progress: told of each song after each of its tokens.
 
     Yields:
         Each song when it is over.
     """
-    first = [END_TOKEN, *prompt][-model.info.mem_len :]
     waiting = iter(songs)
-    model.reset()
-    known = model.prefill(first[:-1])
-    beginning = model.snapshot()
-    rows: list[AnySong | None] = list(islice(waiting, width))
+    rows: list[Song | None] = list(islice(waiting, width))
     batch = model.batch(max(1, len(rows)))
-    batch.spread(beginning)
-    tokens = np.full(len(rows), first[-1], np.int64)
-    for song in rows:
+    tokens = np.zeros(len(rows), np.int64)
+    heard: tuple[list[int], Logits, Snapshot] | None = None
+
+    def begin(row: int, song: Song) -> None:
+        nonlocal heard
+        first = [END_TOKEN, *song.prompt][-model.info.mem_len :]
+        if heard is None or heard[0] != first:
+            model.reset()
+            heard = first, model.prefill(first[:-1]), model.snapshot()
+        _, known, beginning = heard
+        batch.begin(row, beginning)
+        song.read(first, known)
+        tokens[row] = first[-1]
+
+    for row, song in enumerate(rows):
         if song is not None:
-            song.read(first, known)
+            begin(row, song)
     while any(rows):
         logits = batch.step(tokens)
         for row, song in enumerate(rows):
@@ -146,6 +132,4 @@ def compose_together(
                 yield song
                 rows[row] = following = next(waiting, None)
                 if following is not None:
-                    batch.begin(row, beginning)
-                    following.read(first, known)
-                    tokens[row] = first[-1]
+                    begin(row, following)

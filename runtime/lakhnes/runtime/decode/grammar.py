@@ -8,6 +8,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.bars.grammar import bar_tables
 from lakhnes.runtime.decode.processors import (
     FORBIDDEN,
     SURELY,
@@ -19,10 +21,12 @@ from lakhnes.runtime.decode.processors import (
     forbid,
 )
 from lakhnes.runtime.decode.state import DecodeState
-from lakhnes.runtime.music.events import Kind, Voice
+from lakhnes.runtime.music.events import Event, Kind, Voice
 from lakhnes.runtime.music.score import rank
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
+
+_RANKS = rank(Event(Kind.NOTE_ON, Voice.P2)) - rank(Event(Kind.NOTE_ON, Voice.P1))  # of a voice's events
 
 _FLICKER_SAMPLES = 10 * FRAME_SAMPLES
 _FLICKER_NOTES = 20
@@ -51,10 +55,9 @@ class Opening(LogitsProcessor):
 
     order = Order.OPENING
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        """Takes the vocabulary of the model that composes."""
-        waits = [event.kind is Kind.WAIT for event in vocabulary.events]
-        self._bias = np.where(waits, np.float32(-SURELY), np.float32(0))
+    def __init__(self, codec: Codec) -> None:
+        """Takes the codec of the model that composes."""
+        self._bias = np.where(codec.passing, np.float32(-SURELY), np.float32(0))
 
     def bias(self, state: DecodeState) -> Bias | None:
         """Keeps waits back until a note begins."""
@@ -114,6 +117,39 @@ class Grammar(LogitsProcessor):
         return row
 
 
+class BarGrammar(LogitsProcessor):
+    """Keeps a stream of bars canonical, as all training data are.
+
+    On one tick the voices speak in order, each once; a voice that is silent gets no NOTEOFF, and the noise
+    never; a POSITION lies in the bar, after the one before, and the next BAR has the next number. After a
+    POSITION something happens, if anything can.
+    """
+
+    order = Order.GRAMMAR
+
+    def __init__(self, codec: BarredCodec) -> None:
+        """Takes the codec of the song."""
+        self._codec = codec
+        self._tables = bar_tables(codec.vocabulary)
+
+    def bias(self, state: DecodeState) -> Bias:
+        """Forbids what would come out of order, or in no bar."""
+        spoken = state.rank // _RANKS if state.rank >= 0 else -1
+        bias: Bias = self._tables.biases[spoken + 1, state.sounding].copy()
+        waits = state.waits
+        nothing = spoken < 0 and state.time > state.start and self._codec.place_at(state.time) > 0
+        bias[waits.tokens] = -SURELY if nothing else 0
+        bias[END_TOKEN] = -SURELY if nothing else 0
+        return bias
+
+
+def grammar_of(codec: Codec) -> list[LogitsProcessor]:
+    """What keeps the streams of a codec canonical."""
+    if isinstance(codec, BarredCodec):
+        return [BarGrammar(codec)]
+    return [Grammar(codec), Flicker(codec.vocabulary)]
+
+
 class _GrammarRows:
     """The rows of a codec's grammar, each made when it is first wanted.
 
@@ -123,7 +159,7 @@ class _GrammarRows:
 
     def __init__(self, codec: Codec) -> None:
         self._used = codec.used
-        self._ranks = ranks(codec)
+        self._ranks = ranks(codec.vocabulary)
         events = codec.vocabulary.events
         loud = {event.voice for event in events if event.kind is Kind.VELOCITY and event.voice is not None}
         self.volumes = {
@@ -155,6 +191,6 @@ def _grammar_rows(codec: Codec) -> _GrammarRows:
 
 
 @lru_cache(maxsize=16)
-def ranks(codec: Codec) -> NDArray[np.int64]:
+def ranks(vocabulary: Vocabulary) -> NDArray[np.int64]:
     """The `rank` of each token's event, int64 [V]."""
-    return np.array([rank(event) for event in codec.vocabulary.events], np.int64)
+    return np.array([rank(event) for event in vocabulary.events], np.int64)

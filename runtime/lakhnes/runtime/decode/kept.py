@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -22,10 +22,10 @@ _LAST = 1 << 20
 class _Moments:
     """The events of a score with their times, and its end; time and rank say which comes next."""
 
-    def __init__(self, score: Score, *, expression: bool) -> None:
+    def __init__(self, score: Score, events: Iterable[Event]) -> None:
         self._keys: list[tuple[int, int]] = []
         self._events: list[Event] = []
-        for time, event in _timed(score, expression=expression):
+        for time, event in _timed(events):
             self._keys.append((time, rank(event)))
             self._events.append(event)
         self._keys.append((score.length, _LAST))
@@ -37,9 +37,9 @@ class _Moments:
         return self._keys[place][0], self._events[place]
 
 
-def _timed(score: Score, *, expression: bool) -> Iterator[tuple[int, Event]]:
+def _timed(events: Iterable[Event]) -> Iterator[tuple[int, Event]]:
     time = 0
-    for event in events_of_score(score, expression=expression):
+    for event in events:
         if event.kind is Kind.WAIT:
             time += event.value
         else:
@@ -71,8 +71,8 @@ class Kept(LogitsProcessor):
         }
         self._tokens = {event: token for token, event in enumerate(vocabulary.events)}
         self._end_bias = Silence(vocabulary, tuple(Voice), self.label).bias_row.copy()
-        self._end_bias[codec.wait_samples > 0] = FORBIDDEN
-        self._moments = _Moments(kept, expression=vocabulary.has_expression)
+        self._end_bias[codec.passing] = FORBIDDEN
+        self._moments = _Moments(kept, codec.events_of(kept))
 
     def _now(self, state: DecodeState) -> Silence:
         """The voices that are silent but for what is kept."""
@@ -83,7 +83,7 @@ class Kept(LogitsProcessor):
         at, event = self._moments.following(state)
         bias = self._now(state).bias_row
         if at > state.time:
-            return bias + self._due.wait_bias(at - state.time)
+            return bias + self._due.wait_bias(state.waits, at - state.time)
         if event.kind is Kind.END:
             return self._end_bias
         bias = bias + self._due.turn_bias(rank(event))
@@ -95,7 +95,7 @@ class Kept(LogitsProcessor):
         at, event = self._moments.following(state)
         if at > state.time:
             self._now(state).apply(logits)
-            self._due.wait(logits, at - state.time)
+            self._due.wait(state.waits, logits, at - state.time)
         elif event.kind is Kind.END:
             logits += self._end_bias
             logits[END_TOKEN] = max(logits[END_TOKEN], np.float32(0))
@@ -143,7 +143,7 @@ class Template(LogitsProcessor):
         """
         vocabulary = codec.vocabulary
         self._codec = codec
-        self._moments = _Moments(score, expression=vocabulary.has_expression)
+        self._moments = _Moments(score, codec.events_of(score))
         self._size = len(vocabulary)
         self._choices = {
             voice: np.where(
@@ -160,7 +160,7 @@ class Template(LogitsProcessor):
         if event.kind is Kind.NOTE_ON and event.voice in self._choices:
             return self._choices[event.voice]
         bias = np.full(self._size, FORBIDDEN, np.float32)
-        bias[self._codec.token(event)] = 0
+        bias[self._codec.token_at(event, state.time)] = 0
         return bias
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
@@ -172,7 +172,7 @@ class Template(LogitsProcessor):
         at, event = self._moments.following(state)
         if at <= state.time:
             return event
-        return Event(Kind.WAIT, None, self._codec.first_wait(at - state.time))
+        return Event(Kind.WAIT, None, self._codec.wait_at(state.time, at - state.time)[1])
 
 
 class Dynamics(LogitsProcessor):
@@ -191,8 +191,8 @@ class Dynamics(LogitsProcessor):
             codec: of the model that composes; it has VELOCITY and TIMBRE.
             score: in model time; in timing `frames` it must be clean.
         """
-        self._shortest = int(codec.wait_samples[codec.used & (codec.wait_samples > 0)].min())
-        self._moments = _Moments(score, expression=False)
+        self._shortest = codec.waits_at(0).lengths[0]
+        self._moments = _Moments(score, events_of_score(score, expression=False))
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
         """A volume or a timbre in its turn stays; anything else is the next note event, or the way there."""

@@ -246,6 +246,6 @@ class Density(FixedBias):
         if not -5 <= amount <= 5:
             raise OptionError(f"A density of {amount} is out of range; give -5 (sparse) to 5 (dense).")
         notes = [event.kind is Kind.NOTE_ON and event.voice in voices for event in vocabulary.events]
-        waits = [event.kind is Kind.WAIT for event in vocabulary.events]
+        waits = [event.kind in (Kind.WAIT, Kind.BAR, Kind.POSITION) for event in vocabulary.events]
         bias = amount * (np.array(notes, np.float32) - np.array(waits, np.float32))
         super().__init__(bias.astype(np.float32), f"a density of {amount:g}")

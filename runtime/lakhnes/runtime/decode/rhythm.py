@@ -14,7 +14,7 @@ from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import Event, Kind, Voice
 from lakhnes.runtime.music.score import rank
-from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES, Codec, Timing, Waits
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.rows import Rows
 
@@ -31,38 +31,33 @@ class Due:
 
     def __init__(self, codec: Codec) -> None:
         """Takes the codec of the model that composes."""
-        self._waits = codec.wait_samples
-        self._ranks = ranks(codec)
-        used = np.flatnonzero(codec.used & (codec.wait_samples > 0))
-        self._tokens = used[np.argsort(codec.wait_samples[used], kind="stable")]  # the grammar forbids others
-        self._lengths: list[int] = codec.wait_samples[self._tokens].tolist()
-        self._shortest: int = self._lengths[0]
+        self._ranks = ranks(codec.vocabulary)
         self._snaps = codec.timing is Timing.SAMPLES
-        self._slack = 0 if self._snaps else FRAME_SAMPLES // 2
+        self._slack = FRAME_SAMPLES // 2 if codec.timing is Timing.FRAMES else 0
         self._vocabulary = codec.vocabulary
 
-    def _longest(self, left: int) -> int:
+    def _longest(self, waits: Waits, left: int) -> int:
         """The longest wait that may come.
 
         Where tokens count samples coarsely, the wait nearest to `left` is allowed, for it stands for it;
         and so is the shortest one, where `left` is shorter still.
         """
-        return max(left, self._shortest, self._nearest(left))
+        return max(left, waits.lengths[0], self._nearest(left))
 
-    def wait_bias(self, left: int) -> Bias:
+    def wait_bias(self, waits: Waits, left: int) -> Bias:
         """Forbids waits beyond `left` samples, and the end."""
-        bias = np.where(self._waits > self._longest(left), FORBIDDEN, np.float32(0))
+        bias = np.where(waits.samples > self._longest(waits, left), FORBIDDEN, np.float32(0))
         bias[END_TOKEN] = FORBIDDEN
         return bias
 
-    def wait(self, logits: Bias, left: int) -> None:
+    def wait(self, waits: Waits, logits: Bias, left: int) -> None:
         """Lets waits and the end go no further than `left` samples: changes logits float32 [V] in place."""
-        place = bisect_right(self._lengths, self._longest(left))
-        further = self._tokens[place:]
+        place = bisect_right(waits.lengths, self._longest(waits, left))
+        further = waits.tokens[place:]
         passed = np.logaddexp(log_sum(logits[further]), logits[END_TOKEN])
         logits[further] = FORBIDDEN
         logits[END_TOKEN] = FORBIDDEN
-        reaching = self._tokens[place - 1]
+        reaching = waits.tokens[place - 1]
         logits[reaching] = np.logaddexp(logits[reaching], passed)
 
     def arrives(self, wait: int, left: int) -> bool:
@@ -111,19 +106,21 @@ class MaxLength(LogitsProcessor):
             samples: the limit.
             voices: whose notes it is for.
             rows: on which notes begin; the limit is whole steps of them, one at least. None for free time:
-                where tokens count frames, the limit is whole frames.
+                where tokens count frames or ticks, the limit is whole ones.
 
         Raises:
             OptionError: if it is shorter than the shortest wait.
         """
         if rows is not None:
             samples = round(max(1, samples // rows.step) * rows.step)
-        elif codec.timing is Timing.FRAMES:
-            samples = samples // FRAME_SAMPLES * FRAME_SAMPLES
+        elif codec.timing is not Timing.SAMPLES:
+            unit = FRAME_SAMPLES if codec.timing is Timing.FRAMES else TICK_SAMPLES
+            samples = samples // unit * unit
         if samples < 1:
             raise OptionError("Notes cannot be that short; allow at least a sixtieth of a second.")
         self._limit = samples
-        self._voices = tuple(sorted(voices))
+        hits = codec.timing is Timing.BARS  # there the noise has no ends
+        self._voices = tuple(sorted(voice for voice in voices if not (hits and voice is Voice.NO)))
         self._codec = codec
         self._due = Due(codec)
 
@@ -143,7 +140,7 @@ class MaxLength(LogitsProcessor):
             return None
         left, voice = upcoming
         if left > 0:
-            return self._due.wait_bias(left)
+            return self._due.wait_bias(state.waits, left)
         return self._due.turn_bias(rank(Event(Kind.NOTE_ON, voice)))
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
@@ -153,7 +150,7 @@ class MaxLength(LogitsProcessor):
             left, voice = upcoming
             ending = Event(Kind.NOTE_OFF, voice)
             if left > 0:
-                self._due.wait(logits, left)
+                self._due.wait(state.waits, logits, left)
             else:
                 self._due.turn(logits, rank(ending), self._codec.token(ending))
         return logits

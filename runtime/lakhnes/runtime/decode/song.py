@@ -9,7 +9,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime.decode.grammar import Flicker, Grammar, NoEnd, Opening
+from lakhnes.runtime.decode.grammar import NoEnd, Opening, grammar_of
 from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import FORBIDDEN, LogitsProcessor
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Mirostat, Sampling, draw
@@ -31,6 +31,7 @@ class Song:
 
     Attributes:
         state: what has happened so far; processors see it.
+        prompt: tokens that the model reads before the song goes on, without `<S>` at their start.
         n_tokens: tokens composed so far.
         over: whether it has ended.
     """
@@ -76,25 +77,28 @@ class Song:
                 raise OptionError(f"A {name} of {value} is out of range; give 1 or more.")
         limits = [limit for limit in (length_samples, max_samples) if limit is not None]
         self.state = DecodeState(codec, rows)
+        self.prompt: Sequence[int] = codec.beginning_at(0)
         self.n_tokens = 0
         self.over = False
         self._codec = codec
         self._rng = rng
-        self._start_samples = 0  # what lies before was there already
         self._end_samples = min(limits) if limits else None
-        self._waits = codec.wait_samples > 0
         self._max_tokens = max_tokens
         asked = length_samples is not None or max_tokens is not None or not ends
         self._always: list[LogitsProcessor] = [
-            Grammar(codec),
-            Flicker(codec.vocabulary),
+            *grammar_of(codec),
             NoEnd(codec.vocabulary, None if asked else min_samples),
-            *([Opening(codec.vocabulary)] if opens else []),
+            *([Opening(codec)] if opens else []),
         ]
         self._cache = next((one for one in processors if isinstance(one, MatchCache)), None)
         self._builder = ScoreBuilder()
         self._mirostat = Mirostat(sampling or USUAL_SAMPLING)
         self.ask(sampling, processors)
+
+    @property
+    def codec(self) -> Codec:
+        """How the model says the song."""
+        return self._codec
 
     @property
     def time_samples(self) -> int:
@@ -104,8 +108,8 @@ class Song:
     @property
     def progress(self) -> float:
         """How much is composed of a song whose length or longest length is given, 0..1."""
-        whole = (self._end_samples or 0) - self._start_samples
-        return min(1.0, (self.state.time - self._start_samples) / whole) if whole > 0 else 0.0
+        whole = (self._end_samples or 0) - self.state.start
+        return min(1.0, (self.state.time - self.state.start) / whole) if whole > 0 else 0.0
 
     @property
     def surprise(self) -> float | None:
@@ -141,10 +145,15 @@ class Song:
         return twin
 
     def replay(self, events: Iterable[Event]) -> None:
-        """Takes events that were there before as the beginning of the song."""
+        """Takes events that were there before as the beginning of the song, in model time."""
         for event in events:
             self._add(event)
-        self._start_samples = self.state.time
+        self.state.start = self.state.time
+
+    def begin_with(self, events: Sequence[Event]) -> None:
+        """Takes events that were there before, which the model reads too, as the beginning of the song."""
+        self.prompt = [*self._codec.beginning_at(0), *self._codec.tokens(events)]
+        self.replay(events)
 
     def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
         """Takes tokens that the model has read before the song goes on.
@@ -183,7 +192,7 @@ class Song:
             self.state.tokens.append(END_TOKEN)
             return END_TOKEN, self._finish()
         if event != drawn:
-            token = self._codec.token(event)
+            token = self._codec.token_at(event, self.state.time)
         self.state.tokens.append(token)
         if event.kind is Kind.WAIT and drawn.kind is Kind.NOTE_ON and self.state.rows is not None:
             self.state.late = drawn
@@ -199,11 +208,11 @@ class Song:
         """A token that chance chooses, its event, and what the processors make of it."""
         while shaped.max() > -np.inf:
             token = draw(shaped, self._mirostat.sampling, self._rng)
-            drawn = event = self._codec.event(token)
+            drawn = event = self._codec.event_at(token, self.state.time)
             for processor in self._processors:
                 event = processor.adjust(self.state, event)
             late = event.kind is Kind.WAIT and drawn.kind is not Kind.WAIT
-            if not late or shaped[self._waits].max() > -np.inf:
+            if not late or shaped[self._codec.passing].max() > -np.inf:
                 return token, drawn, event
             shaped[token] = FORBIDDEN  # it would have to wait, and there is no time
         raise OptionError(self._blame(logits))

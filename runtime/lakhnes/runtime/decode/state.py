@@ -14,7 +14,7 @@ from itertools import islice
 
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.score import rank
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Waits
 from lakhnes.runtime.time.rows import Rows
 
 LINE_SECONDS = 12.0
@@ -73,6 +73,7 @@ class DecodeState:
     Attributes:
         codec: of the model.
         rows: rows that onsets may be bound to; None in free time.
+        start: when what is composed begins; what lies before was there already.
         time: samples so far.
         rank: rank of the last event at this sample; -1 if there is none.
         begun: the voice whose NOTEON was the last event; else None.
@@ -90,7 +91,7 @@ class DecodeState:
         """Begins an empty song."""
         self.codec = codec
         self.rows = rows
-        self.time = 0
+        self.time = self.start = 0
         self.rank = -1
         self.begun: Voice | None = None
         self.since = [0] * len(Voice)
@@ -112,6 +113,11 @@ class DecodeState:
     def sounds(self, voice: Voice) -> bool:
         """Whether a voice sounds."""
         return bool(self.sounding >> voice & 1)
+
+    @property
+    def waits(self) -> Waits:
+        """The tokens that let time go on now."""
+        return self.codec.waits_at(self.time)
 
     @property
     def may_begin(self) -> bool:

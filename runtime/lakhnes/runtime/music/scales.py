@@ -65,6 +65,17 @@ def parse_scale(text: str) -> frozenset[int]:
     return frozenset((root + step) % 12 for step in SCALES[name])
 
 
+def keys_of(pitch_classes: Collection[int]) -> list[int]:
+    """The keys that have just these pitch classes: tonic 0..11 for major ones, plus 12 for minor ones."""
+    wanted = frozenset(pitch_classes)
+    return [
+        tonic + offset
+        for offset, name in ((0, "major"), (12, "minor"))
+        for tonic in range(12)
+        if wanted == {(tonic + step) % 12 for step in SCALES[name]}
+    ]
+
+
 def pitch_class(name: str) -> int:
     """Pitch class 0 (C) to 11 (B) of a note name such as `C`, `f#` or `Bb`."""
     return (NOTE_NAMES[name[0].lower()] + name[1:].count("#") - name[1:].count("b")) % 12

@@ -233,7 +233,7 @@ _TEXT_ORDER = {Kind.NOTE_OFF: 0, Kind.NOTE_ON: 0, Kind.VELOCITY: 1, Kind.TIMBRE:
 
 def rank(event: Event) -> int:
     """Place of a voice's event among all that happen at one sample; each may come once, in rising order."""
-    return -1 if event.voice is None else 3 * event.voice + _TEXT_ORDER[event.kind]
+    return -1 if event.voice is None else 3 * event.voice + _TEXT_ORDER.get(event.kind, 0)
 
 
 def events_of_score(score: Score, *, expression: bool) -> Iterator[Event]:

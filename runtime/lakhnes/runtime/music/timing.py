@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.errors import OptionError
-from lakhnes.runtime.music.events import END, Event, Kind
+from lakhnes.runtime.music.events import END, Event, Kind, Voice
 from lakhnes.runtime.music.score import Change, Note, Part, Score, events_of_score, score_from_events
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
 
 FRAME_SAMPLES = 735
 """Samples of one 60 Hz frame at 44.1 kHz."""
+
+TICK_SAMPLES = 919
+"""Model time of a tick of bars, a 24th of a beat: then a beat lasts half a second, as at 120 BPM."""
 
 FRAME_WAITS = (*range(1, 14), 16, 20, 24, 32, 48, 64, 96, 128)
 """Numbers of frames that are one wait token; others are a sum of these, largest first."""
@@ -53,8 +57,22 @@ def has_timing(vocabulary: Vocabulary, timing: Timing) -> bool:
     return vocabulary.has_bars == (timing is Timing.BARS)
 
 
+class Waits(NamedTuple):
+    """The tokens that let time go on, at one moment of a song."""
+
+    samples: NDArray[np.int64]
+    """int64 [V]: how far each token goes; 0 for what is no wait."""
+    tokens: NDArray[np.intp]
+    """Those that a stream may contain here, the shortest first."""
+    lengths: list[int]
+    """Samples of each of them."""
+
+
 class Codec:
     """Scores to token ids and back, for one vocabulary in one timing.
+
+    While a song is composed, time goes on in the model's own: what a token means may depend on it. Methods
+    that end in `_at` take it, in samples from the start of the song.
 
     Attributes:
         vocabulary: which event is which id.
@@ -95,6 +113,56 @@ class Codec:
         """int64 [V]: samples that each token waits; 0 for what is no wait."""
         return np.array([e.value if e.kind is Kind.WAIT else 0 for e in self._events], np.int64)
 
+    @cached_property
+    def passing(self) -> NDArray[np.bool_]:
+        """Bool [V]: the tokens that let time go on."""
+        kinds = (Kind.WAIT, Kind.BAR, Kind.POSITION)
+        return np.array([event.kind in kinds for event in self.vocabulary.events])
+
+    @cached_property
+    def _waits(self) -> Waits:
+        used = np.flatnonzero(self.used & (self.wait_samples > 0))
+        tokens = used[np.argsort(self.wait_samples[used], kind="stable")]
+        return Waits(self.wait_samples, tokens, self.wait_samples[tokens].tolist())
+
+    def waits_at(self, time: int) -> Waits:
+        """The tokens that let time go on."""
+        return self._waits
+
+    @property
+    def longest_wait(self) -> int:
+        """Samples of the longest wait that one token says."""
+        return self._waits.lengths[-1]
+
+    def event_at(self, token: int, time: int) -> Event:
+        """What a token means: a wait for one that lets time go on."""
+        return self._events[token]
+
+    def token_at(self, event: Event, time: int) -> int:
+        """The token that says an event; of a wait, the one that stands best for it.
+
+        Raises:
+            OptionError: for an event that the vocabulary does not have.
+        """
+        return self.token(event)
+
+    def wait_at(self, time: int, samples: int) -> tuple[int, int]:
+        """The first of the tokens that say a wait, and its samples."""
+        wait = self.first_wait(samples)
+        return self.wait_token(wait), wait
+
+    def arriving_at(self, time: int) -> list[int]:
+        """The tokens that say which moment of a song it is; none where tokens only wait."""
+        return []
+
+    def beginning_at(self, time: int) -> list[int]:
+        """The tokens that stand before music that begins at a time, without `<S>`."""
+        return []
+
+    def events_of(self, score: Score) -> Iterator[Event]:
+        """The events of a score in model time, with waits, as a stream has them."""
+        return events_of_score(score, expression=self.vocabulary.has_expression)
+
     def wait_token(self, samples: int) -> int:
         """The token that stands best for a wait: the nearest one that streams of this timing contain."""
         if self.timing is Timing.SAMPLES:
@@ -128,37 +196,42 @@ class Codec:
         Raises:
             OptionError: if a pitch is not in the vocabulary.
         """
-        clean = free_time(score, self.timing).score
-        return self.tokens(events_of_score(clean, expression=self.vocabulary.has_expression))
+        return self.tokens(self.events_of(free_time(score, self.timing).score))
 
-    def tokens(self, events: Iterable[Event]) -> list[int]:
+    def tokens(self, events: Iterable[Event], time: int = 0) -> list[int]:
         """Events in this timing as token ids.
+
+        Args:
+            events: in model time.
+            time: that of the first one.
 
         Raises:
             OptionError: if a pitch is not in the vocabulary.
         """
         tokens: list[int] = []
-        known = self._wait_tokens
         for event in events:
-            if event.kind is not Kind.WAIT:
+            if event.kind is Kind.WAIT:
+                tokens += self._say_wait(event.value, time)
+                time += event.value
+            else:
                 tokens.append(self.vocabulary.token(event))
-                continue
-            said = known.get(event.value)
-            if said is None:
-                said = known[event.value] = self._say_wait(event.value)
-                if len(known) > _KNOWN_WAITS:
-                    known.clear()
-            tokens += said
         return tokens
 
-    def _say_wait(self, samples: int) -> tuple[int, ...]:
+    def _say_wait(self, samples: int, time: int) -> tuple[int, ...]:
         """All the tokens that say a wait."""
-        tokens = []
-        while samples:
-            wait = self.first_wait(samples)
-            tokens.append(self.wait_token(wait))
-            samples -= wait
-        return tuple(tokens)
+        known = self._wait_tokens
+        said = known.get(samples)
+        if said is None:
+            said = known[samples] = tuple(self._waits_of(samples, time))
+            if len(known) > _KNOWN_WAITS:
+                known.clear()
+        return said
+
+    def _waits_of(self, samples: int, time: int) -> Iterator[int]:
+        while samples > 0:
+            token, wait = self.wait_at(time, samples)
+            yield token
+            samples, time = samples - wait, time + wait
 
     def events(self, tokens: Iterable[int]) -> Iterator[Event]:
         """The events of a token stream up to its end; `<S>` at its start is passed over."""
@@ -224,6 +297,10 @@ class FreeTime:
     def pace(self) -> float:
         """Samples of model time for each sample of the score."""
         return 1.0
+
+    def articulated(self, voice: Voice, part: Part) -> Part:
+        """A part in model time as it is played: as it is."""
+        return part
 
     def to_model(self, sample: int) -> int:
         """The model time of a sample of the score."""

@@ -88,6 +88,8 @@ class BeatGrid:
     """Ticks of the smallest step on which notes usually fall; 0 where they fall anywhere."""
     keys: tuple[KeySignature, ...] = ()
     """The keys that are stated, in time."""
+    swing: float = 0.5
+    """Share of a pair of rows that the first takes, where the points swing; 0.5 where they are straight."""
 
     def __post_init__(self) -> None:
         if len(self.samples) < 2 or (np.diff(self.samples) <= 0).any() or (np.diff(self.ticks) <= 0).any():
@@ -268,6 +270,7 @@ def grid_of_beats(beats: Beats) -> BeatGrid:
         (TimeSignature(0, beats.beats_per_bar),),
         tuple(tempi) or ((0, beats.bpm),),
         round(row_ticks),
+        swing=beats.swing,
     )
 
 

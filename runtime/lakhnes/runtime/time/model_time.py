@@ -14,8 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
+from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.score import Part, Score
-from lakhnes.runtime.music.timing import FRAME_SAMPLES, Timing, cleaned, free_time
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing, cleaned, free_time
 from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import moved, moved_part
 from lakhnes.runtime.time.rows import Rows
@@ -51,6 +52,19 @@ class ModelTime(Protocol):
 
     def to_song(self, time: int) -> int:
         """The sample of the song that a model time stands for."""
+
+    def articulated(self, voice: Voice, part: Part) -> Part:
+        """A part of a voice, in model time, with its notes as long as they are played."""
+
+
+@dataclass(frozen=True, slots=True)
+class SongTime:
+    """A song in the time of a model, and how the model says it."""
+
+    time: ModelTime
+    codec: Codec
+    grid: BeatGrid | None
+    """On which the song lies; None for free time."""
 
 
 def whole_frames(grid: BeatGrid) -> int:
@@ -113,6 +127,10 @@ class RowTime:
         """The sample of the song that a model time stands for; that of a row is the grid's own."""
         return self.grid.sample((time / self.step + self.first) * self.grid.row_ticks)
 
+    def articulated(self, voice: Voice, part: Part) -> Part:
+        """A part in model time as it is played: as it is."""
+        return part
+
 
 def row_time(score: Score, grid: BeatGrid, timing: Timing) -> RowTime:
     """A score in the time of a model of some timing, row by row of its grid."""
@@ -142,8 +160,9 @@ def model_time(score: Score, grid: BeatGrid | None, timing: Timing) -> ModelTime
     return row_time(score, grid, timing)
 
 
-def to_song(part: Part, time: ModelTime, since: int = 0) -> Part:
-    """What a part in model time plays from a moment on, in the time of the song."""
+def to_song(time: ModelTime, voice: Voice, score: Score, since: int = 0) -> Part:
+    """What a voice of a score in model time plays from a moment on, in the time of the song."""
+    part = time.articulated(voice, score.parts[voice])
     notes = tuple(note for note in part.notes if note.onset >= since)
     changes = tuple(change for change in part.changes if change.sample >= since)
     return moved_part(Part(notes, changes if notes else ()), time.to_song)

@@ -1,0 +1,90 @@
+"""The time in which a model composes a song, and what a model in bars knows of the song beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from lakhnes.runtime.bars.bar_time import BarTime
+from lakhnes.runtime.bars.bars import BarLines
+from lakhnes.runtime.bars.codec import (
+    SWINGS,
+    BarredCodec,
+    head_of,
+    length_class,
+    swing_class,
+    tempo_class,
+    tempo_of_class,
+)
+from lakhnes.runtime.compose.request import Request
+from lakhnes.runtime.decode.head import Place, compose_head
+from lakhnes.runtime.model.model import Model
+from lakhnes.runtime.music.events import VOICE_VALUES, Kind, Voice
+from lakhnes.runtime.music.scales import keys_of
+from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.music.timing import Timing
+from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.time.model_time import SongTime, model_time
+from lakhnes.runtime.time.tempo import track_beats
+
+_SONG = length_class(1 << 16)
+"""Of all songs: what is composed is no jingle, and goes on as if there were no end, live or not."""
+
+
+def song_time(
+    model: Model,
+    score: Score,
+    grid: BeatGrid | None,
+    request: Request,
+    rng: np.random.Generator,
+    *,
+    new: Collection[Voice] = tuple(Voice),
+) -> SongTime:
+    """The time of a song of which a score is there, perhaps an empty one.
+
+    A model in bars wants to know tempo, meter, key and more of a whole song before it begins. That is what is
+    there and what is asked for; what neither says the model chooses, also the tempo of a song without a grid.
+
+    Args:
+        model: what composes; one in bars is reset.
+        score: what is there.
+        grid: of the song.
+        request: what is asked for.
+        rng: the source of chance; it is left as it is, and a source of its own comes from it.
+        new: voices of which the score says nothing, for they are to be composed.
+    """
+    if model.codec.timing is not Timing.BARS:
+        return SongTime(model_time(score, grid, model.codec.timing), model.codec, grid)
+    beats = grid if grid is not None or not score.n_notes else grid_of_beats(track_beats(score))
+    lines = None if beats is None else BarLines.of(beats)
+    bars = None if lines is None else lines.bars(score)
+    asked: dict[Place, Collection[int]] = {(Kind.LENGTH, None): [_SONG]}
+    if lines is not None and bars is not None:
+        asked[Kind.METER, None] = [lines.beats_per_bar]
+        asked[Kind.TEMPO, None] = [tempo_class(lines.bpm)]
+        asked[Kind.SWING, None] = [swing_class(lines.swing)]
+        if score.n_notes:
+            known = [
+                e for e in head_of(bars) if e.kind is Kind.KEY or (e.voice is not None and e.voice not in new)
+            ]
+            asked |= {(event.kind, event.voice): [event.value] for event in known}
+    for voice in new:
+        classes = VOICE_VALUES[Kind.DENSITY]
+        asked[Kind.DENSITY, voice] = classes[:1] if voice in request.muted else classes[1:]
+    keys = [] if request.scale is None else keys_of(request.scale)
+    if keys:
+        asked[Kind.KEY, None] = keys
+    head = compose_head(model, asked, rng.spawn(1)[0], request.sampling)
+    said = {(event.kind, event.voice): event.value for event in head}
+    if lines is None or bars is None:
+        grid = BeatGrid.steady(tempo_of_class(said[Kind.TEMPO, None]), said[Kind.METER, None])
+        lines = BarLines.of(grid, SWINGS[said[Kind.SWING, None]])
+        bars = lines.bars(score)
+    codec = BarredCodec(model.codec.vocabulary, head, pick_up=bool(score.n_notes) and bars.pick_up)
+    return SongTime(BarTime.of(score, lines, bars, codec.articulation), codec, grid)
+
+
+def own_grid(model: Model, request: Request) -> BeatGrid | None:
+    """The tempo and meter that a model gives the song of a request; None from one that counts no beats."""
+    return song_time(model, Score(), None, request, request.rng()).grid
