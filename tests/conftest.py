@@ -5,14 +5,23 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tiny import tiny_model_of
+from tiny import export_tiny, tiny_model_of
 
-from lakhnes.runtime import Model, Timing, tx2
+from lakhnes.runtime import Model, Vocabulary, tx1, tx2
 
 settings.register_profile("lakhnes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lakhnes")  # how fast an example runs says nothing about what it does
 
+LONG = ("frozen", "jack")
+"""Marks of what takes long."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that processes that share the tests end together."""
+    first = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in first)
 
 
 @pytest.fixture(scope="session")
@@ -50,20 +59,27 @@ def tiny_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 @pytest.fixture(scope="session")
-def dynamic_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A small model of TX2 with random weights, exported by our code."""
-    torch = pytest.importorskip("torch")
-    from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model of TX1 with random weights, exported by our code: `--model` of commands."""
+    return exported(tmp_path_factory.mktemp("models") / "small", tx1())
 
-    torch.manual_seed(1)
-    config = TransformerXLConfig(
-        len(tx2()), n_layer=1, n_head=2, d_model=32, d_head=16, d_inner=32, d_embed=32, pre_lnorm=True
-    )
-    checkpoint = Checkpoint(TransformerXL(config).eval(), tx2(), "dynamic", "", Timing.FRAMES)
-    folder = tmp_path_factory.mktemp("models") / "dynamic"
-    folder.mkdir()
-    export_model(checkpoint, folder, mem_len=64)
-    return Model.load(folder)
+
+@pytest.fixture(scope="session")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model of TX2."""
+    return exported(tmp_path_factory.mktemp("models") / "dynamic", tx2())
+
+
+def exported(folder: Path, vocabulary: Vocabulary) -> Path:
+    pytest.importorskip("torch")
+    export_tiny(folder, vocabulary)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dynamic_model(dynamic: Path) -> Model:
+    """A small model of TX2 with random weights, exported by our code."""
+    return Model.load(dynamic)
 
 
 @pytest.fixture(scope="session")

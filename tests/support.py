@@ -3,11 +3,13 @@
 import contextlib
 import importlib.util
 import io
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import patch
 
 from hypothesis import strategies as st
 
@@ -87,7 +89,7 @@ def module_of(path: Path) -> ModuleType:
 
 
 def lakhnes_here(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command in this process: for many short runs, each of which would load everything anew."""
+    """Runs the command in this process, which spares each run to load everything anew."""
     from lakhnes.cli import main
 
     said, told = io.StringIO(), io.StringIO()
@@ -95,7 +97,12 @@ def lakhnes_here(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[s
         sys.argv,
         {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)},
     )
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(told),
+        patch.dict(os.environ, NO_COLOR="1", COLUMNS="200"),
+    ):
         sys.argv = ["lakhnes", *map(str, arguments)]
         try:
             code = main()

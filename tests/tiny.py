@@ -1,11 +1,12 @@
 """A tiny model that tests make: the graph's contract in NumPy, with random weights."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lakhnes.runtime import Codec, Event, Kind, Model, ModelInfo, Timing, tx1, tx2
+from lakhnes.runtime import Codec, Event, Kind, Model, ModelInfo, Timing, Vocabulary, tx1, tx2
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
@@ -18,7 +19,7 @@ D_MODEL = N_HEAD * D_HEAD
 class TinySession:
     """What `Model` uses of an onnxruntime session: one layer of attention over tokens and their distances."""
 
-    def __init__(self, codec: Codec, mem_len: int, seed: int) -> None:
+    def __init__(self, codec: Codec, mem_len: int, seed: int, changes: float) -> None:
         rng = np.random.default_rng(seed)
         n_token = len(codec.vocabulary)
 
@@ -29,7 +30,7 @@ class TinySession:
         self._query, self._key, self._value = (weights(N_HEAD, D_MODEL, D_HEAD) for _ in range(3))
         self._far = weights(N_HEAD, mem_len + 1)
         self._out = 2 * weights(D_MODEL, n_token)
-        self._prior = prior(codec)
+        self._prior = prior(codec, changes=changes)
 
     def run(self, names: tuple[str, ...], feeds: dict[str, Any]) -> list[NDArray[np.float32]]:
         """Logits [B, T, V] and new rows [B, 2·H, T, D]."""
@@ -48,19 +49,34 @@ class TinySession:
         return [logits.astype(np.float32), np.concatenate([key, value], 1).astype(np.float32)]
 
 
-def prior(codec: Codec) -> NDArray[np.float32]:
-    """Logits that make waits of some frames, sixteenths and some notes likely, and the end unlikely."""
-    events = [codec.event(token) for token in range(len(codec.vocabulary))]
-    likely = {Kind.END: 2.5, Kind.NOTE_ON: 1.5, Kind.NOTE_OFF: 2.0, Kind.VELOCITY: 1.0, Kind.TIMBRE: 1.0}
+def prior(
+    codec: Codec, *, notes: float = 1.5, changes: float = 1.0, slope: float = 3.0
+) -> NDArray[np.float32]:
+    """Logits that make waits of some frames, sixteenths and some notes likely, and the end unlikely.
 
-    def nats(event: Event) -> float:
-        if event.kind is Kind.WAIT:
-            return float(5.5 - abs(np.log(max(1, event.value) / (7 * FRAME_SAMPLES))) * 3)
+    Args:
+        codec: of the tokens.
+        notes: the logit of a note's beginning.
+        changes: that of volumes and timbres.
+        slope: how fast shorter waits become unlikely.
+    """
+    likely = {
+        Kind.END: 2.5,
+        Kind.NOTE_ON: notes,
+        Kind.NOTE_OFF: 2.0,
+        Kind.VELOCITY: changes,
+        Kind.TIMBRE: changes,
+    }
+
+    def logit(event: Event) -> float:
         if event.kind is Kind.POSITION:
             return -20.0 if event.value % 6 else 1.0
-        return likely.get(event.kind, 0.0)
+        if event.kind is not Kind.WAIT:
+            return likely.get(event.kind, 0.0)
+        longer = np.log(max(1, event.value) / (7 * FRAME_SAMPLES))
+        return float(5.5 - max(3.0 * longer, -slope * longer))
 
-    return np.array([nats(event) for event in events], np.float32)
+    return np.array([logit(codec.event(token)) for token in range(len(codec.vocabulary))], np.float32)
 
 
 def cache_weights(seed: int = 0) -> CacheWeights:
@@ -78,8 +94,9 @@ def tiny_model_of(
     mem_len: int = 64,
     cached: bool = True,
     seed: int = 1,
+    changes: float = 1.0,
 ) -> Model:
-    """A model of TX1, TX2 or bars that remembers little."""
+    """A model of TX1, TX2 or bars that remembers little; with more `changes`, more volumes and timbres."""
     vocabulary = rows() if timing is Timing.BARS else tx2() if expression else tx1()
     info = ModelInfo(
         name="tiny",
@@ -97,4 +114,24 @@ def tiny_model_of(
         source_sha256="0" * 64,
         recall=cache_weights() if cached else None,
     )
-    return Model(TinySession(make_codec(vocabulary, timing), mem_len, seed), info)  # type: ignore[arg-type]
+    return Model(TinySession(make_codec(vocabulary, timing), mem_len, seed, changes), info)  # type: ignore[arg-type]
+
+
+def export_tiny(folder: Path, vocabulary: Vocabulary) -> None:
+    """Writes a small model in frames with random weights, for commands, which load theirs from a file."""
+    import torch
+
+    from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
+
+    torch.manual_seed(1)
+    config = TransformerXLConfig(
+        len(vocabulary), n_layer=1, n_head=2, d_model=32, d_head=16, d_inner=32, d_embed=32, pre_lnorm=True
+    )
+    network = TransformerXL(config).eval()
+    with torch.no_grad():
+        network.output.bias.copy_(
+            torch.from_numpy(prior(Codec(vocabulary, Timing.FRAMES), notes=2.5, changes=3.0, slope=1.0))
+        )
+    folder.mkdir(parents=True)
+    checkpoint = Checkpoint(network, vocabulary, folder.name, "", Timing.FRAMES)
+    export_model(checkpoint, folder, mem_len=64)

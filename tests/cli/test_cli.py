@@ -53,8 +53,10 @@ def test_generate_writes_the_same_song_for_a_seed(tmp_path: Path) -> None:
     assert read_text(tmp_path / "a.tx1.txt").length == 6 * 44_100
 
 
-def test_generate_as_json_in_nes_style_on_the_frames(tmp_path: Path) -> None:
-    done = lakhnes("generate", "--seconds", 5, "--midi", "nes", "-o", "a.mid", "--json", cwd=tmp_path)
+def test_generate_as_json_in_nes_style_on_the_frames(tmp_path: Path, small: Path) -> None:
+    done = lakhnes_here(
+        "generate", "--model", small, "--seconds", 5, "--midi", "nes", "-o", "a.mid", "--json", cwd=tmp_path
+    )
     result = json.loads(done.stdout)
     assert done.stderr == ""
     score = read_midi(tmp_path / "a.mid")
@@ -63,15 +65,28 @@ def test_generate_as_json_in_nes_style_on_the_frames(tmp_path: Path) -> None:
     assert sum(result["notes"].values()) == score.n_notes
     onsets = sorted(note.onset for part in score.parts for note in part.notes)
     assert all((onset - onsets[0]) % FRAME_SAMPLES == 0 for onset in onsets)
-    again = lakhnes(
-        "generate", "--seconds", 5, "--seed", result["seed"], "--midi", "nes", "-o", "b.mid", cwd=tmp_path
+    again = lakhnes_here(
+        "generate",
+        "--model",
+        small,
+        "--seconds",
+        5,
+        "--seed",
+        result["seed"],
+        "--midi",
+        "nes",
+        "-o",
+        "b.mid",
+        cwd=tmp_path,
     )
     assert again.returncode == 0
     assert read_midi(tmp_path / "b.mid") == score
 
 
-def test_without_an_output_the_file_is_named_by_its_seed(tmp_path: Path) -> None:
-    assert lakhnes("generate", "--tokens", 50, "--seed", 11, cwd=tmp_path).returncode == 0
+def test_without_an_output_the_file_is_named_by_its_seed(tmp_path: Path, small: Path) -> None:
+    assert (
+        lakhnes_here("generate", "--model", small, "--tokens", 50, "--seed", 11, cwd=tmp_path).returncode == 0
+    )
     assert os.listdir(tmp_path) == ["lakhnes-11.mid"]
 
 
@@ -90,21 +105,33 @@ def test_many_songs_are_numbered_and_each_has_its_seed(tmp_path: Path) -> None:
         "a.tx1.txt",
         "--json",
     )
-    done = lakhnes(*arguments, cwd=tmp_path)
+    done = lakhnes_here(*arguments, cwd=tmp_path)
     result = json.loads(done.stdout)
     assert [row["seed"] for row in result["songs"]] == [5, 6, 7]
     names = [f"a-00{i}.{ending}" for i in (1, 2, 3) for ending in ("mid", "tx1.txt")]
     assert sorted(os.listdir(tmp_path)) == names
     assert all(read_text(tmp_path / name).seconds == 2.0 for name in names if name.endswith("txt"))
     for seed, number in ((5, 1), (7, 3)):  # one that is liked comes back by its seed
-        lakhnes("generate", "--seconds", 2, "--seed", seed, "-o", f"again-{seed}.tx1.txt", cwd=tmp_path)
+        lakhnes_here("generate", "--seconds", 2, "--seed", seed, "-o", f"again-{seed}.tx1.txt", cwd=tmp_path)
         again = (tmp_path / f"again-{seed}.tx1.txt").read_bytes()
         assert again == (tmp_path / f"a-00{number}.tx1.txt").read_bytes()
 
 
-def test_steering(tmp_path: Path) -> None:
+def test_steering(tmp_path: Path, small: Path) -> None:
     options = ("--scale", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:C4-C5", "--max-note", 0.25)
-    done = lakhnes("generate", "--seconds", 5, "-o", "a.tx1.txt", *options, "--density", 1, cwd=tmp_path)
+    done = lakhnes_here(
+        "generate",
+        "--model",
+        small,
+        "--seconds",
+        5,
+        "-o",
+        "a.tx1.txt",
+        *options,
+        "--density",
+        1,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     score = read_text(tmp_path / "a.tx1.txt")
     assert not score.parts[1].notes
@@ -115,22 +142,22 @@ def test_steering(tmp_path: Path) -> None:
     assert all(note.length <= 0.25 * 44_100 for note in notes)
 
 
-def test_continue_keeps_the_song_and_goes_on(tmp_path: Path) -> None:
+def test_continue_keeps_the_song_and_goes_on(tmp_path: Path, small: Path) -> None:
     write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
-    common = ("continue", "a.mid", "--seconds", 3, "--seed", 2, "--midi", "nes")
-    done = lakhnes(*common, "-o", "b.mid", cwd=tmp_path)
+    common = ("continue", "--model", small, "a.mid", "--seconds", 3, "--seed", 2, "--midi", "nes")
+    done = lakhnes_here(*common, "-o", "b.mid", cwd=tmp_path)
     assert "prompt  4.0 s, perplexity" in done.stdout
     whole = read_midi(tmp_path / "b.mid")
     assert whole.seconds == 7.0
     assert whole.parts[1].notes[:4] == tune().parts[1].notes
-    result = json.loads(lakhnes(*common, "-o", "c.mid", "--only-new", "--json", cwd=tmp_path).stdout)
+    result = json.loads(lakhnes_here(*common, "-o", "c.mid", "--only-new", "--json", cwd=tmp_path).stdout)
     assert result["seconds"] == 3.0
     assert result["prompt_perplexity"] > 1
-    assert lakhnes(*common, "-o", "d.mid", "--prompt-seconds", 1, cwd=tmp_path).returncode == 0
+    assert lakhnes_here(*common, "-o", "d.mid", "--prompt-seconds", 1, cwd=tmp_path).returncode == 0
     assert read_midi(tmp_path / "d.mid").parts[1].notes[:4] == tune().parts[1].notes
 
 
-def test_going_on_from_the_end_of_what_has_volumes(tmp_path: Path) -> None:
+def test_going_on_from_the_end_of_what_has_volumes(tmp_path: Path, small: Path) -> None:
     lines = [
         "P1_NOTEON_60",
         "P1_VELOCITY_9",
@@ -142,8 +169,19 @@ def test_going_on_from_the_end_of_what_has_volumes(tmp_path: Path) -> None:
     ]
     (tmp_path / "a.tx2.txt").write_text("\n".join([*lines, "P1_TIMBRE_2"]) + "\n")
     for seconds in (0.5, 1, 2, 9):
-        common = ("continue", "a.tx2.txt", "--seconds", 1, "--seed", 4, "--prompt-seconds", seconds)
-        done = lakhnes(*common, "-o", "b.tx2.txt", cwd=tmp_path)
+        common = (
+            "continue",
+            "--model",
+            small,
+            "a.tx2.txt",
+            "--seconds",
+            1,
+            "--seed",
+            4,
+            "--prompt-seconds",
+            seconds,
+        )
+        done = lakhnes_here(*common, "-o", "b.tx2.txt", cwd=tmp_path)
         if seconds > 1:
             assert (done.returncode, done.stderr) == (0, "")
             assert (
@@ -154,13 +192,13 @@ def test_going_on_from_the_end_of_what_has_volumes(tmp_path: Path) -> None:
             assert "no notes" in done.stderr
 
 
-def test_accompany_in_both_modes(tmp_path: Path) -> None:
+def test_accompany_in_both_modes(tmp_path: Path, small: Path) -> None:
     write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
-    common = ("accompany", "a.mid", "--seed", 2, "--midi", "nes")
-    assert lakhnes(*common, "--keep", "P1,NO", "-o", "b.mid", cwd=tmp_path).returncode == 0
+    common = ("accompany", "--model", small, "a.mid", "--seed", 2, "--midi", "nes")
+    assert lakhnes_here(*common, "--keep", "P1,NO", "-o", "b.mid", cwd=tmp_path).returncode == 0
     around = read_midi(tmp_path / "b.mid")
     assert (around.parts[0], around.parts[3]) == (tune().parts[0], tune().parts[3])
-    assert lakhnes(*common, "--mode", "rhythm", "-o", "c.mid", cwd=tmp_path).returncode == 0
+    assert lakhnes_here(*common, "--mode", "rhythm", "-o", "c.mid", cwd=tmp_path).returncode == 0
     rhythm = read_midi(tmp_path / "c.mid")
     assert rhythm.parts[3] == tune().parts[3]
     assert [len(part.notes) for part in rhythm.parts] == [len(part.notes) for part in tune().parts]
@@ -177,7 +215,7 @@ def test_midi_of_any_kind_is_converted(tmp_path: Path) -> None:
         ("short.mid", content[:-40]),
     ):
         (tmp_path / name).write_bytes(data)
-        done = lakhnes("convert", name, "-o", "b.mid", "--json", cwd=tmp_path)
+        done = lakhnes_here("convert", name, "-o", "b.mid", "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         remarks = json.loads(done.stdout)["remarks"]
         said = [remark for remark in remarks if "beat" not in remark]
@@ -187,7 +225,9 @@ def test_midi_of_any_kind_is_converted(tmp_path: Path) -> None:
 
 def test_the_user_says_which_track_a_voice_plays(tmp_path: Path) -> None:
     write_midi(tune(), tmp_path / "a.mid")
-    done = lakhnes("convert", "a.mid", "-o", "b.mid", "--voices", "P1=Triangle,TR=1", "--json", cwd=tmp_path)
+    done = lakhnes_here(
+        "convert", "a.mid", "-o", "b.mid", "--voices", "P1=Triangle,TR=1", "--json", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "Triangle plays 'Pulse 1'." in json.loads(done.stdout)["remarks"]
     before, after = read_midi(tmp_path / "a.mid"), read_midi(tmp_path / "b.mid")
@@ -204,7 +244,7 @@ def test_notes_of_a_frame_stay_that_long_on_a_grid(tmp_path: Path) -> None:
         f"NO_NOTEON_15\nWT_{FRAME_SAMPLES}\nNO_NOTEOFF\nWT_{7 * FRAME_SAMPLES}\n" for _ in range(64)
     )
     (tmp_path / "hats.tx1.txt").write_text(hats)
-    assert lakhnes("convert", "hats.tx1.txt", "-o", "hats.mid", cwd=tmp_path).returncode == 0
+    assert lakhnes_here("convert", "hats.tx1.txt", "-o", "hats.mid", cwd=tmp_path).returncode == 0
     (noise,) = (part for part in read_midi(tmp_path / "hats.mid").parts if part.notes)
     assert len(noise.notes) == 64
     assert all(abs(note.length - FRAME_SAMPLES) < 60 for note in noise.notes)
@@ -212,41 +252,45 @@ def test_notes_of_a_frame_stay_that_long_on_a_grid(tmp_path: Path) -> None:
 
 def test_convert_between_all_formats(tmp_path: Path) -> None:
     write_midi(tune(), tmp_path / "a.mid", MidiStyle.NES)
-    assert lakhnes("convert", "a.mid", "-o", "b.tx2.txt", "-o", "b.tx1.txt", cwd=tmp_path).returncode == 0
+    assert (
+        lakhnes_here("convert", "a.mid", "-o", "b.tx2.txt", "-o", "b.tx1.txt", cwd=tmp_path).returncode == 0
+    )
     assert (tmp_path / "b.tx2.txt").read_text() == tx2_text(tune()) + "\n"
     assert (tmp_path / "b.tx1.txt").read_text() == tx1_text(tune()) + "\n"
-    assert lakhnes("convert", "b.tx2.txt", "-o", "c.mid", "--midi", "nes", cwd=tmp_path).returncode == 0
+    assert lakhnes_here("convert", "b.tx2.txt", "-o", "c.mid", "--midi", "nes", cwd=tmp_path).returncode == 0
     assert read_midi(tmp_path / "c.mid") == tune()
-    done = lakhnes("convert", "c.mid", "-o", "d.mid", "--timing", "frames", cwd=tmp_path)
+    done = lakhnes_here("convert", "c.mid", "-o", "d.mid", "--timing", "frames", cwd=tmp_path)
     assert "wrote d.mid: 4.0 s" in done.stdout
-    done = lakhnes("convert", "d.mid", "-o", "e.tx1.txt", cwd=tmp_path)
+    done = lakhnes_here("convert", "d.mid", "-o", "e.tx1.txt", cwd=tmp_path)
     assert " plays " not in done.stderr, "what a file of ours is, its names say"
 
 
 def test_models_lists_the_builtin_one(tmp_path: Path) -> None:
-    text = lakhnes("models", cwd=tmp_path).stdout
+    text = lakhnes_here("models", cwd=tmp_path).stdout
     assert "nes-6x384 (default)" in text
     assert "11.8 M parameters" in text
-    listed = json.loads(lakhnes("models", "--json", cwd=tmp_path).stdout)
+    listed = json.loads(lakhnes_here("models", "--json", cwd=tmp_path).stdout)
     model = next(row for row in listed if row["name"] == "nes-6x384")
     assert model["precision"] == "int8"
     assert model["megabytes"] < 20
     assert len(model["source_sha256"]) == 64
 
 
-def test_models_of_the_user_are_found_and_broken_ones_named(tmp_path: Path) -> None:
+def test_models_of_the_user_are_found_and_broken_ones_named(
+    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "data"
     for name in ("mine", "broken"):
         (home / "lakhnes/models" / name).mkdir(parents=True)
-    shutil.copy(find_model(), home / "lakhnes/models/mine/model.onnx")
+    shutil.copy(find_model(small), home / "lakhnes/models/mine/model.onnx")
     (home / "lakhnes/models/broken/model.onnx").write_bytes(b"nothing")
-    environment = {**os.environ, "XDG_DATA_HOME": str(home), "HOME": str(home)}
-    listed = json.loads(lakhnes("models", "--json", cwd=tmp_path, env=environment).stdout)
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    listed = json.loads(lakhnes_here("models", "--json", cwd=tmp_path).stdout)
     rows = {row["name"]: row for row in listed}
     assert set(rows) == {"mine", "broken", "expressive", "lakhnes", "nes-6x384"}
     assert "cannot be read" in rows["broken"]["error"]
-    assert {name for name, row in rows.items() if row.get("recall")} == set(rows) - {"broken"}
-    done = lakhnes("generate", "--model", "mine", "--tokens", 9, "-o", "a.mid", cwd=tmp_path, env=environment)
+    assert {name for name, row in rows.items() if row.get("recall")} == set(rows) - {"broken", "mine"}
+    done = lakhnes_here("generate", "--model", "mine", "--tokens", 9, "-o", "a.mid", cwd=tmp_path)
     assert done.returncode == 0
 
 
@@ -343,7 +387,7 @@ def test_what_comes_from_a_file_is_printed_without_control_characters(tmp_path: 
         ("show", "a.mid", "-o", "b.png"),
         ("generate", "--model", "\x1b[31m"),
     ):
-        done = lakhnes(*arguments, cwd=tmp_path)
+        done = lakhnes_here(*arguments, cwd=tmp_path)
         said = done.stdout + done.stderr
         assert said
         assert "Traceback" not in said
@@ -375,12 +419,14 @@ def test_wrong_usage_is_2(tmp_path: Path) -> None:
         fails(*arguments, cwd=tmp_path, code=2)
 
 
-def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path, small: Path) -> None:
     def small_files_only() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
-    done = lakhnes("generate", "--seconds", 3, "-o", "a.mid", cwd=tmp_path, preexec_fn=small_files_only)
+    done = lakhnes(
+        "generate", "--model", small, "--seconds", 3, "-o", "a.mid", cwd=tmp_path, preexec_fn=small_files_only
+    )
     assert done.returncode == 1
     assert "a.mid cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -417,7 +463,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals, 
 def test_export_makes_a_model_that_generates(shared: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     source = shared / "fixtures/lakhnes/tiny_legacy"
-    done = lakhnes("export", source, "-o", "tiny", "--mem-len", 32, "--json", cwd=tmp_path)
+    done = lakhnes_here("export", source, "-o", "tiny", "--mem-len", 32, "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
     assert (result["folder"], result["timing"], result["mem_len"], result["vocabulary"]) == (
         "tiny",
@@ -426,7 +472,10 @@ def test_export_makes_a_model_that_generates(shared: Path, tmp_path: Path) -> No
         "tx1",
     )
     assert result["parity"]["max_difference"] < 1e-4
-    assert lakhnes("generate", "--model", "tiny", "--tokens", 40, "-o", "a.mid", cwd=tmp_path).returncode == 0
+    assert (
+        lakhnes_here("generate", "--model", "tiny", "--tokens", 40, "-o", "a.mid", cwd=tmp_path).returncode
+        == 0
+    )
     (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
     assert "evil.pt is refused" in fails("export", "evil.pt", "-o", "out", cwd=tmp_path)
     assert "nope is not there" in fails("export", "nope", "-o", "out", cwd=tmp_path)

@@ -1,29 +1,26 @@
 """Volumes and timbres composed by the model `expressive`, from the command line."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import mido
 import numpy as np
 import pytest
 import soundfile
+from support import lakhnes_here
 
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, Voice, list_models, read_text
 
 
-def lakhnes(*args: object, folder: Path) -> None:
-    command = [sys.executable, "-m", "lakhnes.cli", *map(str, args)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def lakhnes(*arguments: object, folder: Path) -> None:
+    done = lakhnes_here(*arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
-def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def song(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Path:
     folder = tmp_path_factory.mktemp("song")
-    lakhnes(
-        "generate", "-o", "a.mid", "-o", "a.tx1.txt", "--bpm", 140, "--bars", 4, "--seed", 3, folder=folder
-    )
+    options = ("--model", small, "--bpm", 140, "--bars", 4, "--seed", 3)
+    lakhnes("generate", *options, "-o", "a.mid", "-o", "a.tx1.txt", folder=folder)
     return folder
 
 
@@ -59,8 +56,9 @@ def test_notes_stay_and_dynamics_are_composed(song: Path) -> None:
     assert len(flat) != len(alive) or np.abs(flat - alive).max() > 0.01
 
 
-def test_in_midi_they_are_controllers(song: Path) -> None:
-    lakhnes("accompany", "a.mid", "--mode", "dynamics", "-o", "c.mid", "--seed", 1, folder=song)
+def test_in_midi_they_are_controllers(song: Path, dynamic: Path) -> None:
+    options = ("--model", dynamic, "--mode", "dynamics", "--seed", 1)
+    lakhnes("accompany", "a.mid", *options, "-o", "c.mid", folder=song)
     sent = [m for track in mido.MidiFile(song / "c.mid").tracks for m in track if m.type == "control_change"]
     assert {11, 12} <= {message.control for message in sent}
     assert mido.MidiFile(song / "c.mid").length == pytest.approx(
@@ -68,8 +66,8 @@ def test_in_midi_they_are_controllers(song: Path) -> None:
     )
 
 
-def test_it_composes_notes_too_and_on_a_grid(tmp_path: Path) -> None:
-    options = ("--model", EXPRESSIVE_MODEL, "--bpm", 120, "--bars", 4, "--seed", 3)
+def test_it_composes_notes_too_and_on_a_grid(tmp_path: Path, dynamic: Path) -> None:
+    options = ("--model", dynamic, "--bpm", 120, "--bars", 4, "--seed", 3)
     lakhnes("generate", *options, "-o", "a.tx2.txt", "-o", "a.mid", folder=tmp_path)
     score = read_text(tmp_path / "a.tx2.txt")
     assert score.n_notes

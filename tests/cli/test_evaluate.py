@@ -1,7 +1,6 @@
 """`lakhnes evaluate`, as a user runs it."""
 
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -18,12 +17,6 @@ from lakhnes.runtime import Codec, Score, Timing, parse_text, tx1, tx1_text
 from lakhnes.runtime.music.score import score_from_events
 
 KEYS = {"model", "how", "timing", "split", "loss", "ppl", "tokens", "songs", "seconds", "nats_per_second"}
-
-
-def lakhnes(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def song(transposed: int) -> Score:
@@ -46,8 +39,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_model_on_midi_and_on_prepared_data_scores_the_same(folder: Path) -> None:
-    done = lakhnes("evaluate", "nes-6x384", "--data", "data", "--json", folder=folder)
+def test_a_model_on_midi_and_on_prepared_data_scores_the_same(folder: Path, small: Path) -> None:
+    done = lakhnes_here("evaluate", small, "--data", "data", "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert set(facts) >= KEYS
@@ -59,16 +52,16 @@ def test_a_model_on_midi_and_on_prepared_data_scores_the_same(folder: Path) -> N
     codec = Codec(tx1(), Timing.FRAMES)
     tokens = {f"{key}.mid": codec.encode(song(key)) for key in (2, 0, 1)}
     write_prepared(folder / "prepared", codec, {"valid": tokens})
-    again = json.loads(lakhnes("evaluate", "nes-6x384", "--data", "prepared", "--json", folder=folder).stdout)
+    again = json.loads(lakhnes_here("evaluate", small, "--data", "prepared", "--json", cwd=folder).stdout)
     assert again["loss"] == pytest.approx(facts["loss"], abs=1e-9)
-    told = lakhnes("evaluate", "nes-6x384", "--data", "prepared", folder=folder).stdout
+    told = lakhnes_here("evaluate", small, "--data", "prepared", cwd=folder).stdout
     assert f"3 songs, {facts['tokens']} tokens in 1 streams" in told
     assert f"perplexity {facts['ppl']:.5f}" in told
 
 
-def test_statistics_and_memorisation(folder: Path) -> None:
+def test_statistics_and_memorisation(folder: Path, small: Path) -> None:
     options = ("--statistics", "--memorisation", "--songs", 3, "--seconds", 6, "--seed", 5)
-    done = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, "--json", folder=folder)
+    done = lakhnes_here("evaluate", small, "--data", "data", *options, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["composed"]["seeds"] == [5, 7]
@@ -84,15 +77,15 @@ def test_statistics_and_memorisation(folder: Path) -> None:
     assert found["composed"]["longest"] < 23
     assert len(found["composed"]["runs"]) == 3
 
-    told = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, folder=folder).stdout
+    told = lakhnes_here("evaluate", small, "--data", "data", *options, cwd=folder).stdout
     assert "3 composed, seeds 5 to 7, up to 6 s, temperature 1, top-p 0.99" in told
     assert "self-similarity" in told
     assert "longest runs of intervals and durations also found in 2 training songs" in told
 
 
-def test_statistics_say_how_composed_songs_differ(folder: Path) -> None:
+def test_statistics_say_how_composed_songs_differ(folder: Path, small: Path) -> None:
     options = ("--statistics", "--songs", 2, "--seconds", 6, "--bpm", 140)
-    done = lakhnes("evaluate", "nes-6x384", "--data", "data", *options, "--json", folder=folder)
+    done = lakhnes_here("evaluate", small, "--data", "data", *options, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["composed"]["bpm"] == 140
@@ -114,7 +107,7 @@ def test_songs_of_any_system_are_measured(folder: Path) -> None:
     with tarfile.open(folder / "people.tar.xz", "w:xz") as archive:
         archive.add(folder / "data" / "valid", "people")
     options = ("--composed", "theirs", "--human", "people.tar.xz")
-    done = lakhnes("evaluate", *options, "--json", folder=folder)
+    done = lakhnes_here("evaluate", *options, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["composed"]["songs"] == 3
@@ -123,7 +116,7 @@ def test_songs_of_any_system_are_measured(folder: Path) -> None:
     for name in ("dissonance P1-TR", "tempo stability", "time sounding, P1"):  # the same tune in other keys
         assert rows[name]["composed"]["mean"] == pytest.approx(rows[name]["human"]["mean"], abs=0.05)
 
-    told = lakhnes("evaluate", *options, folder=folder).stdout
+    told = lakhnes_here("evaluate", *options, cwd=folder).stdout
     assert "songs   3 of theirs, compared at 8 s; left out: 1 files that cannot be read" in told
     assert "a classifier of 3 composed songs and 3 of people" in told
     assert "match at 16 bars" in told
@@ -165,7 +158,7 @@ def test_a_lakhnes_checkpoint_scores_as_the_original(shared: Path, tmp_path: Pat
     for split in ("valid", "test"):
         run = next(r for r in reference["runs"] if r["split"] == split and r["mem_len"] == 512)
         arguments = ("evaluate", fixtures / "tiny", "--data", fixtures / "eval_data", "--split", split)
-        done = lakhnes(*arguments, "--threads", 1, "--json", folder=tmp_path)
+        done = lakhnes_here(*arguments, "--threads", 1, "--json", cwd=tmp_path)
         facts = json.loads(done.stdout)
         assert facts["loss"] == pytest.approx(run["loss"], abs=1e-4)
         assert facts["tokens"] == run["total_len"]
@@ -177,7 +170,7 @@ def test_a_checkpoint_composes_too(shared: Path, folder: Path) -> None:
     pytest.importorskip("torch")
     checkpoint = shared / "fixtures" / "lakhnes" / "tiny"
     options = ("--timing", "frames", "--statistics", "--songs", 2, "--seconds", 5, "--threads", 1, "--json")
-    done = lakhnes("evaluate", checkpoint, "--data", "data", *options, folder=folder)
+    done = lakhnes_here("evaluate", checkpoint, "--data", "data", *options, cwd=folder)
     facts = json.loads(done.stdout)
     assert facts["timing"] == "frames"
     assert len(facts["statistics"]["features"]) == 9
@@ -219,10 +212,10 @@ def test_bad_input_is_one_sentence(folder: Path, model: str, options: tuple[str,
         assert done.stderr.count("\n") == 1
 
 
-def test_memorisation_needs_a_train_split(folder: Path) -> None:
+def test_memorisation_needs_a_train_split(folder: Path, small: Path) -> None:
     for path in (folder / "data" / "train").iterdir():
         path.unlink()
     (folder / "data" / "train").rmdir()
-    done = lakhnes("evaluate", "nes-6x384", "--data", "data", "--memorisation", folder=folder)
+    done = lakhnes_here("evaluate", small, "--data", "data", "--memorisation", cwd=folder)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no split 'train'" in done.stderr

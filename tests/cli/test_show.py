@@ -1,6 +1,5 @@
 """`lakhnes show`, as a user runs it."""
 
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -9,19 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import tune
+from support import lakhnes_here, tune
 
 from lakhnes.apu import registers_of, vgm_bytes
 from lakhnes.bridge import MidiStyle, write_midi
 from lakhnes.runtime import Score
 from lakhnes.runtime.music.texts import tx1_text, tx2_text
 from lakhnes.runtime.time.grid import BeatGrid
-
-
-def lakhnes(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def notes_in(path: Path) -> list[tuple[str, ...]]:
 
 def test_every_kind_of_music_is_drawn(folder: Path) -> None:
     for source in ("a.mid", "a.tx1.txt", "a.tx2.txt", "a.vgm"):
-        done = lakhnes("show", source, "-o", f"{source}.svg", folder=folder)
+        done = lakhnes_here("show", source, "-o", f"{source}.svg", cwd=folder)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"wrote {source}.svg: 4.0 s\n"
         svg = (folder / f"{source}.svg").read_text()
@@ -56,7 +49,7 @@ def test_every_kind_of_music_is_drawn(folder: Path) -> None:
 
 
 def test_png_and_svg_in_one_go(folder: Path) -> None:
-    done = lakhnes("show", "a.mid", "-o", "b.png", "-o", "b.svg", "--width", "900", "--dark", folder=folder)
+    done = lakhnes_here("show", "a.mid", "-o", "b.png", "-o", "b.svg", "--width", "900", "--dark", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "wrote b.png, b.svg: 4.0 s\n"
     with Image.open(folder / "b.png") as image:
@@ -68,7 +61,7 @@ def test_png_and_svg_in_one_go(folder: Path) -> None:
 
 
 def test_bars_of_a_tempo_and_a_part_of_the_song(folder: Path) -> None:
-    done = lakhnes(
+    done = lakhnes_here(
         "show",
         "a.mid",
         "-o",
@@ -81,7 +74,7 @@ def test_bars_of_a_tempo_and_a_part_of_the_song(folder: Path) -> None:
         "1.5",
         "--to",
         "3",
-        folder=folder,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stderr
     texts = [item.text for item in ET.parse(folder / "b.svg").iter("{http://www.w3.org/2000/svg}text")]
@@ -92,7 +85,7 @@ def test_bars_of_a_tempo_and_a_part_of_the_song(folder: Path) -> None:
 
 def test_a_midi_file_on_a_grid_is_drawn_in_its_bars(folder: Path) -> None:
     write_midi(tune(), folder / "g.mid", MidiStyle.DAW, BeatGrid.steady(120))
-    assert lakhnes("show", "g.mid", "-o", "b.svg", folder=folder).returncode == 0
+    assert lakhnes_here("show", "g.mid", "-o", "b.svg", cwd=folder).returncode == 0
     assert "2 bars at 120 BPM" in (folder / "b.svg").read_text()
     assert 'class="bar"' in (folder / "b.svg").read_text()
 
@@ -101,7 +94,7 @@ def test_a_song_of_nothing_has_a_picture(folder: Path) -> None:
     (folder / "empty.tx1.txt").write_text("WT_1")
     write_midi(Score(), folder / "empty.mid")
     for source in ("empty.tx1.txt", "empty.mid"):
-        done = lakhnes("show", source, "-o", "b.png", folder=folder)
+        done = lakhnes_here("show", source, "-o", "b.png", cwd=folder)
         assert done.returncode == 0, done.stderr
         with Image.open(folder / "b.png") as image:
             assert image.width == 1600
@@ -134,7 +127,7 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(
     (folder / "taken.svg").mkdir()
     (folder / "long.tx1.txt").write_text(f"P1_NOTEON_60\nWT_{40 * 60 * 44_100}\nP1_NOTEOFF\n")
     before = sorted(folder.rglob("*"))
-    done = lakhnes("show", *arguments, folder=folder)
+    done = lakhnes_here("show", *arguments, cwd=folder)
     setting = "would be a picture" in message or any(word.startswith("--") for word in arguments)
     assert done.returncode == (2 if setting else 1)
     assert done.stderr.startswith("lakhnes: ")

@@ -1,24 +1,16 @@
 """Tempo and bars from the command line, as another library reads them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from simulated import KINDS, simulate
+from support import lakhnes_here
 
 from lakhnes.bridge import MidiStyle, write_midi
 from lakhnes.runtime import Score
 
 symusic = pytest.importorskip("symusic")
-
-
-def lakhnes(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -33,9 +25,9 @@ def onsets(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(("bpm", "meter"), [(140, 4), (97.5, 3)])
-def test_songs_composed_to_a_tempo_are_on_it(tmp_path: Path, bpm: float, meter: int) -> None:
+def test_songs_composed_to_a_tempo_are_on_it(tmp_path: Path, small: Path, bpm: float, meter: int) -> None:
     options = ("--bpm", bpm, "--bars", 4, "--meter", meter, "--count", 3, "--seed", 1)
-    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    done = lakhnes_here("generate", "--model", small, *options, "-o", "s.mid", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     files = sorted(tmp_path.glob("s-*.mid"))
     assert len(files) == 3
@@ -49,11 +41,11 @@ def test_songs_composed_to_a_tempo_are_on_it(tmp_path: Path, bpm: float, meter: 
         assert max(ends) <= 4 * meter * 480
 
 
-def test_a_loop_goes_on_at_its_start(tmp_path: Path) -> None:
+def test_a_loop_goes_on_at_its_start(tmp_path: Path, small: Path) -> None:
     from lakhnes.apu import read_vgm
 
     options = ("--bpm", 140, "--bars", 3, "--loop", "--seed", 1)
-    done = lakhnes("generate", *options, "-o", "s.vgm", "-o", "s.mid", folder=tmp_path)
+    done = lakhnes_here("generate", "--model", small, *options, "-o", "s.vgm", "-o", "s.mid", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     log = read_vgm(tmp_path / "s.vgm").log
     assert log.loop == 0
@@ -61,9 +53,9 @@ def test_a_loop_goes_on_at_its_start(tmp_path: Path) -> None:
     assert all(onset % 120 == 0 for onset in onsets(tmp_path / "s.mid"))
 
 
-def test_sections_come_back_bar_for_bar(tmp_path: Path) -> None:
+def test_sections_come_back_bar_for_bar(tmp_path: Path, small: Path) -> None:
     options = ("--bpm", 140, "--bars", 2, "--form", "AABA'", "--seed", 5, "--count", 2)
-    done = lakhnes("generate", *options, "-o", "s.mid", "--json", folder=tmp_path)
+    done = lakhnes_here("generate", "--model", small, *options, "-o", "s.mid", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for number, row in enumerate(json.loads(done.stdout)["songs"], 1):
         assert row["seconds"] == pytest.approx(8 * 4 * 60 / 140, abs=0.01)
@@ -92,14 +84,14 @@ def test_sections_come_back_bar_for_bar(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said(tmp_path: Path, options: tuple[object, ...], missing: str) -> None:
-    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    done = lakhnes_here("generate", *options, "-o", "s.mid", cwd=tmp_path)
     assert done.returncode == 2
     assert missing in done.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_a_song_without_a_tempo_gets_its_own(folder: Path) -> None:
-    assert lakhnes("convert", "a.mid", "-o", "b.mid", folder=folder).returncode == 0
+    assert lakhnes_here("convert", "a.mid", "-o", "b.mid", cwd=folder).returncode == 0
     truth = simulate(KINDS["straight"], 1, bars=12)
     bpm = symusic.Score(folder / "b.mid").tempos[0].qpm
     assert min(abs(bpm / (truth.bpms[0] * factor) - 1) for factor in (0.25, 0.5, 1, 2, 4)) < 0.005
@@ -107,7 +99,7 @@ def test_a_song_without_a_tempo_gets_its_own(folder: Path) -> None:
 
 
 def test_raw_timing_keeps_every_moment(folder: Path) -> None:
-    assert lakhnes("convert", "a.mid", "-o", "b.mid", "--raw-timing", folder=folder).returncode == 0
+    assert lakhnes_here("convert", "a.mid", "-o", "b.mid", "--raw-timing", cwd=folder).returncode == 0
     assert symusic.Score(folder / "b.mid").tempos[0].qpm == pytest.approx(120)
     truth: Score = simulate(KINDS["straight"], 1, bars=12).score
     moments = sorted(note.onset for part in truth.parts for note in part.notes)
@@ -117,7 +109,7 @@ def test_raw_timing_keeps_every_moment(folder: Path) -> None:
 
 def test_a_song_can_be_played_at_another_tempo_and_counted_in_other_beats(folder: Path) -> None:
     for name, options in {"b": (), "c": ("--bpm", "100"), "d": ("--double",), "e": ("--half",)}.items():
-        assert lakhnes("convert", "a.mid", "-o", f"{name}.mid", *options, folder=folder).returncode == 0
+        assert lakhnes_here("convert", "a.mid", "-o", f"{name}.mid", *options, cwd=folder).returncode == 0
     own, slow, double, half = (symusic.Score(folder / f"{name}.mid") for name in "bcde")
     assert slow.tempos[0].qpm == pytest.approx(100)
     assert double.tempos[0].qpm == pytest.approx(2 * own.tempos[0].qpm, rel=1e-4)
@@ -128,12 +120,12 @@ def test_a_song_can_be_played_at_another_tempo_and_counted_in_other_beats(folder
 
 def test_what_has_no_beat_cannot_be_played_at_another_tempo(tmp_path: Path) -> None:
     (tmp_path / "a.tx1.txt").write_text("P1_NOTEON_60\nWT_9000\nP1_NOTEOFF\nWT_100\n")
-    done = lakhnes("convert", "a.tx1.txt", "-o", "b.mid", "--bpm", "100", folder=tmp_path)
+    done = lakhnes_here("convert", "a.tx1.txt", "-o", "b.mid", "--bpm", "100", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
         "lakhnes: No steady beat was found in the song, so its timing cannot be changed.\n"
     )
-    plain = lakhnes("convert", "a.tx1.txt", "-o", "b.mid", folder=tmp_path)
+    plain = lakhnes_here("convert", "a.tx1.txt", "-o", "b.mid", cwd=tmp_path)
     assert plain.returncode == 0
     assert "No steady beat was found; its timing stays raw." in plain.stderr
 
@@ -151,7 +143,7 @@ def test_what_has_no_beat_cannot_be_played_at_another_tempo(tmp_path: Path) -> N
 def test_tempi_that_cannot_be_are_refused(
     tmp_path: Path, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = lakhnes("generate", *options, "-o", "s.mid", folder=tmp_path)
+    done = lakhnes_here("generate", *options, "-o", "s.mid", cwd=tmp_path)
     assert done.returncode == code
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
@@ -165,10 +157,25 @@ def test_tempi_that_cannot_be_are_refused(
         ("accompany", "--keep", "P1"),
     ],
 )
-def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(tmp_path: Path, command: tuple[str, ...]) -> None:
-    lakhnes("generate", "--bpm", "133", "--bars", "4", "--seed", "1", "-o", "a.mid", folder=tmp_path)
+def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(
+    tmp_path: Path, small: Path, command: tuple[str, ...]
+) -> None:
+    lakhnes_here(
+        "generate",
+        "--model",
+        small,
+        "--bpm",
+        "133",
+        "--bars",
+        "4",
+        "--seed",
+        "1",
+        "-o",
+        "a.mid",
+        cwd=tmp_path,
+    )
     name, *options = command
-    done = lakhnes(name, "a.mid", "-o", "b.mid", "--seed", "2", *options, folder=tmp_path)
+    done = lakhnes_here(name, "--model", small, "a.mid", "-o", "b.mid", "--seed", "2", *options, cwd=tmp_path)
     assert done.returncode == 0
     read = symusic.Score(tmp_path / "b.mid")
     assert [round(tempo.qpm, 2) for tempo in read.tempos] == [133]
@@ -178,19 +185,32 @@ def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(tmp_path: Path, comman
     )
 
 
-def test_a_meter_is_a_number_or_a_fraction(tmp_path: Path) -> None:
-    common = ("generate", "--bpm", "200", "--bars", "1", "--seed", "1")
+def test_a_meter_is_a_number_or_a_fraction(tmp_path: Path, small: Path) -> None:
+    common = ("generate", "--model", small, "--bpm", "200", "--bars", "1", "--seed", "1")
     for name, meter in (("a", "3"), ("b", "6/8"), ("c", "3/4")):
-        assert lakhnes(*common, "--meter", meter, "-o", f"{name}.mid", folder=tmp_path).returncode == 0
+        assert lakhnes_here(*common, "--meter", meter, "-o", f"{name}.mid", cwd=tmp_path).returncode == 0
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "c.mid").read_bytes()
 
 
-def test_only_what_is_new_begins_in_its_first_bar(tmp_path: Path) -> None:
-    lakhnes("generate", "--bpm", "150", "--bars", "4", "--seed", "1", "-o", "a.mid", folder=tmp_path)
-    common = ("continue", "a.mid", "--bars", "2", "--seed", "2")
-    assert lakhnes(*common, "--only-new", "-o", "new.mid", folder=tmp_path).returncode == 0
-    assert lakhnes(*common, "-o", "whole.mid", folder=tmp_path).returncode == 0
+def test_only_what_is_new_begins_in_its_first_bar(tmp_path: Path, small: Path) -> None:
+    lakhnes_here(
+        "generate",
+        "--model",
+        small,
+        "--bpm",
+        "150",
+        "--bars",
+        "4",
+        "--seed",
+        "1",
+        "-o",
+        "a.mid",
+        cwd=tmp_path,
+    )
+    common = ("continue", "--model", small, "a.mid", "--bars", "2", "--seed", "2")
+    assert lakhnes_here(*common, "--only-new", "-o", "new.mid", cwd=tmp_path).returncode == 0
+    assert lakhnes_here(*common, "-o", "whole.mid", cwd=tmp_path).returncode == 0
     bars = [symusic.Score(tmp_path / f"{name}.mid").end() / (4 * 480) for name in ("new", "whole")]
     assert bars[0] == pytest.approx(2, abs=0.1)
     assert bars[1] == pytest.approx(6, abs=0.1)
