@@ -24,7 +24,7 @@ import pytest
 
 _number = count()
 _ATTEMPTS = 3
-_START_SECONDS = 10.0
+_START_SECONDS = 30.0
 
 
 class JackServer:
@@ -105,7 +105,7 @@ class JackServer:
     def tool(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Runs one of JACK's short-lived tools on this server."""
         environment = {**os.environ, **self.environment}
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
     def popen(self, *command: str) -> "subprocess.Popen[str]":
         """Starts a program on this server, its output in a pipe; the caller ends it."""
@@ -129,7 +129,7 @@ class JackServer:
         done = self.tool("jack_connect", source, target)
         assert done.returncode == 0, done.stderr
 
-    def wait_for(self, port: str, seconds: float = 10.0) -> None:
+    def wait_for(self, port: str, seconds: float = 60.0) -> None:
         """Waits until a port is there."""
         end = time.monotonic() + seconds
         while port not in self.ports():

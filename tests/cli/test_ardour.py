@@ -11,9 +11,9 @@ from pathlib import Path
 import mido
 import pytest
 from jack import JackServer, jack_server
-from rig import CHANNELS, Rig, Seed, stop
+from rig import CHANNELS, Rig, stop
 
-from lakhnes.runtime import Model, Voice
+from lakhnes.runtime import Voice
 from lakhnes.runtime.time.grid import PPQ
 
 pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.slow]
@@ -105,12 +105,10 @@ def recorded(path: Path) -> list[tuple[float, mido.Message]]:
     return notes
 
 
-def test_ardour_records_the_seed_on_four_tracks(
-    server: JackServer, tmp_path: Path, builtin_model: Model
-) -> None:
-    rig = Rig(server, tmp_path)
+def test_ardour_records_the_seed_on_four_tracks(server: JackServer, tmp_path: Path, small: Path) -> None:
+    rig = Rig(server, tmp_path, small)
     with rig.stack:
-        play = rig.play("--sync", "midi", "--offset-ms", OFFSET_MS, "--seconds", 90, seed=SEED)
+        play = rig.play("--sync", "midi", "--offset-ms", OFFSET_MS, "--seconds", 600, seed=SEED)
         play.wait_for("ready")
         masks = ", ".join(str(1 << CHANNELS[voice]) for voice in Voice)
         ardour, folder = start_ardour(rig, SESSION.replace("MASKS", masks).replace("SECONDS", str(SECONDS)))
@@ -120,7 +118,7 @@ def test_ardour_records_the_seed_on_four_tracks(
         play.wait_for("status", lambda status: status["state"] == "stopped" and status["sent"] > 0)
         assert play.stderr == ""
 
-    seed = Seed(builtin_model, SECONDS + 4, seed=SEED)
+    seed = rig.seed(SECONDS + 4, seed=SEED)
     files = folder / "session" / "interchange" / "session" / "midifiles"
     for number, channel in enumerate(CHANNELS.values(), 1):
         (path,) = files.glob(f"*voice{number}*.mid")

@@ -17,10 +17,9 @@ from typing import NamedTuple
 
 import pytest
 from jack import JackServer, jack_server
-from rig import CHANNELS, Due, Message, Monitor, Rig, Seed, heard_of, stop, unbalanced
+from rig import CHANNELS, PATIENCE_SECONDS, Due, Message, Monitor, Rig, Seed, heard_of, stop, unbalanced
 
 from lakhnes.bridge import read_midi
-from lakhnes.runtime import Model
 from lakhnes.runtime.time.grid import PPQ
 
 pytestmark = pytest.mark.jack
@@ -44,8 +43,8 @@ def server() -> Iterator[JackServer]:
 
 
 @pytest.fixture
-def rig(server: JackServer, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(server, tmp_path)
+def rig(server: JackServer, tmp_path: Path, small: Path) -> Iterator[Rig]:
+    rig = Rig(server, tmp_path, small)
     with rig.stack:
         yield rig
 
@@ -64,11 +63,11 @@ def after_all(monitor: Monitor) -> list[Message]:
     return messages
 
 
-def test_a_port_receives_what_the_seed_composes(rig: Rig, builtin_model: Model) -> None:
+def test_a_port_receives_what_the_seed_composes(rig: Rig) -> None:
     monitor = rig.monitor()
     play = rig.play("--port", "mon", "--seconds", 5)
     assert play.finish() == 0, play.stderr
-    seed = Seed(builtin_model, 8)
+    seed = rig.seed(8)
     messages = after_all(monitor)
     notes = [message for message in messages if message.is_note]
     heard = heard_of(seed.due(), notes)
@@ -81,10 +80,10 @@ def test_a_port_receives_what_the_seed_composes(rig: Rig, builtin_model: Model) 
 
 def test_new_ports_say_what_they_are_and_two_at_once_have_their_own(rig: Rig) -> None:
     before = set(rig.server.ports())
-    one = rig.play("--seconds", 30)
+    one = rig.play("--seconds", 600)
     one.wait_for("ready")
     assert set(rig.server.ports()) - before == {"LakhNES:LakhNES", "LakhNES Control:LakhNES Control"}
-    four = rig.play("--seconds", 30, "--ports", 4)
+    four = rig.play("--seconds", 600, "--ports", 4)
     four.wait_for("ready")
     names = [name.partition(":")[2] for name in set(rig.server.ports()) - before]
     assert sorted(names) == sorted(
@@ -106,9 +105,7 @@ def test_new_ports_say_what_they_are_and_two_at_once_have_their_own(rig: Rig) ->
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_every_note_and_keeps_the_record(
-    rig: Rig, builtin_model: Model, number: int, code: int
-) -> None:
+def test_a_signal_ends_every_note_and_keeps_the_record(rig: Rig, number: int, code: int) -> None:
     monitor = rig.monitor()
     play = rig.play("--port", "mon", "--record", "live.mid", "--bpm", 200)
     monitor.wait_for(lambda heard: sum(message.is_on for message in heard) > 15 and bool(unbalanced(heard)))
@@ -116,7 +113,7 @@ def test_a_signal_ends_every_note_and_keeps_the_record(
     assert play.stderr == ""
     messages = after_all(monitor)
     ons = [message.note for message in messages if message.is_on]
-    due = [one for one in Seed(builtin_model, 8, 200).due() if one.note[0] & 0xF0 == 0x90][: len(ons)]
+    due = [one for one in rig.seed(8, 200).due() if one.note[0] & 0xF0 == 0x90][: len(ons)]
     assert [one.note for one in due] == ons
     recorded = read_midi(rig.folder / "live.mid")
     assert recorded.n_notes == len(ons)
@@ -124,7 +121,7 @@ def test_a_signal_ends_every_note_and_keeps_the_record(
     assert onsets == pytest.approx([one.tick / PPQ * 60 / 200 for one in due], abs=0.01)
 
 
-def test_clock_goes_out_and_floods_that_come_in_do_no_harm(rig: Rig, builtin_model: Model) -> None:
+def test_clock_goes_out_and_floods_that_come_in_do_no_harm(rig: Rig) -> None:
     monitor = rig.monitor()
     play = rig.play("--port", "mon", "--clock-out", "--seconds", 3)
     play.wait_for("ready")
@@ -137,7 +134,7 @@ def test_clock_goes_out_and_floods_that_come_in_do_no_harm(rig: Rig, builtin_mod
     assert play.finish() == 0, play.stderr
     assert play.stderr == ""
     messages = after_all(monitor)
-    heard = heard_of(Seed(builtin_model, 6).due(), [message for message in messages if message.is_note])
+    heard = heard_of(rig.seed(6).due(), [message for message in messages if message.is_note])
     assert heard[-1].tick > 2000
     system = [message for message in messages if message.data[0] >= 0xF0]
     assert [message.data[0] for message in system[:2]] == [START, CLOCK]
@@ -194,11 +191,11 @@ def assert_follows(roll: Roll, seed: Seed) -> list[Due]:
     return heard
 
 
-def test_follows_the_transport_of_jack(rig: Rig, builtin_model: Model) -> None:
+def test_follows_the_transport_of_jack(rig: Rig) -> None:
     monitor = rig.monitor()
     transport = rig.start("jack_transport", stdin=subprocess.PIPE)
     clock = rig.start("jack_midi_clock", "-d", "0.4")
-    play = rig.play("--port", "mon", "--sync", "midi", "--seconds", 60)
+    play = rig.play("--port", "mon", "--sync", "midi", "--seconds", 600)
     rig.server.connect("jack_midi_clock:mclk_out", "LakhNES Control:LakhNES Control")
     rig.server.connect("jack_midi_clock:mclk_out", monitor.port)
     play.wait_for("ready")
@@ -237,7 +234,7 @@ def test_follows_the_transport_of_jack(rig: Rig, builtin_model: Model) -> None:
     assert play.end(signal.SIGTERM) == 143
 
     first, second, third = rolls_of(messages)
-    seed = Seed(builtin_model, 16)
+    seed = rig.seed(16)
     assert len(assert_follows(first, seed)) > 20
     assert second.start > 0
     assert len(assert_follows(second, seed)) > 3
@@ -247,9 +244,9 @@ def test_follows_the_transport_of_jack(rig: Rig, builtin_model: Model) -> None:
     assert again == seed.due()[: len(again)]
 
 
-def test_a_clock_that_loops_back_and_then_hurries(rig: Rig, builtin_model: Model) -> None:
+def test_a_clock_that_loops_back_and_then_hurries(rig: Rig) -> None:
     monitor = rig.monitor()
-    play = rig.play("--port", "mon", "--sync", "midi", "--seconds", 60)
+    play = rig.play("--port", "mon", "--sync", "midi", "--seconds", 600)
     sequencer = rig.control("LakhNES Control:LakhNES Control")
     play.wait_for("ready")
 
@@ -272,7 +269,7 @@ def test_a_clock_that_loops_back_and_then_hurries(rig: Rig, builtin_model: Model
     messages = after_all(monitor)
 
     ons = [message.note for message in messages if message.is_on]
-    due = [one for one in Seed(builtin_model, 12).due() if one.note[0] & 0xF0 == 0x90]
+    due = [one for one in rig.seed(12).due() if one.note[0] & 0xF0 == 0x90]
     before = [one.note for one in due if one.tick < 48 * CLOCK_TICKS]
     assert ons[: len(before)] == before
     again = ons[len(before) :]
@@ -280,10 +277,9 @@ def test_a_clock_that_loops_back_and_then_hurries(rig: Rig, builtin_model: Model
     assert 16 * PPQ < due[len(again)].tick <= 19 * PPQ
 
 
-def test_controllers_and_notes_that_come_in(rig: Rig, builtin_model: Model) -> None:
+def test_controllers_and_notes_that_come_in(rig: Rig) -> None:
     monitor = rig.monitor()
-    lively = 34  # a seed with many lead notes, whose takes differ at once
-    play = rig.play("--port", "mon", "--bpm", 160, "--seconds", 60, seed=lively)
+    play = rig.play("--port", "mon", "--bpm", 160, "--seconds", 600)
     keyboard = rig.control("LakhNES Control:LakhNES Control")
     rig.server.connect("keyboard:keys", monitor.port)  # so that it shows when each was sent
     play.wait_for("ready")
@@ -315,7 +311,7 @@ def test_controllers_and_notes_that_come_in(rig: Rig, builtin_model: Model) -> N
     assert not any(mute + SLACK < at < heard for at in lead)
     assert any(heard < at < take for at in lead)
 
-    due = [one.note for one in Seed(builtin_model, 16, 160, lively).due() if one.note[0] & 0xF0 == 0x90]
+    due = [one.note for one in rig.seed(16, 160).due() if one.note[0] & 0xF0 == 0x90]
     same = [m.note for m in ons if m.seconds < take and m.data[0] != 0x90]
     others = [note for note in due if note[0] != 0x90]
     assert len(same) > 8
@@ -334,11 +330,11 @@ def test_controllers_and_notes_that_come_in(rig: Rig, builtin_model: Model) -> N
     assert any(m.seconds > release for m in ons)
 
 
-def test_a_server_that_dies_is_told_and_one_that_comes_back_is_used(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_told_and_one_that_comes_back_is_used(tmp_path: Path, small: Path) -> None:
     with jack_server() as server, ExitStack() as stack:
-        rig = Rig(server, tmp_path)
+        rig = Rig(server, tmp_path, small)
         stack.enter_context(rig.stack)
-        long = rig.play("--seconds", 60)
+        long = rig.play("--seconds", 600)
         long.wait_for("ready")
         short = rig.play("--seconds", 3)
         short.wait_for("ready")
@@ -360,7 +356,7 @@ def test_a_server_that_dies_is_told_and_one_that_comes_back_is_used(tmp_path: Pa
             server.tool("jack_connect", f"{name}:{name}", monitor.port)
             return sum(message.is_on for message in messages) > 10
 
-        monitor.wait_for(heard, 12)
+        monitor.wait_for(heard)
         assert long.end(signal.SIGTERM) == 143
         assert long.stderr == ""
         # Notes that had begun before the monitor listened are only ended.
@@ -371,7 +367,12 @@ def fails(folder: Path, *arguments: str, code: int = 1, **environment: str) -> s
     """Runs what cannot be done; the one line that it says."""
     command = [sys.executable, "-m", "lakhnes.cli", "play", "--seconds", "2", *arguments]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=30, env={**os.environ, **environment}
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        env={**os.environ, **environment},
     )
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
@@ -400,7 +401,7 @@ def test_keys_on_a_terminal(rig: Rig, server: JackServer) -> None:
     rig.stack.callback(os.close, theirs)
     before = termios.tcgetattr(theirs)
     play = subprocess.Popen(
-        [sys.executable, "-m", "lakhnes.cli", "play", "--seed", "7", "--bpm", "240"],
+        [sys.executable, "-m", "lakhnes.cli", "play", "--model", rig.model, "--seed", "7", "--bpm", "240"],
         cwd=rig.folder,
         stdin=theirs,
         stdout=theirs,
@@ -413,7 +414,7 @@ def test_keys_on_a_terminal(rig: Rig, server: JackServer) -> None:
     def see(pattern: str) -> None:
         """Reads the screen until something is on it that was not before."""
         nonlocal shown
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_SECONDS
         while not (match := re.search(pattern, shown)):
             assert time.monotonic() < end, (pattern, shown[-2000:])
             if select.select([ours], [], [], 0.1)[0]:
@@ -431,7 +432,7 @@ def test_keys_on_a_terminal(rig: Rig, server: JackServer) -> None:
     os.write(ours, b"s")
     see(r"Saved lakhnes-7-1.mid and lakhnes-7-1.wav")
     os.write(ours, b"q")
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while play.poll() is None:
         assert time.monotonic() < end
         if select.select([ours], [], [], 0.05)[0]:

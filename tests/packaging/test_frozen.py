@@ -112,7 +112,7 @@ def test_the_command_sees_ports_and_sound(frozen: Path, tmp_path: Path, server: 
         assert "LakhNES" in json.dumps(json.loads(done.stdout))
     finally:
         player.send_signal(signal.SIGINT)
-        player.communicate(timeout=20)
+        player.communicate(timeout=60)
     done = run(program, "doctor", "--json", cwd=tmp_path, **server.environment)
     found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert found["sound output"]["found"] == "a JACK server"
@@ -131,14 +131,14 @@ def test_the_app_composes_and_is_heard_and_seen(frozen: Path, tmp_path: Path, se
         try:
             window = screen.window("LakhNES")
             for channel in (1, 2):
-                server.wait_for(f"lakhnes:output_{channel}", 20.0)
+                server.wait_for(f"lakhnes:output_{channel}")
             screen.tool("windowfocus", window)
             screen.tool("key", "space")
             server.wait_for("LakhNES:LakhNES")
             sound = recorded(server, tmp_path / "heard.wav")
             ImageGrab.grab(xdisplay=screen.name).save(tmp_path / "app.png")
             screen.tool("key", "ctrl+q")
-            assert app.wait(20) == 0
+            assert app.wait(60) == 0
         finally:
             app.kill()
     assert np.abs(sound).max() > 0.02
