@@ -8,6 +8,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from tiny import tiny_model_of
 
 from lakhnes.gui.main_window import MainWindow
 from lakhnes.gui.questions import Question
@@ -44,7 +45,7 @@ class Desk:
         store.change(sound=False, ports=None)
 
         def load(name: str) -> Model:
-            return Model.load(name) if name == EXPRESSIVE_MODEL else model.twin()
+            return tiny_model_of(expression=True, changes=4.0) if name == EXPRESSIVE_MODEL else model.twin()
 
         studio = Studio(state or SongState(seed=SEED), load=load)
         self.window = MainWindow(

@@ -40,8 +40,8 @@ def timeline_notes(rig: Rig, first: int, last: int) -> list[tuple[Voice, int]]:
     ]
 
 
-def test_what_is_composed_is_played_in_time(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_what_is_composed_is_played_in_time(small_model: Model) -> None:
+    rig = Rig(small_model)
     rig.start()
     rig.play(16.0)
     assert rig.performance.player.gaps == 0
@@ -51,8 +51,8 @@ def test_what_is_composed_is_played_in_time(builtin_model: Model) -> None:
         assert pitch is None or rows == pytest.approx(round(rows), abs=1e-3)
 
 
-def test_the_recording_is_what_was_played(builtin_model: Model) -> None:
-    rig = Rig(builtin_model, bpm=100)
+def test_the_recording_is_what_was_played(small_model: Model) -> None:
+    rig = Rig(small_model, bpm=100)
     rig.start()
     rig.play(11.9)
     rig.clock.stop(rig.now)
@@ -64,8 +64,8 @@ def test_the_recording_is_what_was_played(builtin_model: Model) -> None:
     assert all(grid.tick(onset) % 120 == 0 for onset, _, _ in recorded)
 
 
-def test_a_loop_of_the_daw_replays_and_records_bar_by_bar(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_a_loop_of_the_daw_replays_and_records_bar_by_bar(small_model: Model) -> None:
+    rig = Rig(small_model)
     rig.start()
     rig.play(3.99)  # nothing of the bar after it
     tokens = rig.performance.composer.n_tokens
@@ -81,8 +81,8 @@ def test_a_loop_of_the_daw_replays_and_records_bar_by_bar(builtin_model: Model) 
 
 
 @pytest.mark.parametrize("offset", [-0.1, 0.1])
-def test_an_offset_keeps_the_bars_of_a_recorded_loop(builtin_model: Model, offset: float) -> None:
-    rig = Rig(builtin_model, offset_seconds=offset)
+def test_an_offset_keeps_the_bars_of_a_recorded_loop(small_model: Model, offset: float) -> None:
+    rig = Rig(small_model, offset_seconds=offset)
     rig.start()
     rig.play(4.0)
     for _ in range(3):
@@ -93,8 +93,8 @@ def test_an_offset_keeps_the_bars_of_a_recorded_loop(builtin_model: Model, offse
     assert score.n_notes > 20
 
 
-def test_a_recording_begins_with_a_bar(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_a_recording_begins_with_a_bar(small_model: Model) -> None:
+    rig = Rig(small_model)
     rig.start(10.0)  # the third beat of the third bar
     rig.play(3.0)
     rig.clock.stop(rig.now)
@@ -105,8 +105,8 @@ def test_a_recording_begins_with_a_bar(builtin_model: Model) -> None:
     assert grid.tick(first) < BAR
 
 
-def test_a_tempo_change_stretches_the_same_music(builtin_model: Model) -> None:
-    slow, fast = Rig(builtin_model, bpm=90), Rig(Model.load(), bpm=90)
+def test_a_tempo_change_stretches_the_same_music(small_model: Model) -> None:
+    slow, fast = Rig(small_model, bpm=90), Rig(small_model.twin(), bpm=90)
     for rig in (slow, fast):
         rig.start()
         rig.play(2.0)
@@ -120,8 +120,8 @@ def test_a_tempo_change_stretches_the_same_music(builtin_model: Model) -> None:
     assert score.n_notes in range(len(fast.log.notes()) - 3, len(fast.log.notes()) + 1)
 
 
-def test_a_composer_that_is_late_is_counted_and_resumed_on_a_beat(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_a_composer_that_is_late_is_counted_and_resumed_on_a_beat(small_model: Model) -> None:
+    rig = Rig(small_model)
     rig.start()
     known = rig.performance.composer.timeline.known_until(0) / 480 / 2  # seconds
     rig.play(known + 1.3, composing=False)
@@ -136,8 +136,8 @@ def test_a_composer_that_is_late_is_counted_and_resumed_on_a_beat(builtin_model:
     assert rig.performance.player.gaps == 1
 
 
-def test_another_take_comes_with_a_bar(builtin_model: Model) -> None:
-    rig, same = Rig(builtin_model, ahead_bars=4), Rig(Model.load(), ahead_bars=4)
+def test_another_take_comes_with_a_bar(small_model: Model) -> None:
+    rig, same = Rig(small_model, ahead_bars=4), Rig(small_model.twin(), ahead_bars=4)
     for each in (rig, same):
         each.start()
         each.play(2.5)
@@ -155,8 +155,8 @@ def test_another_take_comes_with_a_bar(builtin_model: Model) -> None:
     assert rig.performance.player.gaps == 0
 
 
-def test_controllers(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_controllers(small_model: Model) -> None:
+    rig = Rig(small_model)
     performance = rig.performance
     heard = ControlInput(performance, None, CHANNELS)
     rig.start()
@@ -197,8 +197,8 @@ def test_the_control_map() -> None:
         learned.learned(120, Control.DENSITY)
 
 
-def test_playing_along(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_playing_along(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     rig.start()
     rig.play(2.0)
@@ -218,8 +218,8 @@ def test_playing_along(builtin_model: Model) -> None:
     assert rig.performance.status().taken == frozenset(), "after four bars of rest the voice is given back"
 
 
-def test_notes_of_a_keyboard_become_one_voice(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_notes_of_a_keyboard_become_one_voice(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     for data in ((0x90, 60, 90), (0x90, 64, 90), (0x80, 64, 0), (0x90, 60, 0)):
         heard.receive(bytes(data), 0)
@@ -232,8 +232,8 @@ def test_notes_of_a_keyboard_become_one_voice(builtin_model: Model) -> None:
     assert rig.log.sounding[Voice.TR] == 29
 
 
-def test_all_notes_off_lets_go_of_what_is_held(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_all_notes_off_lets_go_of_what_is_held(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     for data in ((0x90, 60, 90), (0xB0, 123, 0), (0x90, 64, 90), (0x80, 64, 0)):
         heard.receive(bytes(data), 0)
@@ -241,8 +241,8 @@ def test_all_notes_off_lets_go_of_what_is_held(builtin_model: Model) -> None:
     assert not rig.log.sounding
 
 
-def test_releasing_a_lower_key_leaves_the_one_that_sounds(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_releasing_a_lower_key_leaves_the_one_that_sounds(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     for data in ((0x90, 60, 90), (0x90, 64, 90), (0x80, 60, 0)):
         heard.receive(bytes(data), 0)
@@ -250,8 +250,8 @@ def test_releasing_a_lower_key_leaves_the_one_that_sounds(builtin_model: Model) 
     assert [pitch for _, _, pitch in rig.log.said] == [60, None, 64]
 
 
-def test_what_we_send_and_hear_again_does_not_go_round(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_what_we_send_and_hear_again_does_not_go_round(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     silences = []
 
@@ -270,9 +270,9 @@ def test_what_we_send_and_hear_again_does_not_go_round(builtin_model: Model) -> 
 
 
 def test_a_held_note_keeps_its_voice_and_a_limit_on_notes_does_not_stop_the_others(
-    builtin_model: Model,
+    small_model: Model,
 ) -> None:
-    rig = Rig(builtin_model)
+    rig = Rig(small_model, seed=1)
     rig.performance.steer(replace(rig.performance.status().request, max_note_seconds=0.3))
     rig.start()
     rig.play(1.0)
@@ -283,8 +283,8 @@ def test_a_held_note_keeps_its_voice_and_a_limit_on_notes_does_not_stop_the_othe
     assert {voice for at, voice, pitch in rig.log.said if pitch and at > 8} - {Voice.P1}
 
 
-def test_a_note_shorter_than_a_row_still_ends(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_a_note_shorter_than_a_row_still_ends(small_model: Model) -> None:
+    rig = Rig(small_model)
     rig.start()
     rig.play(1.0)
     rig.performance.press(Voice.P1, 61, 12)
@@ -298,8 +298,8 @@ def test_a_note_shorter_than_a_row_still_ends(builtin_model: Model) -> None:
     assert Kind.NOTE_OFF in {m.event.kind for m in after if m.event.voice is Voice.P1}
 
 
-def test_floods_and_broken_messages_do_no_harm(builtin_model: Model) -> None:
-    rig = Rig(builtin_model)
+def test_floods_and_broken_messages_do_no_harm(small_model: Model) -> None:
+    rig = Rig(small_model)
     heard = ControlInput(rig.performance, None, CHANNELS)
     source = random.Random(3)
     rig.start()
@@ -316,8 +316,8 @@ def test_floods_and_broken_messages_do_no_harm(builtin_model: Model) -> None:
     assert not any(rig.log.balance.values())
 
 
-def test_random_actions_leave_nothing_hanging(builtin_model: Model) -> None:
-    rig = Rig(builtin_model, ahead_bars=1)
+def test_random_actions_leave_nothing_hanging(small_model: Model) -> None:
+    rig = Rig(small_model, ahead_bars=1)
     source = random.Random(5)
     performance, clock = rig.performance, rig.clock
     rig.start()
@@ -353,10 +353,10 @@ def test_random_actions_leave_nothing_hanging(builtin_model: Model) -> None:
     assert rig.recorder.music()[0].n_notes > 0
 
 
-def test_threads_play_and_end(builtin_model: Model) -> None:
+def test_threads_play_and_end(small_model: Model) -> None:
     clock, log = InternalClock(120), Log()
     before = threading.active_count()
-    with Performance(LiveComposer(builtin_model, BeatGrid.steady(120), seed=7), clock, [log]) as performance:
+    with Performance(LiveComposer(small_model, BeatGrid.steady(120), seed=7), clock, [log]) as performance:
         while not performance.armed():
             time.sleep(0.01)
         clock.start(time.perf_counter())
@@ -370,7 +370,7 @@ def test_threads_play_and_end(builtin_model: Model) -> None:
     performance.close()
 
 
-def test_a_player_that_fails_ends_its_notes(builtin_model: Model) -> None:
+def test_a_player_that_fails_ends_its_notes(small_model: Model) -> None:
     class Broken(Log):
         def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
             super().note_on(voice, pitch, velocity, at)
@@ -378,7 +378,7 @@ def test_a_player_that_fails_ends_its_notes(builtin_model: Model) -> None:
                 raise RuntimeError("out of order")
 
     clock, log = InternalClock(120), Broken()
-    performance = Performance(LiveComposer(builtin_model, BeatGrid.steady(120), seed=7), clock, [log])
+    performance = Performance(LiveComposer(small_model, BeatGrid.steady(120), seed=7), clock, [log])
     while performance.compose_once():
         pass
     clock.start(time.perf_counter())

@@ -37,9 +37,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def sit(qtbot: QtBot, places: Path, builtin_model: Model) -> Callable[..., AbstractContextManager[Desk]]:
+def sit(qtbot: QtBot, places: Path, small_model: Model) -> Callable[..., AbstractContextManager[Desk]]:
     """Opens a desk; its settings stay from one to the next."""
-    return partial(desk, qtbot, places, builtin_model)
+    return partial(desk, qtbot, places, small_model)
 
 
 @pytest.fixture

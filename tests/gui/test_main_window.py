@@ -97,7 +97,8 @@ def test_dynamics_are_composed_for_the_notes_that_are_selected(at: Desk) -> None
         )
         assert now[: len(was) - 1] == was[:-1]  # the last one may ring on by now
     changes = {voice: [change.sample for change in after.parts[voice].changes] for voice in Voice}
-    assert len(changes[Voice.P1]) + len(changes[Voice.NO]) > 10
+    assert changes[Voice.P1]
+    assert changes[Voice.NO]
     assert changes[Voice.P2] == []
     assert max(at for part in changes.values() for at in part) <= end
     at.settle()
@@ -127,6 +128,9 @@ def test_dynamics_of_a_song_that_is_changed_meanwhile_are_left_out(at: Desk) -> 
 
 
 def test_the_key_holds_for_what_comes(at: Desk) -> None:
+    at.settle()
+    assert at.studio.stage is not None
+    begun = at.studio.stage.performance.composer.timeline.end + BAR  # a bar that is begun stays as it is
     for box, text in ((at.window.steering.scale.key, "A"), (at.window.steering.scale.scale, "minor")):
         box.setCurrentText(text)
         box.activated.emit(box.currentIndex())
@@ -135,7 +139,9 @@ def test_the_key_holds_for_what_comes(at: Desk) -> None:
     allowed = parse_scale("a minor")
     at.settle()
     melodic = [n for voice in (Voice.P1, Voice.P2, Voice.TR) for n in at.state.score.parts[voice].notes]
-    assert all(n.pitch % 12 in allowed for n in melodic)
+    came = [n for n in melodic if n.onset >= at.state.grid.sample(begun)]
+    assert came
+    assert all(n.pitch % 12 in allowed for n in came)
     at.choose("undo")
     at.choose("undo")
     at.choose("undo")
@@ -322,8 +328,7 @@ def test_the_tracks_of_a_midi_file_are_shown_and_chosen(at: Desk, places: Path) 
     dialog.voices[Voice.NO].setCurrentText("Nothing")
     assert dialog.choice == "TR=1,NO=none"
     at.qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
-    at.until(lambda: bool(at.state.score.parts[Voice.TR].notes))
-    assert len(at.state.score.parts[Voice.TR].notes) == len(tune().parts[Voice.P1].notes)
+    at.until(lambda: len(at.state.score.parts[Voice.TR].notes) == len(tune().parts[Voice.P1].notes))
     assert at.errors() == []
     at.until(lambda: at.window.findChild(ImportDialog) is None)
 

@@ -41,12 +41,12 @@ def loads_only(model: Model, name: str) -> Callable[[str], Model]:
 
 @pytest.mark.parametrize("early", [True, False], ids=["before the model is there", "later"])
 def test_a_session_whose_model_is_gone_goes_on_with_another(
-    qtbot: QtBot, places: Path, builtin_model: Model, early: bool
+    qtbot: QtBot, places: Path, small_model: Model, early: bool
 ) -> None:
     path = places / "old.lakhnes"
     write_session(path, SongState(score=tune(), kept=4 * BAR, model="/nowhere/gone"))
     usual = SongState().model
-    studio = Studio(load=loads_only(builtin_model, usual))
+    studio = Studio(load=loads_only(small_model, usual))
     said: list[str] = []
     studio.say = lambda message: said.append(message.text)
     studio.open(None, sound=False)
@@ -66,8 +66,8 @@ def test_a_session_whose_model_is_gone_goes_on_with_another(
         assert studio.close()
 
 
-def test_another_model_can_be_had_where_the_first_is_broken(qtbot: QtBot, builtin_model: Model) -> None:
-    studio = Studio(load=loads_only(builtin_model, "good"))
+def test_another_model_can_be_had_where_the_first_is_broken(qtbot: QtBot, small_model: Model) -> None:
+    studio = Studio(load=loads_only(small_model, "good"))
     said: list[str] = []
     studio.say = lambda message: said.append(message.text)
     studio.open(None, sound=False)
@@ -166,12 +166,12 @@ def test_a_save_right_before_the_end_is_made(
 
 
 def test_the_window_closes_though_something_does_not_answer(
-    qtbot: QtBot, places: Path, builtin_model: Model
+    qtbot: QtBot, places: Path, small_model: Model
 ) -> None:
     go = Event()
     store = PreferenceStore(places / "app.json")
     store.change(sound=False, ports=None)
-    window = MainWindow(Studio(load=lambda name: builtin_model.twin()), store, theme=DARK)
+    window = MainWindow(Studio(load=lambda name: small_model.twin()), store, theme=DARK)
     window.show()
     window.begin()
     qtbot.waitUntil(lambda: window.studio.view().ready, timeout=20_000)

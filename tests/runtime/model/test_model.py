@@ -24,8 +24,8 @@ def test_the_builtin_model_says_what_it_is(builtin_model: Model) -> None:
     assert (find_model().parent / "MODEL_CARD.md").is_file()
 
 
-def test_metadata_round_trip(builtin_model: Model) -> None:
-    info = builtin_model.info
+def test_metadata_round_trip(small_model: Model) -> None:
+    info = small_model.info
     again = ModelInfo.from_json(info.to_json())
     assert replace(again, recall=None) == replace(info, recall=None)
     assert again.to_json() == info.to_json()
@@ -46,30 +46,30 @@ def test_a_prompt_gives_what_steps_give_also_where_the_memory_wraps(builtin_mode
     assert builtin_model.prefill([]).shape == (0, 631)
 
 
-def test_a_snapshot_brings_back_the_same_future(builtin_model: Model) -> None:
-    tokens = some_tokens(builtin_model, 40)
-    builtin_model.reset()
-    builtin_model.prefill(tokens[:20])
-    snapshot = builtin_model.snapshot()
-    first = np.stack([builtin_model.step(token) for token in tokens[20:]])
-    builtin_model.prefill(tokens * 20)
-    builtin_model.restore(snapshot)
-    again = np.stack([builtin_model.step(token) for token in tokens[20:]])
+def test_a_snapshot_brings_back_the_same_future(small_model: Model) -> None:
+    tokens = some_tokens(small_model, 40)
+    small_model.reset()
+    small_model.prefill(tokens[:20])
+    snapshot = small_model.snapshot()
+    first = np.stack([small_model.step(token) for token in tokens[20:]])
+    small_model.prefill(tokens * 20)
+    small_model.restore(snapshot)
+    again = np.stack([small_model.step(token) for token in tokens[20:]])
     np.testing.assert_array_equal(first, again)
 
 
-def test_reset_forgets_everything(builtin_model: Model) -> None:
-    builtin_model.reset()
-    first = builtin_model.step(0)
-    builtin_model.prefill(some_tokens(builtin_model, 600))
-    builtin_model.reset()
-    np.testing.assert_array_equal(builtin_model.step(0), first)
+def test_reset_forgets_everything(small_model: Model) -> None:
+    small_model.reset()
+    first = small_model.step(0)
+    small_model.prefill(some_tokens(small_model, 600))
+    small_model.reset()
+    np.testing.assert_array_equal(small_model.step(0), first)
 
 
-def test_tokens_outside_the_vocabulary_are_refused(builtin_model: Model) -> None:
+def test_tokens_outside_the_vocabulary_are_refused(small_model: Model) -> None:
     for token in (-1, 631):
         with pytest.raises(OptionError, match="from 0 to 630"):
-            builtin_model.step(token)
+            small_model.step(token)
 
 
 @pytest.mark.train
