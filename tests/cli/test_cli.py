@@ -492,3 +492,10 @@ def test_export_without_pytorch_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_options_draw_as_the_library_does() -> None:
     assert Sampling(options.TEMPERATURE, options.TOP_K or None, options.TOP_P) == USUAL_SAMPLING
+
+
+def test_the_environment_may_allow_a_single_thread() -> None:
+    assert options.usual_threads({"OMP_NUM_THREADS": "1"}) == 1
+    cores = min(2, os.cpu_count() or 1)
+    for said in ("", "8", "0", "2,1", "nonsense"):
+        assert options.usual_threads({"OMP_NUM_THREADS": said}) == (1 if said == "0" else cores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +18,13 @@ def finite(value: float | None) -> float | None:
     return value
 
 
-THREADS = min(2, os.cpu_count() or 1)
-"""Of whatever composes into files: nothing else waits for these cores meanwhile."""
+def usual_threads(environment: Mapping[str, str]) -> int:
+    """The threads of whatever composes into files: two, or one where the environment allows no more."""
+    allowed = environment.get("OMP_NUM_THREADS", "")
+    return max(1, min(2, os.cpu_count() or 1, int(allowed) if allowed.isdecimal() else 2))
+
+
+THREADS = usual_threads(os.environ)
 
 SourceArgument = Annotated[
     Path,
