@@ -1,13 +1,12 @@
 """Calibration: what is fitted, that the runtime does the same with it, and the command."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_training import song
+from support import lakhnes_here
 
 torch = pytest.importorskip("torch")
 
@@ -96,34 +95,31 @@ def test_exporting_it_again_keeps_what_it_remembers_with(
     assert recall.to_dict() == CacheWeights.from_dict(fitted.to_dict()).to_dict()
 
 
-def lakhnes(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lakhnes.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
 def test_the_command(bare: Path, tmp_path: Path) -> None:
     data, made = tmp_path / "data", tmp_path / "made"
     write_prepared(data, CODEC, {"valid": {f"{i}.mid": tokens for i, tokens in enumerate(SONGS)}})
-    done = lakhnes("calibrate", bare, "--data", data, "-o", made, "--tokens", 3000, "--json")
+    done = lakhnes_here(
+        "calibrate", bare, "--data", data, "-o", made, "--tokens", 3000, "--json", cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["file"] == str(made / "model.onnx")
     assert (facts["fitted"], facts["tested"]) == (2250, 750)
     assert facts["loss"] < facts["network_loss"]
     whole, network = (
-        json.loads(lakhnes("evaluate", made, "--data", data, "--json", *options).stdout)
+        json.loads(lakhnes_here("evaluate", made, "--data", data, "--json", *options, cwd=tmp_path).stdout)
         for options in ((), ("--no-match-cache",))
     )
     assert whole["loss"] < network["loss"]
     assert whole["how"] == f"{network['how']}, match cache"
-    told = lakhnes("calibrate", made, "--data", data, "--tokens", 3000).stdout
+    told = lakhnes_here("calibrate", made, "--data", data, "--tokens", 3000, cwd=tmp_path).stdout
     assert f"wrote   {made / 'model.onnx'}" in told
 
 
 def test_a_model_that_it_makes_no_better_stays_as_it_is(bare: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0).integers(1, 631, 108)
     write_prepared(tmp_path / "data", CODEC, {"valid": {"a": SONGS[0][:8] * 37 + random.tolist()}})
-    done = lakhnes("calibrate", bare, "--data", tmp_path / "data", "-o", tmp_path / "made")
+    done = lakhnes_here("calibrate", bare, "--data", tmp_path / "data", "-o", tmp_path / "made", cwd=tmp_path)
     assert done.returncode == 0
     assert "as it is" in done.stdout
     assert not (tmp_path / "made").exists()
@@ -143,8 +139,8 @@ def test_too_few_songs_are_refused(bare: Path) -> None:
         (("nes-6x384", "--data", "nowhere", "-o", "x"), "nowhere is no folder"),
     ],
 )
-def test_bad_input_is_one_sentence(arguments: tuple[str, ...], reason: str) -> None:
-    done = lakhnes("calibrate", *arguments)
+def test_bad_input_is_one_sentence(arguments: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+    done = lakhnes_here("calibrate", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2 if "give a folder" in reason else 1, "")
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
