@@ -69,7 +69,7 @@ class Watch:
                     process.wait(interrupt_seconds)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGINT)
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=600)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -139,3 +139,38 @@ def test_the_app_leaves_nothing_but_its_settings(watch: Watch, server: JackServe
     assert done.code == 0, done.said
     assert done.families == {"AF_UNIX"}
     assert [Path(name).suffix for name in done.left if (watch.home / name).is_file()] == [".json"]
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_training_to_its_end_keeps_to_itself(watch: Watch) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    from small_training import small_data, song
+
+    codec = small_data(watch.here / "data").codec
+    (watch.here / "songs").mkdir()
+    for number in range(4):
+        write_midi(codec.decode(song(codec, number)), watch.here / f"songs/{number}.mid")
+    sizes = {
+        "n_layer": 1,
+        "n_head": 2,
+        "d_model": 16,
+        "d_inner": 16,
+        "streams": 4,
+        "segment": 16,
+        "mem_len": 16,
+    }
+    settings = [word for name, value in sizes.items() for word in ("--set", f"{name}={value}")]
+    for words in (
+        ("prepare", "songs", "-o", "prepared", "--jobs", "2", "--format", "tx1"),
+        ("train", "data", "-o", "run", "--steps", "10", *settings),
+        ("export", "run", "-o", "model", "--mem-len", "16", "--precision", "int8"),
+        ("evaluate", "run", "--data", "data"),
+        ("evaluate", "./model", "--data", "data"),
+        ("calibrate", "./model", "--data", "data"),
+    ):
+        done = watch.run(*LAKHNES, *words)
+        assert done.code == 0, (words, done.said)
+        assert done.families <= {"AF_UNIX"}, words
+        assert done.left == [], words
