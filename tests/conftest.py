@@ -1,5 +1,6 @@
 """Fixtures that several folders share."""
 
+import signal
 import tarfile
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from lakhnes.runtime import Model, Vocabulary, tx1, tx2
 
 settings.register_profile("lakhnes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lakhnes")  # how fast an example runs says nothing about what it does
+
+# Ctrl-C is ignored in what a shell runs in the background, and would be by all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG = ("frozen", "jack")
 """Marks of what takes long."""
