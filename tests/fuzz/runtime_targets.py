@@ -17,9 +17,9 @@ from lakhnes.apu.registers import registers_of
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.runtime import Model, find_model, tx1_text, tx2_text
-from lakhnes.runtime.model.model import open_session
 from lakhnes.runtime.model.model_file import check_model
 from lakhnes.runtime.model.onnx_file import parse_onnx
+from lakhnes.runtime.model.onnx_runtime import open_session
 from lakhnes.studio.music_files import Forms, read_music
 from lakhnes.studio.opening import open_file
 from lakhnes.studio.preferences import PreferenceStore, PresetStore

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lakhnes.runtime import DEFAULT_MODEL, Model, ModelError, OptionError, Timing, find_model, list_models
-from lakhnes.runtime.model.model import open_session
 from lakhnes.runtime.model.model_info import FORMAT_VERSION, MODEL_FILE, ModelInfo
+from lakhnes.runtime.model.onnx_runtime import open_session
 
 
 def some_tokens(model: Model, n: int) -> list[int]:

@@ -1,9 +1,8 @@
 """Where the beat of a song lies: rows, beats and bars of music that has only samples.
 
 NES sound drivers run in frames; a row of the tracker that wrote a song lasts some frames, a beat some rows, a
-bar some beats. Nobody says how many, so they are found here: periods by the coherence of onsets in windows
-of some seconds, the rows of onsets by following the intervals from one to the next (absolute times drift),
-beats and bars in `meter.py`.
+bar some beats. Nobody says how many, so they are found here: how long rows are in `periods.py`, the row of
+each onset in `row_tracking.py`, beats and bars in `meter.py`.
 """
 
 from __future__ import annotations
@@ -16,21 +15,9 @@ import numpy as np
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
-from lakhnes.runtime.time.meter import (
-    PLAIN_ROW,
-    SAME_TEMPO,
-    Accents,
-    Floats,
-    Ints,
-    Meter,
-    Onsets,
-    cut_rows,
-    find_meter,
-    follow,
-    periods_of,
-    refined_periods,
-    stretches,
-)
+from lakhnes.runtime.time.meter import Accents, Meter, find_meter
+from lakhnes.runtime.time.periods import PLAIN_ROW, SAME_TEMPO, Floats, Ints, Onsets, periods_of
+from lakhnes.runtime.time.row_tracking import cut_rows, follow, refined_periods, stretches
 
 SURE = 0.5
 """Confidence from which on beats are worth showing to a musician."""
