@@ -129,9 +129,9 @@ class Hands:
             case 6:
                 performance.new_take()
             case 7 | 8:
-                performance.press(voice, chance.randrange(1, 17), chance.randrange(1, 16))
+                performance.hands.press(voice, chance.randrange(1, 17), chance.randrange(1, 16))
             case 9 | 10:
-                performance.release(voice)
+                performance.hands.release(voice)
             case 11:
                 self._tempo(now)
         self._play(chance.choice((0.0, 0.001, 0.02, 0.2, 0.8)))

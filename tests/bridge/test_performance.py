@@ -276,7 +276,7 @@ def test_a_held_note_keeps_its_voice_and_a_limit_on_notes_does_not_stop_the_othe
     rig.performance.steer(replace(rig.performance.status().request, max_note_seconds=0.3))
     rig.start()
     rig.play(1.0)
-    rig.performance.press(Voice.P1, 60, 12)
+    rig.performance.hands.press(Voice.P1, 60, 12)
     rig.play(14.0)
     assert rig.performance.status().taken == {Voice.P1}, "six bars, and the key is still down"
     assert rig.log.sounding.get(Voice.P1) == 60
@@ -287,9 +287,9 @@ def test_a_note_shorter_than_a_row_still_ends(small_model: Model) -> None:
     rig = Rig(small_model)
     rig.start()
     rig.play(1.0)
-    rig.performance.press(Voice.P1, 61, 12)
+    rig.performance.hands.press(Voice.P1, 61, 12)
     rig.play(0.01)
-    rig.performance.release(Voice.P1)
+    rig.performance.hands.release(Voice.P1)
     rig.play(3.0)
     moments = rig.performance.composer.timeline.moments(900, 4 * BAR)
     mine = [m for m in moments if m.event == Event(Kind.NOTE_ON, Voice.P1, 61)]
@@ -337,9 +337,9 @@ def test_random_actions_leave_nothing_hanging(small_model: Model) -> None:
         elif action == "panic":
             performance.player.panic()
         elif action == "press":
-            performance.press(voice, 40 if voice is not Voice.NO else 7, 12)
+            performance.hands.press(voice, 40 if voice is not Voice.NO else 7, 12)
         elif action == "release":
-            performance.release(voice)
+            performance.hands.release(voice)
         elif action == "take":
             performance.new_take()
         elif action == "tempo":

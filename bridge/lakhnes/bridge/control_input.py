@@ -66,7 +66,7 @@ class ControlInput:
         for voice, held in self._held.items():
             if held:
                 held.clear()
-                self._performance.release(voice)
+                self._performance.hands.release(voice)
 
     def _note(self, voice: Voice, key: int, velocity: int) -> None:
         held = self._held[voice]
@@ -75,8 +75,8 @@ class ControlInput:
         if velocity:
             held.append((key, velocity))
         if not held:
-            self._performance.release(voice)
+            self._performance.hands.release(voice)
         elif held[-1] != sounding or velocity:
             key, velocity = held[-1]
             pitch = gm.noise_of_drum(key) if voice is Voice.NO else max(1, key)
-            self._performance.press(voice, pitch, gm.volume_of_midi(velocity))
+            self._performance.hands.press(voice, pitch, gm.volume_of_midi(velocity))

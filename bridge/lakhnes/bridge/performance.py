@@ -15,22 +15,19 @@ from typing import Protocol
 
 from lakhnes.bridge.beat_clock import BeatClock, ClockState
 from lakhnes.bridge.controls import MUTES, Control, ControlMap, steered
+from lakhnes.bridge.hands import Hands
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.player import Player
 from lakhnes.runtime.compose.live_composer import LiveComposer
 from lakhnes.runtime.compose.request import Request
-from lakhnes.runtime.compose.timeline import Moment
 from lakhnes.runtime.errors import LakhnesError
 from lakhnes.runtime.model.model import Model
-from lakhnes.runtime.music.events import Event, Kind, Voice, octave_shifted
+from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.time.grid import PPQ, BeatGrid
 
 AHEAD_BARS = 2.0
 """How much is composed in front of what is played."""
-
-REST_BARS = 4
-"""A voice that somebody played is composed again after so many bars of rest."""
 
 WATCH_SECONDS = 1.0
 """How often is looked whether the outlets are still there."""
@@ -85,6 +82,7 @@ class Performance:
     Attributes:
         player: what sends the music.
         composer: what composes it.
+        hands: whoever plays along.
         clock: where in the song we are.
         controls: which controllers steer what; may be set.
         composing: whether anything is composed; may be set.
@@ -121,6 +119,9 @@ class Performance:
         )
         self.composer = composer
         self.clock = clock
+        self.hands = Hands(
+            self.player, composer.timeline, clock, lambda: self._order(self._make_room), now=now
+        )
         self.controls = controls or ControlMap()
         self.composing = True
         self.target = 0
@@ -128,15 +129,12 @@ class Performance:
         self._watched: list[Watched] = []
         self._now = now
         self._orders: deque[Callable[[], None]] = deque()
-        self._heard: deque[Moment] = deque()
-        self._rests_since: dict[Voice, int] = {}  # the tick at which somebody last played a voice
         self._request = composer.request
         self._bar_seconds = 0.2  # that composing a bar takes, at most, of late
         self._take = 0
         self.error: Exception | None = None
         self._failure: str | None = None
         self._problems: tuple[str, ...] = ()
-        self._hands = threading.Lock()  # over the voices that somebody plays
         self._closing = threading.Event()
         self._work = threading.Event()
         self._threads = [
@@ -235,7 +233,7 @@ class Performance:
         """
 
         def do() -> None:
-            self._heard.clear()
+            self.hands.heard()  # of the song before
             self.composer.adopt(score, model=model, grid=grid, seed=seed, ringing=ringing)
             self.player.refresh()
 
@@ -273,29 +271,6 @@ class Performance:
         else:
             self.steer(steered(self._request, what, value))
 
-    def press(self, voice: Voice, pitch: int, velocity: int) -> None:
-        """Somebody plays a note; its voice is theirs from now on, and the others are composed around it.
-
-        Args:
-            voice: which.
-            pitch: MIDI pitch, shifted by octaves into what the voice has; for the noise 1..16.
-            velocity: 1..15.
-        """
-        pitch = octave_shifted(voice, pitch)
-        with self._hands:
-            self._rests_since[voice] = self.player.place()  # before anybody may think that it rests
-            if voice not in self.player.taken:
-                self.player.taken = self.player.taken | {voice}
-                self._order(self._make_room)
-        self.player.press(voice, pitch, velocity)
-        self._hear(voice, Event(Kind.NOTE_ON, voice, pitch))
-
-    def release(self, voice: Voice) -> None:
-        """Somebody lets a note go."""
-        if voice in self.player.taken:
-            self.player.release(voice)
-            self._hear(voice, Event(Kind.NOTE_OFF, voice))
-
     def wake(self) -> None:
         """The clock has heard something, or a setting has changed: lets player and composer look at it."""
         self.player.wake()
@@ -309,11 +284,10 @@ class Performance:
         """
         while self._orders:
             self._orders.popleft()()
-        self._end_rests()
+        if self.hands.end_rests():
+            self._make_room()
         self.composer.played = self.player.taken
-        heard = []
-        while self._heard:
-            heard.append(self._heard.popleft())
+        heard = self.hands.heard()
         if heard:
             self.composer.hear(heard)
         state = self.clock.state(self._now())
@@ -397,28 +371,6 @@ class Performance:
     def _make_room(self) -> None:
         """Forgets what was composed for a voice that somebody plays now."""
         self.composer.forget(self._next_line(PPQ))
-
-    def _hear(self, voice: Voice, event: Event) -> None:
-        """Keeps what somebody played, on the nearest row, for the composer to hear."""
-        state = self.clock.state(self._now())
-        row = self._grid.row_ticks
-        tick = round(state.position * PPQ / row) * row
-        if event.kind is Kind.NOTE_OFF:
-            tick = max(tick, self._rests_since.get(voice, 0) + row)
-        self._rests_since[voice] = tick
-        if state.running:
-            self._heard.append(Moment(tick, event))
-
-    def _end_rests(self) -> None:
-        """Gives a voice back to the composer that nobody has played for some bars."""
-        place = self.player.place()
-        with self._hands:
-            for voice in self.player.taken:
-                since = self._rests_since.get(voice, place)
-                rests = abs(place - since) > REST_BARS * self._grid.bar_ticks
-                if rests and voice not in self.player.sounding:
-                    self.player.taken = self.player.taken - {voice}
-                    self._make_room()
 
 
 def _checked(thing: Watched) -> str | None:
