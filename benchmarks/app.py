@@ -69,7 +69,7 @@ def watched(window):
     view = window.studio.view()
     if view.ready and not began:
         began.append(time.monotonic())
-        window.studio.play()
+        window.studio.playback.play()
     if began and time.monotonic() > began[0] + seconds:
         lines = Path("/proc/self/status").read_text().splitlines()
         rows = [line.split() for line in lines if line.startswith("Rss")]
@@ -138,7 +138,7 @@ class Bench:
         with App(replace(song, kept=song.end)) as app:
             app.until(lambda: app.window.studio.view().ready)
             app.window.roll.zoom_to_fit()
-            app.window.studio.play()
+            app.window.studio.playback.play()
             app.paint_all = True
             app.run(1.0)
             before, began, painted = os.times(), time.perf_counter(), app.painted
@@ -170,7 +170,7 @@ class Bench:
             if server is not None:
                 app.until(lambda: bool(app.window.studio.view().ports and app.window.studio.view().sound))
             studio = app.window.studio
-            studio.play()
+            studio.playback.play()
             studio.more(16)
             figures = {"composing with paper size": app.longest_block(5.0 if self._quick else 20.0)}
             studio.session.change("Song", score=busy_song())

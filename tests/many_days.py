@@ -185,13 +185,13 @@ class User:
 
     def undo(self, desk: Desk) -> None:
         song = desk.state.song
-        desk.studio.undo()
+        desk.studio.session.undo()
         if desk.state.song == song and version_of(desk.state) is None and (desk, song) in self.seen:
             self.diary.write("discarded", self.seen[desk, song])  # it is again as its file is
         self.after_leaving(desk)
 
     def redo(self, desk: Desk) -> None:
-        desk.studio.redo()
+        desk.studio.session.redo()
         self.after_leaving(desk)
 
     def wait(self, desk: Desk) -> None:

@@ -45,9 +45,9 @@ def act(at: Desk, rng: random.Random, path: Path) -> None:
         "channel": (2, lambda: session.change_voice("Channel", voice, channel=rng.randint(1, 16))),
         "tempo": (3, lambda: studio.set_bpm(rng.choice((90.0, 120.0, 240.0)))),
         "meter": (1, lambda: studio.set_beats_per_bar(rng.choice((3, 4)))),
-        "play": (8, studio.toggle),
-        "seek": (8, lambda: studio.seek(tick)),
-        "loop": (4, lambda: studio.set_loop(rng.choice((None, (0, BAR), (BAR, 2 * BAR))))),
+        "play": (8, studio.playback.toggle),
+        "seek": (8, lambda: studio.playback.seek(tick)),
+        "loop": (4, lambda: studio.playback.set_loop(rng.choice((None, (0, BAR), (BAR, 2 * BAR))))),
         "select": (
             8,
             lambda: window.roll.set_selection(Selection(tick, tick + PPQ, frozenset({voice, other}))),
@@ -58,9 +58,9 @@ def act(at: Desk, rng: random.Random, path: Path) -> None:
         "new": (1, lambda: studio.new(rng.randrange(1000))),
         "more": (2, lambda: studio.more(rng.choice((1, 2)))),
         "drop": (1, lambda: window.open(path)),
-        "undo": (12, studio.undo),
-        "redo": (8, studio.redo),
-        "follow": (1, lambda: studio.follow(rng.random() < 0.3)),
+        "undo": (12, studio.session.undo),
+        "redo": (8, studio.session.redo),
+        "follow": (1, lambda: studio.playback.follow(rng.random() < 0.3)),
         "cancel": (1, studio.jobs.cancel),
         "zoom": (2, window.roll.zoom_to_fit),
     }
@@ -77,7 +77,7 @@ def assert_one(at: Desk) -> None:
     """The composer's timeline, the roll and the player have what the session has."""
     stage = at.studio.stage
     assert stage is not None
-    at.studio.stop()
+    at.studio.playback.stop()
     at.settle()
     stage.performance.composing = False
 
@@ -118,12 +118,12 @@ def test_all_stays_one_and_undoing_leads_back(
                 at.window.refresh()
             if number % 50 == 49:
                 assert_one(at)
-        at.studio.follow(False)
+        at.studio.playback.follow(False)
         at.settle()
-        at.studio.stop()
+        at.studio.playback.stop()
         at.window.takes.done()
         while at.studio.session.undo_label is not None:
-            at.studio.undo()
+            at.studio.session.undo()
         assert_one(at)
         now = at.state
         for before, after in zip(starts(first.score), starts(now.score), strict=True):

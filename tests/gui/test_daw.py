@@ -65,7 +65,7 @@ def test_a_daw_hears_what_is_seen_and_nothing_of_muted_voices(at: Desk, rig: Rig
     for voice in Voice:
         at.choose(f"muted-{voice.name}")
     at.window.refresh()
-    at.studio.play()
+    at.studio.playback.play()
     at.until(lambda: at.studio.view().place > 3 * BAR)
     assert len([m for m in monitor.notes() if m.is_on]) == ons
 
@@ -74,7 +74,7 @@ def test_the_channel_of_a_voice_can_be_changed_while_it_plays(at: Desk, rig: Rig
     monitor = rig.monitor()
     rig.server.connect(PORT, monitor.port)
     at.composed(4)
-    at.studio.play()
+    at.studio.playback.play()
     at.until(lambda: at.studio.view().sent > 4)
     for voice in Voice:
         at.studio.session.change_voice("Channel", voice, channel=5 + voice)
@@ -112,7 +112,7 @@ def test_a_daws_clock_is_followed(at: Desk, rig: Rig) -> None:
 
 def test_a_song_goes_on_when_the_server_dies_and_sounds_when_it_is_back(at: Desk, rig: Rig) -> None:
     at.composed(4)
-    at.studio.play()
+    at.studio.playback.play()
     at.until(lambda: at.studio.view().sent > 3)
     rig.server.kill()
     at.until(lambda: bool(at.studio.view().problems))

@@ -366,7 +366,7 @@ def test_it_closes_at_once_while_it_composes(sit: Callable[..., AbstractContextM
     with sit() as at:
         at.composed(4)
         at.studio.more(64)
-        at.studio.play()
+        at.studio.playback.play()
         at.window.roll.set_selection(Selection(0, 4 * BAR, frozenset(Voice)))
         at.choose("regenerate")
         event = QCloseEvent()
@@ -393,8 +393,8 @@ def test_a_song_that_is_not_endless_ends(at: Desk) -> None:
     at.settle()
     at.studio.set_bpm(400)
     end = at.state.end
-    at.studio.seek(end - 240)
-    at.studio.play()
+    at.studio.playback.seek(end - 240)
+    at.studio.playback.play()
     at.until(lambda: at.studio.view().playing)
     at.until(lambda: not at.studio.view().playing)
     assert at.state.end == end
@@ -406,8 +406,8 @@ def test_a_loop_goes_round(at: Desk) -> None:
     at.window.roll.set_selection(Selection(BAR, 2 * BAR, frozenset(Voice)))
     at.choose("loop")
     assert at.studio.view().loop == (BAR, 2 * BAR)
-    at.studio.seek(2 * BAR - 240)
-    at.studio.play()
+    at.studio.playback.seek(2 * BAR - 240)
+    at.studio.playback.play()
     at.until(lambda: BAR <= at.studio.view().place < BAR + 480)
     at.choose("loop")
     at.until(lambda: at.studio.view().place > 2 * BAR)

@@ -95,9 +95,9 @@ def test_undoing_the_tempo_keeps_what_was_heard_since(at: Desk) -> None:
     at.studio.more(4)
     at.until(lambda: at.state.end >= 12 * 480)
     at.choose("undo")  # Continue
-    at.studio.play()
+    at.studio.playback.play()
     at.until(lambda: at.state.kept > 0)
-    at.studio.stop()
+    at.studio.playback.stop()
     heard = [part.notes[:2] for part in at.state.score.parts]
     assert any(heard)
     at.choose("undo")
@@ -213,14 +213,14 @@ def test_keys_of_the_window_work_while_a_field_has_the_keyboard(at: Desk) -> Non
 def test_the_loop_is_not_shown_while_a_daw_leads(at: Desk) -> None:
     pytest.importorskip("rtmidi")
     at.composed(4)
-    at.studio.set_loop((0, BAR))
+    at.studio.playback.set_loop((0, BAR))
     assert at.studio.view().loop == (0, BAR)
-    at.studio.follow(True)
-    at.until(lambda: at.studio.following)
+    at.studio.playback.follow(True)
+    at.until(lambda: at.studio.playback.following)
     assert at.studio.view().loop is None
-    at.studio.set_loop((BAR, 2 * BAR))
-    at.studio.follow(False)
-    at.until(lambda: not at.studio.following)
+    at.studio.playback.set_loop((BAR, 2 * BAR))
+    at.studio.playback.follow(False)
+    at.until(lambda: not at.studio.playback.following)
     assert at.studio.view().loop == (0, BAR)
 
 

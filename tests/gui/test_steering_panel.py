@@ -42,12 +42,12 @@ class Told(Studio):
 
     def __init__(self, state: SongState) -> None:
         super().__init__(state)
-        self.models: list[str] = []
+        self.used: list[str] = []
         self.messages: list[Message] = []
         self.say = self.messages.append
 
     def use_model(self, name: str) -> None:
-        self.models.append(name)
+        self.used.append(name)
 
 
 class Presets:
@@ -134,8 +134,8 @@ def test_a_drag_is_one_step(panel: SteeringPanel, studio: Told) -> None:
     drag(panel.density.slider, [-4, -8])
     assert -5 < studio.session.state.density < 0
     assert steps(studio.session) == 2
-    studio.undo()
-    studio.undo()
+    studio.session.undo()
+    studio.session.undo()
     panel.show_state(studio.session.state)
     assert (panel.temperature.value, panel.density.value) == (1, 0)
 
@@ -329,7 +329,7 @@ def test_a_model_is_chosen_and_shown_when_it_composes(
 ) -> None:
     assert panel.model.currentText() == DEFAULT_MODEL
     qtbot.keyClick(panel.model, Qt.Key.Key_Down)
-    assert studio.models == ["other"]
+    assert studio.used == ["other"]
     assert panel.model.currentText() == DEFAULT_MODEL
     studio.session.change("Model", model="other")
     panel.show_state(studio.session.state)
@@ -341,7 +341,7 @@ def test_a_model_of_a_folder(qtbot: QtBot, panel: SteeringPanel, studio: Told, f
     for told in ([], ["/models/mine"]):
         panel.model.setFocus()
         qtbot.keyClick(panel.model, Qt.Key.Key_End)
-        assert studio.models == told
+        assert studio.used == told
         assert panel.model.currentText() == DEFAULT_MODEL
     studio.session.amend(model="/models/mine")
     panel.show_state(studio.session.state)

@@ -1,5 +1,6 @@
 """The transport bar, driven as a user does."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
@@ -22,6 +23,7 @@ from lakhnes.gui.transport_texts import late_text, place_text, time_text
 from lakhnes.runtime import Score
 from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job
+from lakhnes.studio.playback import Playback
 from lakhnes.studio.session import Session
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
@@ -32,11 +34,11 @@ LEFT = Qt.MouseButton.LeftButton
 READY = View(ready=True)
 
 
-class Told(Studio):
-    """A studio without a stage, that notes what it is told."""
+class Told(Playback):
+    """Notes what it is told."""
 
-    def __init__(self, state: SongState) -> None:
-        super().__init__(state)
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio.session, studio.jobs, studio.say, time.perf_counter)
         self.told: list[object] = []
         self.until: Event | None = None
 
@@ -50,12 +52,20 @@ class Told(Studio):
         self.told.append(("follow", midi))
         until = self.until
         if until is not None:
-            self.jobs.start(Job("Following", quiet=True), lambda job: until.wait(10))
+            self._jobs.start(Job("Following", quiet=True), lambda job: until.wait(10))
 
 
 @pytest.fixture
-def studio() -> Iterator[Told]:
-    studio = Told(SongState())
+def told(studio: Studio) -> Told:
+    """What the studio without a stage is told."""
+    playback = Told(studio)
+    studio.playback = playback
+    return playback
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    studio = Studio(SongState())
     yield studio
     studio.close()
 
@@ -66,7 +76,7 @@ def times() -> list[float]:
 
 
 @pytest.fixture
-def bar(qtbot: QtBot, studio: Told, times: list[float]) -> TransportBar:
+def bar(qtbot: QtBot, studio: Studio, told: Told, times: list[float]) -> TransportBar:
     bar = TransportBar(studio, now=lambda: times.pop(0))
     qtbot.addWidget(bar)
     bar.show()
@@ -75,7 +85,7 @@ def bar(qtbot: QtBot, studio: Told, times: list[float]) -> TransportBar:
     return bar
 
 
-def test_play_says_what_it_does(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_play_says_what_it_does(qtbot: QtBot, bar: TransportBar, told: Told) -> None:
     assert bar.play.text() == "Play"
     qtbot.mouseClick(bar.play, LEFT)
     bar.show_view(replace(READY, playing=True))
@@ -84,17 +94,17 @@ def test_play_says_what_it_does(qtbot: QtBot, bar: TransportBar, studio: Told) -
     bar.show_view(READY)
     assert bar.play.text() == "Play"
     qtbot.mouseClick(bar.start, LEFT)
-    assert studio.told == ["toggle", "toggle", ("seek", 0)]
+    assert told.told == ["toggle", "toggle", ("seek", 0)]
 
 
-def test_nothing_plays_before_the_model_is_there(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_nothing_plays_before_the_model_is_there(qtbot: QtBot, bar: TransportBar, told: Told) -> None:
     bar.show_view(View())
     qtbot.mouseClick(bar.play, LEFT)
     qtbot.mouseClick(bar.start, LEFT)
-    assert studio.told == []
+    assert told.told == []
 
 
-def test_following_leaves_the_transport_to_the_daw(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_following_leaves_the_transport_to_the_daw(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.show_selection(object())
     bar.show_view(replace(READY, following=True, bpm=97.23))
     for button in (bar.play, bar.start, bar.loop, bar.tap_button):
@@ -128,7 +138,7 @@ def test_loop(qtbot: QtBot, bar: TransportBar) -> None:
     assert not bar.loop.isEnabled()
 
 
-def test_endless_is_a_step_each_time(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_endless_is_a_step_each_time(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     qtbot.mouseClick(bar.endless, LEFT)
     assert not studio.session.state.endless
     qtbot.mouseClick(bar.endless, LEFT)
@@ -136,7 +146,7 @@ def test_endless_is_a_step_each_time(qtbot: QtBot, bar: TransportBar, studio: To
     assert steps(studio.session) == 2
 
 
-def test_a_tempo_is_typed_and_turned_as_one_step(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_a_tempo_is_typed_and_turned_as_one_step(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.tempo.setFocus()
     bar.tempo.selectAll()
     qtbot.keyClicks(bar.tempo, "133.3")
@@ -147,12 +157,12 @@ def test_a_tempo_is_typed_and_turned_as_one_step(qtbot: QtBot, bar: TransportBar
         qtbot.keyClick(bar.tempo, Qt.Key.Key_Down)
     assert studio.session.state.bpm == pytest.approx(130.3)
     assert steps(studio.session) == 1
-    studio.undo()
+    studio.session.undo()
     bar.show_state(studio.session.state)
     assert bar.tempo.value() == 120
 
 
-def test_the_wheel_turns_only_what_has_the_keyboard(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_the_wheel_turns_only_what_has_the_keyboard(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.play.setFocus()
     wheel(bar.tempo, 1)
     assert studio.session.state.bpm == 120
@@ -163,7 +173,7 @@ def test_the_wheel_turns_only_what_has_the_keyboard(qtbot: QtBot, bar: Transport
 
 
 def test_what_is_being_typed_stays_while_music_is_composed(
-    qtbot: QtBot, bar: TransportBar, studio: Told
+    qtbot: QtBot, bar: TransportBar, studio: Studio
 ) -> None:
     bar.tempo.setFocus()
     bar.tempo.selectAll()
@@ -175,7 +185,7 @@ def test_what_is_being_typed_stays_while_music_is_composed(
     assert studio.session.state.bpm == 144
 
 
-def test_bars_are_chosen_before_anything_is_heard(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_bars_are_chosen_before_anything_is_heard(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.beats_per_bar.setFocus()
     bar.beats_per_bar.selectAll()
     qtbot.keyClicks(bar.beats_per_bar, "3\r")
@@ -189,7 +199,7 @@ def test_bars_are_chosen_before_anything_is_heard(qtbot: QtBot, bar: TransportBa
     assert bar.beats_per_bar.isEnabled()
 
 
-def test_taps_are_a_tempo(qtbot: QtBot, bar: TransportBar, studio: Told, times: list[float]) -> None:
+def test_taps_are_a_tempo(qtbot: QtBot, bar: TransportBar, studio: Studio, times: list[float]) -> None:
     times += [10.0, 10.5, 11.0, 11.4]
     qtbot.mouseClick(bar.tap_button, LEFT)
     assert studio.session.state.bpm == 120
@@ -250,22 +260,24 @@ def test_a_lost_clock_has_the_colour_of_errors(bar: TransportBar, theme: Any) ->
     assert label.palette().color(label.foregroundRole()) == theme.error
 
 
-def test_following_is_asked_for_and_shown(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_following_is_asked_for_and_shown(qtbot: QtBot, bar: TransportBar, told: Told) -> None:
     assert bar.own.isChecked()
     qtbot.mouseClick(bar.daw, LEFT)
-    assert studio.told == [("follow", True)]
+    assert told.told == [("follow", True)]
     bar.show_view(replace(READY, following=True))
     assert bar.daw.isChecked()
     qtbot.mouseClick(bar.own, LEFT)
-    assert studio.told[1:] == [("follow", False)]
+    assert told.told[1:] == [("follow", False)]
 
 
-def test_a_clock_that_cannot_be_followed_is_given_up(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
-    studio.until = Event()
+def test_a_clock_that_cannot_be_followed_is_given_up(
+    qtbot: QtBot, bar: TransportBar, studio: Studio, told: Told
+) -> None:
+    told.until = Event()
     qtbot.mouseClick(bar.daw, LEFT)
     bar.show_view(replace(READY, sent=1))
     assert bar.daw.isChecked()  # it is on its way
-    studio.until.set()
+    told.until.set()
     qtbot.waitUntil(lambda: (studio.jobs.deliver(), not studio.jobs.running)[1])
     bar.show_view(READY)
     assert bar.own.isChecked()
@@ -289,7 +301,7 @@ def test_late_events_are_counted(bar: TransportBar, view: View, text: str) -> No
     assert "10 ms" in bar.late.toolTip()
 
 
-def test_it_says_whether_the_model_keeps_up(qtbot: QtBot, bar: TransportBar, studio: Told) -> None:
+def test_it_says_whether_the_model_keeps_up(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.show_view(View())
     assert bar.composing.text() == "· no model"
     end = Event()
@@ -319,7 +331,7 @@ def test_times_are_minutes_and_seconds(bar: TransportBar) -> None:
     assert (bar.place.text(), bar.time.text()) == ("3.2", "0:04")
 
 
-def test_any_state_is_shown_and_stays(bar: TransportBar, studio: Told) -> None:
+def test_any_state_is_shown_and_stays(bar: TransportBar, studio: Studio) -> None:
     @settings(max_examples=40, deadline=None)
     @given(
         st.integers(200, 4000),

@@ -75,8 +75,8 @@ def test_a_drag_of_a_volume_is_one_step(strips: VoiceStrips, studio: Studio) -> 
     assert 0 < studio.session.state.voices[Voice.P2].volume < 1
     drag(strips.strips[Voice.NO].volume, [-5, -8])
     assert steps(studio.session) == 2
-    studio.undo()
-    studio.undo()
+    studio.session.undo()
+    studio.session.undo()
     strips.show_state(studio.session.state)
     assert strips.strips[Voice.P2].volume.value() == 100
 

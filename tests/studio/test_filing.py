@@ -49,10 +49,10 @@ def test_a_session_is_opened_as_one_step(desk: Desk, tmp_path: Path) -> None:
     assert desk.store.value.recent == (str(path),)
     assert desk.texts == ["Opened Night Walk.lakhnes."]
     assert desk.studio.session.undo_label == "Open Night Walk.lakhnes"
-    desk.studio.undo()
+    desk.studio.session.undo()
     assert desk.state == KEPT
     assert desk.filing.path is None
-    desk.studio.redo()
+    desk.studio.session.redo()
     assert desk.filing.path == path
 
 
@@ -218,7 +218,7 @@ def test_what_changed_while_it_was_saved_is_not_saved(desk: Desk, tmp_path: Path
     desk.studio.session.change("Seed", seed=2)
     desk.settle()
     assert desk.filing.changed
-    desk.studio.undo()
+    desk.studio.session.undo()
     assert not desk.filing.changed
 
 
@@ -292,14 +292,14 @@ def test_a_session_that_another_window_saved_is_not_replaced(desk: Desk, tmp_pat
 
 
 def test_a_session_stands_where_it_stood(desk: Desk, tmp_path: Path) -> None:
-    desk.studio.seek(1440)
+    desk.studio.playback.seek(1440)
     desk.filing.save(tmp_path / "a.lakhnes")
     desk.settle()
     desk.studio.new(1)
-    assert desk.studio.place == 0
+    assert desk.studio.playback.place == 0
     desk.filing.open(tmp_path / "a.lakhnes")
     desk.settle()
-    assert desk.studio.place == 1440
+    assert desk.studio.playback.place == 1440
     assert read_song(tmp_path / "a.lakhnes")[1] == Whereabouts(1440), "it tells nobody of folders"
 
 
@@ -312,9 +312,9 @@ def test_music_keeps_its_name(desk: Desk, tmp_path: Path, name: str) -> None:
     assert (desk.filing.title, desk.filing.path) == ("mine — LakhNES", None)
     assert desk.filing.suggested(".wav") == str(tmp_path / "mine.wav")
     assert [path.name for path in dragged(desk, tuple(Voice), span=None, each=False)] == ["mine.mid"]
-    desk.studio.undo()
+    desk.studio.session.undo()
     assert desk.filing.title == "New song — LakhNES"
-    desk.studio.redo()
+    desk.studio.session.redo()
     desk.studio.new()
     assert desk.filing.title == "New song — LakhNES"
 

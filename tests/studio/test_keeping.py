@@ -174,13 +174,13 @@ def test_undoing_back_and_forth_keeps_one_file_for_each_song(desk: Desk) -> None
     desk.studio.new(2)
     desk.hear()
     for _ in range(3):
-        desk.studio.undo()
+        desk.studio.session.undo()
         desk.frame()
         assert seeds(desk) == [1, 2]
-        desk.studio.redo()
+        desk.studio.session.redo()
         desk.frame()
         assert seeds(desk) == [1, 2]
-    desk.studio.undo()
+    desk.studio.session.undo()
     desk.studio.session.change("Seed", seed=4)  # nothing leads to the other one any more
     desk.later()
     assert seeds(desk) == [2, 4]
@@ -195,7 +195,7 @@ def test_a_song_that_is_saved_while_another_comes_is_saved_itself(desk: Desk, tm
     assert desk.filing.path is None, "the new song has no file"
     desk.frame()
     assert desk.autosaves() == []
-    desk.studio.undo()
+    desk.studio.session.undo()
     assert desk.filing.path == tmp_path / "a.lakhnes"
     assert not desk.filing.changed
 
@@ -208,14 +208,14 @@ def test_a_song_comes_back_as_it_was_left(tmp_path: Path) -> None:
     first.filing.save(tmp_path / "Night Walk.lakhnes")
     first.settle()
     first.studio.session.change("Seed", seed=1)
-    first.studio.seek(960)
+    first.studio.playback.seek(960)
     first.close()
     second = Desk(tmp_path, EMPTY)
     (left,) = second.left()
     assert (left.name, left.seconds, left.problem) == ("Night Walk", tune().length / 44_100, "")
     second.recover(left)
     assert second.state == replace(KEPT, seed=1, song=1)
-    assert (second.filing.title, second.studio.place) == ("Night Walk — LakhNES", 960)
+    assert (second.filing.title, second.studio.playback.place) == ("Night Walk — LakhNES", 960)
     assert second.filing.path == tmp_path / "Night Walk.lakhnes"
     assert second.filing.changed
     assert second.studio.session.undo_label == "Restore Night Walk"
@@ -226,7 +226,7 @@ def test_a_song_comes_back_as_it_was_left(tmp_path: Path) -> None:
     third = Desk(tmp_path, EMPTY)
     (again,) = third.left()
     third.recover(again)
-    assert (third.filing.title, third.studio.place) == ("Night Walk — LakhNES", 960)
+    assert (third.filing.title, third.studio.playback.place) == ("Night Walk — LakhNES", 960)
     assert third.filing.save()
     third.settle()
     third.frame()
@@ -351,7 +351,7 @@ def test_a_song_of_this_run_can_be_thrown_away(desk: Desk) -> None:
     assert desk.left() == []
     desk.recover(left)
     assert desk.state.seed == 2
-    desk.studio.undo()  # somebody wants it after all
+    desk.studio.session.undo()  # somebody wants it after all
     desk.frame()
     assert seeds(desk) == [1]
 

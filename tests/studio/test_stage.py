@@ -27,8 +27,9 @@ from lakhnes.runtime import (
     Score,
     SoundError,
 )
-from lakhnes.studio import stage as stages
-from lakhnes.studio.stage import Stage, Wiring
+from lakhnes.studio import wiring as wirings
+from lakhnes.studio.stage import Stage
+from lakhnes.studio.wiring import Wiring
 
 SILENT = Wiring(ports=None, instrument="plain", ahead_bars=1.0)
 
@@ -111,7 +112,7 @@ class Device:
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
     made = Backend()
-    monkeypatch.setattr(stages, "rtmidi_backend", lambda api=None: made)
+    monkeypatch.setattr(wirings, "rtmidi_backend", lambda api=None: made)
     return made
 
 
@@ -215,7 +216,7 @@ def test_without_anything_it_goes_on_in_silence_and_says_why(
     def no_sound(synth: Synth) -> Device:
         raise SoundError("There is no sound output.")
 
-    monkeypatch.setattr(stages, "rtmidi_backend", no_ports)
+    monkeypatch.setattr(wirings, "rtmidi_backend", no_ports)
     monkeypatch.setattr("lakhnes.apu.sound_device.open_sound", no_sound)
     wiring = replace(SILENT, ports=(), synth=True)
     with playing(tiny_model, wiring) as stage:
@@ -309,7 +310,7 @@ def test_who_follows_without_midi_is_told_why_nothing_comes(
     def no_ports(api: str | None = None) -> Backend:
         raise PortError("There is no MIDI here.")
 
-    monkeypatch.setattr(stages, "rtmidi_backend", no_ports)
+    monkeypatch.setattr(wirings, "rtmidi_backend", no_ports)
     with playing(tiny_model) as stage:
         stage.follow(True)
         assert "no MIDI here" in str(stage.deaf)

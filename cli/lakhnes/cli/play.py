@@ -129,7 +129,8 @@ def play(
     from lakhnes.cli.live_show import Show
     from lakhnes.runtime.errors import LakhnesError, PortLostError
     from lakhnes.studio.music_files import check_outputs
-    from lakhnes.studio.stage import Stage, Wiring
+    from lakhnes.studio.stage import Stage
+    from lakhnes.studio.wiring import Wiring
 
     keep_time()
     check_outputs(record or [])

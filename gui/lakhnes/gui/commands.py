@@ -65,8 +65,8 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
     yield (
         "&Edit",
         [
-            Command("undo", "&Undo", ("Ctrl+Z",), studio.undo, repeats=True),
-            Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), studio.redo, repeats=True),
+            Command("undo", "&Undo", ("Ctrl+Z",), studio.session.undo, repeats=True),
+            Command("redo", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), studio.session.redo, repeats=True),
             _GAP,
             Command("select-all", "Select &all", ("Ctrl+A",), roll.select_all),
             Command("select-none", "Select &nothing", ("Ctrl+D",), lambda: roll.set_selection(None)),
@@ -86,11 +86,11 @@ def _menus(window: MainWindow) -> Iterable[tuple[str, list[Command | None]]]:
     yield (
         "&Play",
         [
-            Command("play", "&Play or stop", ("Space",), studio.toggle),
-            Command("start", "To the &start", ("Ctrl+Home",), lambda: studio.seek(0)),
+            Command("play", "&Play or stop", ("Space",), studio.playback.toggle),
+            Command("start", "To the &start", ("Ctrl+Home",), lambda: studio.playback.seek(0)),
             Command("loop", "&Loop the selection", ("Ctrl+L",), window.toggle_loop),
             Command("tap", "&Tap the tempo", ("T",), window.transport.tap),
-            Command("panic", "All notes &off", ("Ctrl+.",), studio.panic),
+            Command("panic", "All notes &off", ("Ctrl+.",), studio.playback.panic),
         ],
     )
     yield (

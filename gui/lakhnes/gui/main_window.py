@@ -375,7 +375,7 @@ class MainWindow(QMainWindow):
         self._store.change(ports=ports, sound=sound)
 
     def _loop(self, on: bool) -> None:
-        self.studio.set_loop(self._span(self.roll.selection) if on else None)
+        self.studio.playback.set_loop(self._span(self.roll.selection) if on else None)
 
     @staticmethod
     def _span(selection: Selection | None) -> tuple[int, int] | None:
@@ -419,7 +419,7 @@ class MainWindow(QMainWindow):
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
             layout=bytes(self.saveState().toBase64().data()).decode(),
         )
-        self.studio.stop()
+        self.studio.playback.stop()
         self.filing.close()
         self.hide()
         self.ended = self.studio.close(_CLOSE_SECONDS)
@@ -495,9 +495,9 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
 
     def _connect(self) -> None:
-        self.roll.seek_requested.connect(self.studio.seek)
+        self.roll.seek_requested.connect(self.studio.playback.seek)
         self.roll.selection_changed.connect(self.transport.show_selection)
-        self.roll.loop_requested.connect(self.studio.set_loop)
+        self.roll.loop_requested.connect(self.studio.playback.set_loop)
         self.roll.drag_started.connect(self.drag_out)
         self.song_bar.dragged.connect(self.drag_out)
         self.song_bar.handle.clicked.connect(lambda: self.messages.post(Message(_PULL)))

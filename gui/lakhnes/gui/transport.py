@@ -120,7 +120,7 @@ class TransportBar(QWidget):
 
     def _follow(self, midi: bool) -> None:
         before = self._studio.jobs.running
-        self._studio.follow(midi)
+        self._studio.playback.follow(midi)
         self._following = [job for job in self._studio.jobs.running if job not in before]
         self._show_clock()
 
@@ -274,8 +274,8 @@ class TransportBar(QWidget):
         row.addLayout(news, 1)
 
     def _connect(self) -> None:
-        self.play.clicked.connect(self._studio.toggle)
-        self.start.clicked.connect(lambda: self._studio.seek(0))
+        self.play.clicked.connect(self._studio.playback.toggle)
+        self.start.clicked.connect(lambda: self._studio.playback.seek(0))
         self.loop.clicked.connect(self.loop_toggled)
         self.endless.clicked.connect(self._set_endless)
         self.tempo.valueChanged.connect(self._studio.set_bpm)

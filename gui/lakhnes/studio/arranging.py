@@ -55,7 +55,7 @@ class Arranging:
             return
         if not free:
             raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
-        model = self._studio.loaded_model()
+        model = self._studio.models.current()
         number = secrets.randbelow(1 << 32) if seed is None else seed
         request = replace(state.request, seed=number)
         names = " and ".join(TRACK_NAMES[voice].lower() for voice in sorted(free))
@@ -86,8 +86,8 @@ class Arranging:
             raise OptionError(
                 "There are no notes whose dynamics could be composed; select some that are there."
             )
-        own = self._studio.model
-        knows = own is not None and own.codec.vocabulary.has_expression
+        models = self._studio.models
+        knows = models.composing in models and models.current().codec.vocabulary.has_expression
         name = state.model if knows else EXPRESSIVE_MODEL
         place = _Destination("Dynamics", (start, end), free, self._studio.session.edits)
 
@@ -95,7 +95,7 @@ class Arranging:
             request = Request(secrets.randbelow(1 << 32), state.request.sampling)
             self._compose("Composing dynamics", lambda: compose_dynamics(model, state.score, request), place)
 
-        self._studio.with_model(name, loaded)
+        models.fetch(name, loaded, quiet=False)
 
     def _compose(
         self,

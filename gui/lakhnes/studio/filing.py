@@ -215,7 +215,7 @@ class Filing:
         target = self.session_file(path or own or Path())
         replaces = replaces or (path is None and not self.altered)
         job = Job(f"Saving {target.name}", quiet=True)
-        save = _Save(target, self._studio.session.state, self._studio.place, replaces, job)
+        save = _Save(target, self._studio.session.state, self._studio.playback.place, replaces, job)
 
         def done(_: None) -> None:
             self._note_saved(save)

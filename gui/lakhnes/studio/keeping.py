@@ -185,7 +185,7 @@ class Keeping:
     def _tell(self, state: SongState) -> None:
         session = self._studio.session
         if session.could_be_missed(state):
-            whereabouts = replace(session.whereabouts(state.song), place=self._studio.place)
+            whereabouts = replace(session.whereabouts(state.song), place=self._studio.playback.place)
             self._autosave.tell(state, whereabouts)
         else:
             self._autosave.forget(state.song)

@@ -3,114 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from lakhnes.bridge import gm
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.clock_switch import ClockSwitch
 from lakhnes.bridge.control_input import ControlInput
 from lakhnes.bridge.midi_clock import MidiClock
-from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS, Channels, MidiOutlet, checked_channels
+from lakhnes.bridge.midi_outlet import Channels, checked_channels
 from lakhnes.bridge.outlet import Outlet
-from lakhnes.bridge.performance import AHEAD_BARS, Performance
+from lakhnes.bridge.performance import Performance
 from lakhnes.bridge.port_watch import InputWatch, OutletWatch
 from lakhnes.bridge.ports import (
-    OUTPUT_NAME,
-    Backend,
     MidiInput,
-    MidiOutput,
     open_input,
-    open_output,
-    open_voice_outputs,
 )
 from lakhnes.bridge.recorder import Recorder
-from lakhnes.bridge.rtmidi_backend import rtmidi_backend
-from lakhnes.runtime import BeatGrid, LiveComposer, Model, Request, Score, Voice
+from lakhnes.runtime import BeatGrid, LiveComposer, Model, Request, Score
 from lakhnes.runtime.errors import MissingExtraError, MusicError, PortError, SoundError
 from lakhnes.studio.music_files import Forms, Music, write_music
+from lakhnes.studio.outputs import MidiOut, Sound
+from lakhnes.studio.wiring import Wiring
 
 if TYPE_CHECKING:
-    from lakhnes.apu.sound_device import SoundDevice
     from lakhnes.apu.synth import Synth
 
 
 _SYSTEM = 0xF0
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """Where music goes, and where orders come from."""
-
-    ports: tuple[str, ...] | None = ()
-    """Existing ports to send to; empty for a new one, None for no MIDI at all."""
-    virtual: str | None = None
-    """Name of the new port; None for the usual one."""
-    four: bool = False
-    """Whether each voice gets a new port of its own."""
-    channels: Channels = DEFAULT_CHANNELS
-    """1..16 of each voice."""
-    control: str | None = None
-    """Existing port to hear; None for a new one."""
-    play_along: bool = True
-    """Whether notes that come in are played along with."""
-    backend: str | None = None
-    """`alsa`, `jack`, `coremidi` or `winmm`; None for the first that answers."""
-    midi_sync: bool = False
-    """Whether MIDI clock says when and how fast."""
-    clock_out: bool = False
-    """Whether MIDI clock is sent."""
-    offset_seconds: float = 0.0
-    """How much later everything is sent."""
-    synth: bool = False
-    """Whether it is heard on the built-in 2A03, too."""
-    instrument: str | None = None
-    """Of that and of what is saved as sound."""
-    ahead_bars: float = AHEAD_BARS
-    """How much is composed in front of what is played."""
-
-
-_SOUND_CHECKS = 4
-"""Looks between two attempts to have the sound back: each takes another process."""
-
-
-class SoundWatch:
-    """Notices that the sound output is gone, and opens it again when it is back.
-
-    Attributes:
-        lost: whether it is gone now.
-    """
-
-    def __init__(self, device: SoundDevice, reopen: Callable[[], SoundDevice | None]) -> None:
-        """Takes a device that was started, and what opens it anew; that gives None while it is not there."""
-        self.lost = False
-        self._device = device
-        self._reopen = reopen
-        self._checks = 0
-
-    def check(self) -> str | None:
-        """Looks; what is wrong, None if nothing is."""
-        self.lost = not self._device.alive
-        if not self.lost:
-            return None
-        self._checks += 1
-        device = self._reopen() if self._checks % _SOUND_CHECKS == 0 else None
-        if device is None:
-            return "The sound output is gone; it is opened again when it is back. MIDI goes on."
-        self._device, self.lost, self._checks = device, False, 0
-        return None
-
-
 class _Watching:
     """Looks after what is in use just now; that may be exchanged."""
 
     def __init__(self, lock: AbstractContextManager[bool]) -> None:
-        self.watch: OutletWatch | InputWatch | SoundWatch | None = None
+        self.watch: OutletWatch | InputWatch | Sound | None = None
         self._lock = lock
 
     @property
@@ -132,9 +62,6 @@ class Stage:
         seed: of the music.
         switch: the clock, our own or a DAW's.
         performance: what composes and plays.
-        outputs: names of the MIDI ports that are sent to.
-        sound: name of the sound output; None without.
-        synth: what is heard there; None without.
     """
 
     performance: Performance
@@ -169,11 +96,8 @@ class Stage:
         self.seed = seed
         self.switch = ClockSwitch(InternalClock(bpm), MidiClock(bpm))
         self.switch.follow(wiring.midi_sync, time.perf_counter())
-        self.outputs: list[str] = []
-        self.sound: str | None = None
-        self.synth: Synth | None = None
         self._wiring, self._model, self._request = wiring, model, request
-        self._ports, self._channels = wiring.ports, wiring.channels  # as they are now
+        self._channels = wiring.channels  # as they are now
         self._grid = BeatGrid.steady(bpm, meter)
         self._song, self._optional = song, optional
         self._stack = ExitStack()
@@ -181,9 +105,8 @@ class Stage:
         self._changing = RLock()  # over all that may be exchanged
         self._closed = False
         self._control_name: str | None = None  # a port that comes back has the name that it had
-        self._opened: tuple[MidiOutput, ...] = ()
-        self._midi: MidiOutlet | None = None
-        self._device: SoundDevice | None = None
+        self._midi: MidiOut | None = None
+        self._sound: Sound | None = None
         self._router: ControlInput | None = None
         self._watching = {part: _Watching(self._changing) for part in ("ports", "control", "sound")}
         self._recorder = Recorder(
@@ -234,6 +157,24 @@ class Stage:
         return f"The {what} went away and has not come back. `lakhnes doctor` looks for the reason."
 
     @property
+    def outputs(self) -> list[str]:
+        """Names of the MIDI ports that are sent to."""
+        midi = self._midi
+        return [] if midi is None else midi.names
+
+    @property
+    def synth(self) -> Synth | None:
+        """The built-in 2A03; None without."""
+        sound = self._sound
+        return None if sound is None else sound.synth
+
+    @property
+    def sound(self) -> str | None:
+        """Name of the sound output; None without."""
+        sound = self._sound
+        return None if sound is None else sound.name
+
+    @property
     def heard_on(self) -> str | None:
         """Name of the sound output that is heard now; None without one, and while it is gone."""
         return None if self._watching["sound"].lost else self.sound
@@ -271,18 +212,17 @@ class Stage:
             OptionError: if there are neither one nor four.
         """
         with self._changing:
-            if self._closed or (ports == self._ports and (self._midi is None) == (ports is None)):
-                return
             before = self._midi
+            if self._closed or (before is not None and ports == before.ports):
+                return
             if ports is None:
-                self._ports, self._midi, self._opened, self.outputs = None, None, (), []
-                self._watching["ports"].watch = None
+                self._midi = self._watching["ports"].watch = None
             else:
                 self._take_ports(ports)
             self._remarks.pop("ports", None)
             self._set_outlets()
             if before is not None:
-                before.close()
+                before.outlet.close()
             if self._midi is not None and self._watching["control"].watch is None:
                 self._control()
 
@@ -295,7 +235,7 @@ class Stage:
         self._channels = checked_channels(channels)
         midi = self._midi
         if midi is not None:  # without the lock: who turns a knob does not wait until a port is open
-            midi.set_channels(channels)
+            midi.outlet.set_channels(channels)
         router = self._router
         if router is not None:
             router.let_go()
@@ -309,17 +249,16 @@ class Stage:
             MissingExtraError: without what sound needs.
         """
         with self._changing:
-            if self._closed or on == (self._device is not None):
+            before = self._sound
+            if self._closed or on == (before is not None):
                 return
             if on:
                 self._take_sound()
-                self._set_outlets()
             else:
-                device, self._device, self.synth, self.sound = self._device, None, None, None
-                self._watching["sound"].watch = None
-                self._set_outlets()
-                if device is not None:
-                    device.close()
+                self._sound = self._watching["sound"].watch = None
+            self._set_outlets()
+            if before is not None:
+                before.close()
             self._remarks.pop("sound", None)
 
     def save(self, paths: Sequence[Path]) -> int:
@@ -367,7 +306,8 @@ class Stage:
 
     @property
     def _outlets(self) -> list[Outlet]:
-        return [outlet for outlet in (self._midi, self.synth) if outlet is not None]
+        midi = None if self._midi is None else self._midi.outlet
+        return [outlet for outlet in (midi, self.synth) if outlet is not None]
 
     def _set_outlets(self) -> None:
         self.performance.player.set_outlets([*self._outlets, self._recorder])
@@ -375,14 +315,14 @@ class Stage:
     def _send_clock(self, data: bytes) -> None:
         midi = self._midi
         if midi is not None:
-            midi.raw(data)
+            midi.outlet.raw(data)
 
     def _close_outlets(self) -> None:
         """Closes what the player may never have heard of."""
         if self._midi is not None:
-            self._midi.close()
-        if self._device is not None:
-            self._device.close()
+            self._midi.outlet.close()
+        if self._sound is not None:
+            self._sound.close()
 
     def _close_control(self) -> None:
         watch = self._watching["control"].watch
@@ -402,26 +342,11 @@ class Stage:
 
     def _take_ports(self, ports: tuple[str, ...]) -> None:
         """Opens ports for an outlet; nothing is changed if they cannot be opened."""
-        opened = _open_ports(ports, self._wiring, [])
-        try:
-            outlet = MidiOutlet(opened, channels=self._channels)
-        except BaseException:
-            for output in opened:
-                output.close()
-            raise
-        self._ports, self._midi, self._opened = ports, outlet, opened
-        if outlet.channels != self._channels:  # set just now
-            outlet.set_channels(self._channels)
-        self.outputs = [output.name for output in opened]
-        self._watching["ports"].watch = OutletWatch(outlet, self._reopen_ports)
-
-    def _reopen_ports(self) -> tuple[MidiOutput, ...]:
-        """The ports that were lost, by the names that they had."""
-        for output in self._opened:  # a server that stood still has them yet, and their names
-            output.close()
-        self._opened = _open_ports(self._ports or (), self._wiring, self.outputs)
-        self.outputs = [output.name for output in self._opened]
-        return self._opened
+        channels = self._channels
+        self._midi = MidiOut(ports, self._wiring, channels)
+        if channels != self._channels:  # set just now
+            self._midi.outlet.set_channels(self._channels)
+        self._watching["ports"].watch = self._midi.watch
 
     def _new_router(self) -> ControlInput:
         along = self._wiring.play_along
@@ -443,8 +368,7 @@ class Stage:
 
         def opened() -> MidiInput:
             virtual = None if wiring.control else self._control_name
-            backend = rtmidi_backend(wiring.backend)
-            port = open_input(wiring.control, virtual=virtual, callback=self._receive, backend=backend)
+            port = open_input(wiring.control, virtual=virtual, callback=self._receive, backend=wiring.midi())
             self._control_name = port.name
             if self._router is not None:
                 self._router.let_go()
@@ -468,59 +392,4 @@ class Stage:
             self._remarks["sound"] = str(error)
 
     def _take_sound(self) -> None:
-        from lakhnes.apu.sound_device import find_sound_output
-        from lakhnes.apu.synth import Synth
-
-        find_sound_output()  # a synthesiser takes longer, and who has no sound is to know it soon
-        device = self._open_sound(Synth(self._wiring.instrument or "lead"))
-        self._watching["sound"].watch = SoundWatch(device, self._reopen_sound)
-
-    def _reopen_sound(self) -> SoundDevice | None:
-        """The output that was lost, with the same synthesiser; None while it is not there.
-
-        Another output is not taken: a JACK server that is to come back may need it.
-        """
-        from lakhnes.apu.sound_device import find_sound_output
-
-        lost, synth = self._device, self.synth
-        if lost is None or synth is None:
-            return None
-        try:
-            if find_sound_output().name != lost.name:
-                return None
-            lost.close()
-            return self._open_sound(synth)
-        except (SoundError, MissingExtraError):
-            return None
-
-    def _open_sound(self, synth: Synth) -> SoundDevice:
-        from lakhnes.apu.sound_device import open_sound
-
-        device = open_sound(synth)
-        try:
-            device.start()
-        except BaseException:
-            device.close()
-            raise
-        self._device, self.synth, self.sound = device, synth, device.name
-        return device
-
-
-def _open_ports(ports: tuple[str, ...], wiring: Wiring, before: Sequence[str]) -> tuple[MidiOutput, ...]:
-    """Existing ports, or new ones: these have the names that they had before, if they had any."""
-    backend = rtmidi_backend(wiring.backend)
-    if ports:
-        return _all_open(ports, backend)
-    if wiring.four:
-        head = wiring.virtual or OUTPUT_NAME
-        names = [f"{head} {gm.TRACK_NAMES[voice]}" for voice in Voice]
-        return open_voice_outputs(backend, before or names)
-    return (open_output(virtual=before[0] if before else wiring.virtual, backend=backend),)
-
-
-def _all_open(names: Sequence[str], backend: Backend) -> tuple[MidiOutput, ...]:
-    """The ports of these names; none stays open where one of them cannot be opened."""
-    with ExitStack() as stack:
-        opened = tuple(stack.enter_context(open_output(name, backend=backend)) for name in names)
-        stack.pop_all()
-    return opened
+        self._sound = self._watching["sound"].watch = Sound(self._wiring.instrument)

@@ -17,15 +17,18 @@ from typing import Any
 
 from lakhnes.apu.instruments import mixed_set
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.runtime import LakhnesError, Model, OptionError, Request, Score, Voice
+from lakhnes.runtime import LakhnesError, Model, Request, Score, Voice
 from lakhnes.runtime.music.editing import extract, with_tail
 from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job, Jobs
+from lakhnes.studio.models import Models
+from lakhnes.studio.playback import Playback
 from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session
-from lakhnes.studio.stage import Stage, Wiring
+from lakhnes.studio.stage import Stage
 from lakhnes.studio.state import SongState
 from lakhnes.studio.view import Message, View
+from lakhnes.studio.wiring import Wiring
 
 NEW_BARS = 8
 """Length of a new song that does not go on by itself, and of what `more` adds."""
@@ -48,6 +51,8 @@ class Studio:
     Attributes:
         session: the song; change it through the methods here or its own, and `poll`.
         jobs: what is being done.
+        models: what composes.
+        playback: where the song stands, and whether it plays.
         stage: what plays; None before a model is loaded.
         say: takes messages; set it to hear them.
     """
@@ -70,10 +75,9 @@ class Studio:
         self.jobs = Jobs(lambda job, text: self.say(Message(text, error=True)))
         self.stage: Stage | None = None
         self.say: Callable[[Message], None] = lambda message: None
-        self._models: dict[str, Model] = {}  # jobs use these, the stage's composer a twin
-        self._composing = ""  # name of the model that composes
-        self._awaited: set[str] = set()  # names of models that the session wants and that are being loaded
-        self._load, self._now = load, now
+        self.models = Models(load, self.jobs)
+        self.playback = Playback(self.session, self.jobs, lambda message: self.say(message), now)
+        self._now = now
         self._applied = self.session.state
         self._edition = 0
         self._ringing: tuple[int, frozenset[Voice]] = (
@@ -81,8 +85,6 @@ class Studio:
             frozenset(),
         )  # over the end of such a length
         self._collects = 0.0  # when what is composed is looked at again
-        self._loop: tuple[int, int] | None = None
-        self._sought = 0  # where the song was sent to last
         self._steered: float | None = None  # when the steering was changed and nothing came of it yet
         self._ports: Choice = None
         self._sound = False
@@ -98,7 +100,7 @@ class Studio:
         """
         self._ports, self._sound = ports, sound
         name = self.session.state.model
-        self._fetch(name, lambda: self._begin(name))
+        self.models.fetch(name, lambda _: self._begin(name))
 
     def close(self, seconds: float | None = None) -> bool:
         """Ends every note and everything that is being done; may be called twice.
@@ -131,54 +133,6 @@ class Studio:
             self._follow_place(self.stage)
         return self.view()
 
-    # Transport
-
-    def play(self) -> None:
-        """Plays from where the song stands; from its start where it is over."""
-        if self.stage is None or self.following:
-            return
-        place = self._place()
-        self.stage.switch.internal.start(self._now(), 0.0 if self._over(place) else None)
-        self.stage.performance.wake()
-
-    def stop(self) -> None:
-        """Stops and keeps the place."""
-        if self.stage is not None and not self.following:
-            self.stage.switch.internal.stop(self._now())
-            self.stage.performance.wake()
-
-    def toggle(self) -> None:
-        """Plays if the song stands, stops if it plays."""
-        if self.view().playing:
-            self.stop()
-        else:
-            self.play()
-
-    def seek(self, tick: int) -> None:
-        """Goes to a tick, at most to the song's end; before a model is loaded, as soon as it is."""
-        self._sought = tick
-        if self.stage is not None and not self.following:
-            place = max(0, min(tick, self.session.state.end))
-            self.stage.switch.internal.seek(place / PPQ, self._now())
-            self.stage.performance.wake()
-
-    def set_loop(self, span: tuple[int, int] | None) -> None:
-        """Plays a span of ticks again and again; None goes on after it. A DAW has loops of its own."""
-        if span is not None and self.following:
-            return
-        self._loop = span
-        if self.stage is not None:
-            if span is None:
-                self.stage.switch.internal.clear_loop(self._now())
-            else:
-                self.stage.switch.internal.set_loop(span[0] / PPQ, span[1] / PPQ, self._now())
-            self.stage.performance.wake()
-
-    @property
-    def place(self) -> int:
-        """The tick where the song stands."""
-        return self._sought if self.stage is None else max(0, round(self._place()))
-
     @property
     def settled(self) -> bool:
         """Whether the composer goes on with the session's song as it is."""
@@ -186,28 +140,6 @@ class Studio:
             return False
         same = self._applied is self.session.state or self._applied.score is self.session.state.score
         return same and self.stage.performance.composer.timeline.edition == self._edition
-
-    @property
-    def following(self) -> bool:
-        """Whether a DAW's clock is followed."""
-        return self.stage is not None and self.stage.switch.following
-
-    def follow(self, midi: bool) -> None:
-        """Follows a DAW's clock, or our own again."""
-        if self.stage is not None:
-            stage = self.stage
-
-            def followed(_: None) -> None:
-                if midi and stage.deaf is not None:
-                    self.say(Message(stage.deaf, error=True))
-
-            job = Job("Following the DAW", quiet=True)
-            self.jobs.start(job, lambda job: stage.follow(midi), followed, lane="outputs")
-
-    def panic(self) -> None:
-        """Ends everything that sounds."""
-        if self.stage is not None:
-            self.stage.performance.player.panic()
 
     # The song
 
@@ -232,8 +164,8 @@ class Studio:
             song: as `Session.begin` takes it.
         """
         self.session.begin(label, **song)
-        self.set_loop(None)
-        self.seek(place)
+        self.playback.set_loop(None)
+        self.playback.seek(place)
 
     def more(self, bars: int = NEW_BARS) -> None:
         """Goes on composing: so many bars after what was heard or asked for, or after the song's end."""
@@ -260,44 +192,12 @@ class Studio:
             name: of a model, or its folder.
         """
 
-        def there() -> None:
+        def there(_: Model) -> None:
             self.session.change("Model", model=name)
             if self.stage is None:  # the one before could not be loaded
                 self._begin(name)
 
-        self._fetch(name, there, quiet=False)
-
-    def with_model(self, name: str, then: Callable[[Model], None]) -> None:
-        """Hands over a model for jobs of the lane `compose`, loaded first if it must be.
-
-        Args:
-            name: of a model, or its folder.
-            then: takes it, where `poll` is called; not if it cannot be had, which is said.
-        """
-        self._fetch(name, lambda: then(self._models[name]), quiet=False)
-
-    @property
-    def model(self) -> Model | None:
-        """The model for jobs of the lane `compose`; None before it is loaded."""
-        return self._models.get(self._composing)
-
-    def loaded_model(self) -> Model:
-        """The same.
-
-        Raises:
-            OptionError: before it is loaded.
-        """
-        if self.model is None:
-            raise OptionError("The model is being loaded; try again in a moment.")
-        return self.model
-
-    def undo(self) -> None:
-        """Takes the last step back."""
-        self.session.undo()
-
-    def redo(self) -> None:
-        """Does again what was undone."""
-        self.session.redo()
+        self.models.fetch(name, there, quiet=False)
 
     # Outputs
 
@@ -325,56 +225,11 @@ class Studio:
     def view(self) -> View:
         """What there is to show."""
         if self.stage is None:
-            return View(bpm=self.session.state.bpm, loop=self._loop)
-        status = self.stage.performance.status()
-        synth = self.stage.synth
-        return View(
-            ready=True,
-            playing=status.clock.running,
-            clock=status.clock.status,
-            following=self.following,
-            place=max(0.0, status.clock.position * PPQ),
-            bpm=status.clock.bpm,
-            waiting=status.waiting,
-            loop=None if self.following else self._loop,
-            sounding=status.sounding,
-            peaks=synth.peaks() if synth is not None else (0.0, 0.0, 0.0, 0.0),
-            ports=tuple(self.stage.outputs),
-            sound=self.stage.heard_on,
-            sent=status.sent,
-            late=status.late,
-            worst_seconds=status.worst_seconds,
-            gaps=status.gaps,
-            problems=(*status.problems, *self._failure(self.stage)),
-        )
+            return View(bpm=self.session.state.bpm, loop=self.playback.loop)
+        loop = None if self.playback.following else self.playback.loop
+        return View.of(self.stage, loop)
 
     # What happens in `poll`
-
-    def _fetch(
-        self,
-        name: str,
-        then: Callable[[], None],
-        *,
-        quiet: bool = True,
-        failed: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Loads a model unless it is there."""
-
-        def load(job: Job) -> Model:
-            try:
-                return self._load(name)
-            except BaseException:
-                self.jobs.post(failed)
-                raise
-
-        def loaded(model: Model) -> None:
-            self._models[name] = model
-            then()
-
-        if name in self._models:
-            then()
-        else:
-            self.jobs.start(Job(f"Loading {name}", quiet=quiet), load, loaded, lane="model")
 
     def _begin(self, name: str) -> None:
         """A model is there: composing begins, and the outputs are opened.
@@ -383,14 +238,13 @@ class Studio:
             name: of the model; a session that was opened meanwhile may want another one.
         """
         state = self.session.state
-        self._composing = name
         try:
             request = state.request
         except LakhnesError:  # `_apply` says it
             request = Request()
         stage = Stage(
             Wiring(ports=None, ahead_bars=state.ahead_bars),
-            self._models[name].twin(),
+            self.models.twin(name),
             request,
             state.seed,
             state.bpm,
@@ -404,8 +258,7 @@ class Studio:
             beats_per_bar=state.beats_per_bar
         )  # so that all that is otherwise in the session is told
         self._apply(stage)
-        self.set_loop(self._loop)
-        self.seek(self._sought)
+        self.playback.take(stage)
         if self._ports is not None:
             self.use_ports(self._ports)
         if self._sound:
@@ -431,13 +284,13 @@ class Studio:
     def _follow_place(self, stage: Stage) -> None:
         """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""
         state = self.session.state
-        clock = stage.switch.state(self._now())
+        clock = self.playback.clock(stage)
         place = clock.position * PPQ
         bar = state.beats_per_bar * PPQ
         if clock.running and place < state.end:
             self.session.amend(kept=max(state.kept, min(state.end, math.ceil(place / bar + 1e-9) * bar)))
-        if clock.running and not self.following and self._loop is None and self._over(place):
-            self.stop()
+        if clock.running and self.playback.loop is None and self.playback.over(place):
+            self.playback.stop()
         if self._steered is not None and self._now() - self._steered > _SETTLE_SECONDS:
             self._steered = None
             self._compose_anew(stage, clock.running)
@@ -509,32 +362,23 @@ class Studio:
         changes: dict[str, Any] = {"grid": state.grid, "ringing": ringing}
         if not state.score.length:
             changes["seed"] = state.seed
-        if state.model != self._composing:
-            if state.model not in self._models:  # what composes now goes on until it is there
-                self._await_model(stage, state.model)
-            else:
-                changes["model"] = self._models[state.model].twin()
-                self._composing = state.model
+        if state.model in self.models:
+            if state.model != self.models.composing:
+                changes["model"] = self.models.twin(state.model)
+        else:  # what composes now goes on until it is there
+            self._await_model(stage, state.model)
         stage.performance.adopt(state.score, **changes)
         self._edition += 1
 
     def _await_model(self, stage: Stage, name: str) -> None:
         """Loads a model that the session wants; where it cannot be had, the one that composes stays."""
-        if name in self._awaited:
-            return
-        self._awaited.add(name)
-
-        def there() -> None:
-            self._awaited.discard(name)
-            self._adopt(stage, self.session.state)
 
         def failed() -> None:
-            self._awaited.discard(name)
             if self.session.state.model == name:
-                self.session.amend(model=self._composing)
-                self._applied = replace(self._applied, model=self._composing)
+                self.session.amend(model=self.models.composing)
+                self._applied = replace(self._applied, model=self.models.composing)
 
-        self._fetch(name, there, failed=failed)
+        self.models.expect(name, lambda: self._adopt(stage, self.session.state), failed)
 
     def _tell_synth(self, stage: Stage, state: SongState) -> None:
         if stage.synth is None:
@@ -544,23 +388,6 @@ class Studio:
         stage.synth.set_volume(state.volume)
         for voice in Voice:
             stage.synth.set_volume(state.voices[voice].volume, voice)
-
-    @staticmethod
-    def _failure(stage: Stage) -> tuple[str, ...]:
-        """What ended composing or playing for good, as a sentence."""
-        error = stage.performance.error
-        if error is None:
-            return ()
-        return (f"Playing broke down ({type(error).__name__}: {error}). Save the song and start again.",)
-
-    def _place(self) -> float:
-        assert self.stage is not None
-        return self.stage.switch.state(self._now()).position * PPQ
-
-    def _over(self, place: float) -> bool:
-        """Whether a place lies at the end of a song that has one."""
-        state = self.session.state
-        return not state.endless and state.end > 0 and place >= max(state.end, state.kept)
 
 
 __all__ = ["NEW_BARS", "Choice", "ClockStatus", "Studio"]

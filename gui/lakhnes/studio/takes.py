@@ -104,7 +104,7 @@ class Takes:
             self.cancel()  # it is done, or broke down, or somebody ended it elsewhere
 
     def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
-        self._studio.loaded_model()  # refuses now what it would refuse later
+        self._studio.models.current()  # refuses now what it would refuse later
         self.done()
         self._before, self._span, self._voices = score, span, voices
         self._asked += 1
@@ -115,7 +115,7 @@ class Takes:
 
     def _compose(self) -> None:
         """Composes the takes that are asked for and not there."""
-        state, model = self._studio.session.state, self._studio.loaded_model()
+        state, model = self._studio.session.state, self._studio.models.current()
         first, last = self.ready, self.count
         seed, number = state.seed, self._asked
         before, span, voices = self._before, self._span, self._voices

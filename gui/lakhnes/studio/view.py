@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.runtime import Voice
+from lakhnes.runtime.time.grid import PPQ
+
+if TYPE_CHECKING:
+    from lakhnes.studio.stage import Stage
+
+_BROKEN = "Playing broke down ({}: {}). Save the song and start again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +64,34 @@ class View:
     """How often composing was too slow."""
     problems: tuple[str, ...] = ()
     """What is wrong now, a sentence each."""
+
+    @classmethod
+    def of(cls, stage: Stage, loop: tuple[int, int] | None) -> View:
+        """Return what a stage does now.
+
+        Args:
+            stage: what plays.
+            loop: the span that is played again and again.
+        """
+        status = stage.performance.status()
+        synth, error = stage.synth, stage.performance.error
+        failure = () if error is None else (_BROKEN.format(type(error).__name__, error),)
+        return cls(
+            ready=True,
+            playing=status.clock.running,
+            clock=status.clock.status,
+            following=stage.switch.following,
+            place=max(0.0, status.clock.position * PPQ),
+            bpm=status.clock.bpm,
+            waiting=status.waiting,
+            loop=loop,
+            sounding=status.sounding,
+            peaks=synth.peaks() if synth is not None else (0.0, 0.0, 0.0, 0.0),
+            ports=tuple(stage.outputs),
+            sound=stage.heard_on,
+            sent=status.sent,
+            late=status.late,
+            worst_seconds=status.worst_seconds,
+            gaps=status.gaps,
+            problems=(*status.problems, *failure),
+        )

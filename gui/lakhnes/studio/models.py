@@ -1,0 +1,106 @@
+"""The models of a studio: loaded when they are first wanted, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lakhnes.runtime import Model, OptionError
+from lakhnes.studio.jobs import Job, Jobs
+
+
+def _nothing() -> None:
+    pass
+
+
+class Models:
+    """Models by name; jobs of the lane `compose` use them, whatever plays live a twin.
+
+    Attributes:
+        composing: name of the one that composes; empty before it is loaded.
+    """
+
+    def __init__(self, load: Callable[[str], Model], jobs: Jobs) -> None:
+        """Has none yet.
+
+        Args:
+            load: finds and loads a model by its name or folder.
+            jobs: where it is loaded.
+        """
+        self.composing = ""
+        self._load = load
+        self._jobs = jobs
+        self._loaded: dict[str, Model] = {}
+        self._awaited: set[str] = set()  # names of those that the session wants and that are being loaded
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._loaded
+
+    def current(self) -> Model:
+        """Return the one that composes.
+
+        Raises:
+            OptionError: before it is loaded.
+        """
+        if self.composing not in self._loaded:
+            raise OptionError("The model is being loaded; try again in a moment.")
+        return self._loaded[self.composing]
+
+    def twin(self, name: str) -> Model:
+        """Another one with the weights of a model that is loaded, which composes from now on."""
+        self.composing = name
+        return self._loaded[name].twin()
+
+    def fetch(
+        self,
+        name: str,
+        then: Callable[[Model], None],
+        *,
+        quiet: bool = True,
+        failed: Callable[[], None] = _nothing,
+    ) -> None:
+        """Loads a model unless it is there.
+
+        Args:
+            name: of a model, or its folder.
+            then: takes it, where jobs are delivered; not if it cannot be had, which is said.
+            quiet: whether it is done without a word.
+            failed: is called if it cannot be had.
+        """
+
+        def load(job: Job) -> Model:
+            try:
+                return self._load(name)
+            except BaseException:
+                self._jobs.post(failed)
+                raise
+
+        def loaded(model: Model) -> None:
+            self._loaded[name] = model
+            then(model)
+
+        if name in self._loaded:
+            then(self._loaded[name])
+        else:
+            self._jobs.start(Job(f"Loading {name}", quiet=quiet), load, loaded, lane="model")
+
+    def expect(self, name: str, then: Callable[[], None], failed: Callable[[], None]) -> None:
+        """Loads a model that the session wants, once, however often that is said meanwhile.
+
+        Args:
+            name: of a model, or its folder.
+            then: is called when it is there.
+            failed: is called if it cannot be had.
+        """
+        if name in self._awaited:
+            return
+        self._awaited.add(name)
+
+        def there(_: Model) -> None:
+            self._awaited.discard(name)
+            then()
+
+        def lost() -> None:
+            self._awaited.discard(name)
+            failed()
+
+        self.fetch(name, there, failed=lost)
