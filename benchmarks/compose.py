@@ -10,7 +10,8 @@ thread, medians over rounds:
 - prompt: 512 tokens through `prefill` (int8), into an empty memory and into a full one
 - limit: bytes that a token must read, divided by the bandwidth at which a dot product reads such an amount
 
-Then the models of the package, as they come, each with its own memory full.
+Then the models of the package, as they come, each with its own memory full; and many songs of the built-in
+model, in each way to compose them. All but the batch give each song as it is by itself.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,12 +32,27 @@ import numpy as np
 import torch
 
 from lakhnes.export import Checkpoint, TransformerXL, TransformerXLConfig, export_model
-from lakhnes.runtime import Model, Sampling, Song, Timing, parse_scale, tx1
+from lakhnes.runtime import (
+    SAMPLE_RATE,
+    Model,
+    Request,
+    Sampling,
+    Song,
+    Timing,
+    compose_song,
+    compose_together,
+    parse_scale,
+    side_by_side,
+    tx1,
+)
+from lakhnes.runtime.compose.arrange import Arrangement
+from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import Density, Scale
 from lakhnes.runtime.decode.rhythm import MaxLength
 from lakhnes.runtime.model.catalog import list_models
 
 MEM_LEN = 512
+MANY_SECONDS = 10
 SIZES = {
     "nes-6x384": {
         "n_layer": 6,
@@ -159,6 +177,65 @@ def sampling_seconds() -> float:
     return min(seconds(lambda: song.take(logits[next(turn) % 64]), 500) for _ in range(5))
 
 
+def _one_song(seed: int, model: Model | None = None) -> float:
+    """Composes one of the many songs; its length in seconds."""
+    length = MANY_SECONDS * SAMPLE_RATE
+    arrangement = compose_song(model or Model.load(), Request(seed=seed), length_samples=length)
+    for _ in arrangement:
+        pass
+    return arrangement.score().seconds
+
+
+def _processor_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def many_songs(count: int, rounds: int = 2) -> dict[str, dict[str, float]]:
+    """Songs a minute, and processor seconds a song, of each way to compose many songs."""
+    model, seeds = Model.load(), range(count)
+
+    def side(width: int | None) -> None:
+        def begin(twin: Model, seed: int) -> Arrangement:
+            return compose_song(twin, Request(seed=seed), length_samples=MANY_SECONDS * SAMPLE_RATE)
+
+        side_by_side(model, seeds, begin, width=width)
+
+    def processes() -> None:
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            list(pool.map(_one_song, seeds))
+
+    def batch() -> None:
+        length = MANY_SECONDS * SAMPLE_RATE
+        songs = [
+            Request(seed=seed).song(model, cache=MatchCache.of(model), length_samples=length)
+            for seed in seeds
+        ]
+        list(compose_together(model, songs, width=8))
+
+    ways: dict[str, Callable[[], object]] = {
+        "one after the other": lambda: side(1),
+        "side by side, in threads": lambda: side(None),
+        "a process for each core": processes,
+        "one batch of up to eight": batch,
+    }
+    walls: dict[str, list[float]] = {way: [] for way in ways}
+    busy: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, compose in ways.items():
+            wall, processor = time.perf_counter(), _processor_seconds()
+            compose()
+            walls[way].append(time.perf_counter() - wall)
+            busy[way].append(_processor_seconds() - processor)
+    return {
+        way: {
+            "songs_a_minute": 60 * count / median(walls[way]),
+            "processor_seconds_a_song": median(busy[way]) / count,
+        }
+        for way in ways
+    }
+
+
 def start_up() -> dict[str, float]:
     """A whole `lakhnes generate` of one event: seconds, and peak megabytes as Linux counts them."""
     code = (
@@ -176,12 +253,26 @@ def start_up() -> dict[str, float]:
     return {"seconds": min(wall for wall, _ in runs), "peak_mb": max(peak for _, peak in runs)}
 
 
+def print_songs(ways: dict[str, dict[str, float]]) -> None:
+    """Prints how fast each way composes many songs."""
+    if ways:
+        print(f"\nmany songs of {MANY_SECONDS} s, built-in model")
+    for way, row in ways.items():
+        busy = row["processor_seconds_a_song"]
+        print(f"  {way:25s} {row['songs_a_minute']:6.1f} a minute, {busy:5.2f} s of the processor each")
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--songs", type=int, default=8, help=f"songs of {MANY_SECONDS} s; 0 for none")
+    parser.add_argument("--only-songs", action="store_true")
     args = parser.parse_args()
+    if args.only_songs:
+        print_songs(many_songs(args.songs, rounds=min(args.rounds, 3)))
+        return
     torch.set_num_threads(1)
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
@@ -193,6 +284,7 @@ def main() -> None:
         "shipped_ms": shipped_steps(),
         "sampling_us": sampling_seconds() * 1e6,
         "start_up": start_up(),
+        "many_songs": many_songs(args.songs) if args.songs else {},
     }
     if args.json:
         print(json.dumps(result, indent=1))
@@ -213,6 +305,7 @@ def main() -> None:
     print("\nthe models of the package, memory full")
     for name, ms in result["shipped_ms"].items():  # type: ignore[attr-defined]
         print(f"  {name:10s} {ms:7.3f} ms a token {1e3 / ms:7.0f} tokens/s")
+    print_songs(result["many_songs"])  # type: ignore[arg-type]
     print(f"\ndrawing under three wishes {result['sampling_us']:.1f} us a token")
     started = result["start_up"]
     print(f"start-up to the first event {started['seconds']:.2f} s, peak {started['peak_mb']:.0f} MB")  # type: ignore[index]

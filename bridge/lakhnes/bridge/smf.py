@@ -235,7 +235,7 @@ def _chunk(data: bytes, place: int) -> tuple[Track, int, str]:
     return track, end, problem or "does not say where it ends."
 
 
-def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
+def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:  # noqa: C901, PLR0912
     """Reads the events of a track in `data[start:size]`.
 
     Returns:

@@ -54,6 +54,19 @@ def check_graph(file: OnnxFile, info: ModelInfo, sizes: Iterable[Sizes]) -> None
     Raises:
         ValueError: with what is wrong.
     """
+    _check_parts(file)
+    for each in sizes:
+        inputs, outputs = _contract(info, each)
+        if not (_keeps(file.inputs, inputs) and _keeps(file.outputs, outputs)):
+            raise ValueError("it has other tensors than its metadata say")
+        made = _walk(file, inputs)
+        for name, expected in outputs.items():
+            if name not in made or (made[name].type, made[name].shape) != (expected.type, expected.shape):
+                raise ValueError("it gives other tensors than its metadata say")
+
+
+def _check_parts(file: OnnxFile) -> None:
+    """Refuse other operators than those that are known here, too many of them, and names that come twice."""
     for domain, number in file.opsets.items():
         if OPSETS.get(domain) != number:
             raise ValueError(f"it uses version {number} of the operators of {domain or 'ONNX'!r:.40}")
@@ -63,14 +76,6 @@ def check_graph(file: OnnxFile, info: ModelInfo, sizes: Iterable[Sizes]) -> None
     named = len(file.inputs) + len(file.constants) + sum(len(node.outputs) for node in file.nodes)
     if "" in unique or len(unique) < named:
         raise ValueError("it has tensors without a name of their own")
-    for each in sizes:
-        inputs, outputs = _contract(info, each)
-        if not (_keeps(file.inputs, inputs) and _keeps(file.outputs, outputs)):
-            raise ValueError("it has other tensors than its metadata say")
-        made = _walk(file, inputs)
-        for name, expected in outputs.items():
-            if name not in made or (made[name].type, made[name].shape) != (expected.type, expected.shape):
-                raise ValueError("it gives other tensors than its metadata say")
 
 
 def _contract(info: ModelInfo, sizes: Sizes) -> tuple[dict[str, TensorFacts], dict[str, TensorFacts]]:
@@ -116,13 +121,18 @@ def _walk(file: OnnxFile, inputs: dict[str, TensorFacts]) -> dict[str, TensorFac
         made = _made(node, tensors)
         tensors |= made
         taken += sum(tensor.bytes for tensor in made.values())
-        depth = tensors[node.inputs[0]].shape[-1:] if node.operator.endswith("MatMul") else ()
-        work += sum(prod(tensor.shape) for tensor in made.values()) * (depth[0] if depth else _ELEMENT_WORK)
+        work += _work(node, tensors, made)
         if taken > room or work > MOST_WORK:
             raise ValueError("it needs too much memory or time")
         done = {name for name in node.inputs if last[name] == place and not tensors[name].fixed}
         taken -= sum(tensors[name].bytes for name in done)
     return tensors
+
+
+def _work(node: Node, tensors: Mapping[str, TensorFacts], made: Mapping[str, TensorFacts]) -> int:
+    """Multiplications of a node, or what takes as long."""
+    depth = tensors[node.inputs[0]].shape[-1:] if node.operator.endswith("MatMul") else ()
+    return sum(prod(tensor.shape) for tensor in made.values()) * (depth[0] if depth else _ELEMENT_WORK)
 
 
 def _tensor(constant: Constant) -> TensorFacts:

@@ -97,14 +97,8 @@ class ModelInfo:
                 f"{source} has model format {version!s:.20}, newer than this lakhnes's {FORMAT_VERSION}. "
                 "Update lakhnes."
             )
-        for name, (kind, largest) in _FIELDS.items():
-            value = plain.get(name, "" if name == "provenance" else None)
-            if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
-                raise ValueError(f"its {name} is {value!r:.40}")
-        named = plain["vocabulary"]
-        vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
-        if len(vocabulary) > MOST_EVENTS:
-            raise ValueError(f"its vocabulary has more than {MOST_EVENTS} events")
+        _check_fields(plain)
+        vocabulary = _vocabulary(plain["vocabulary"])
         parity = {str(name): float(value) for name, value in plain.get("parity", {}).items()}
         if not all(map(isfinite, parity.values())):
             raise ValueError("its parity is no number")
@@ -114,6 +108,22 @@ class ModelInfo:
         if not has_timing(vocabulary, timing):
             raise ValueError("its vocabulary and its timing do not fit together")
         return cls(vocabulary=vocabulary, timing=timing, parity=parity, recall=recall, **given)
+
+
+def _check_fields(plain: dict[str, Any]) -> None:
+    """Refuses plain fields of another type, or out of their range."""
+    for name, (kind, largest) in _FIELDS.items():
+        value = plain.get(name, "" if name == "provenance" else None)
+        if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
+            raise ValueError(f"its {name} is {value!r:.40}")
+
+
+def _vocabulary(named: str) -> Vocabulary:
+    """The vocabulary of a name, or of a text that has its events."""
+    vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
+    if len(vocabulary) > MOST_EVENTS:
+        raise ValueError(f"its vocabulary has more than {MOST_EVENTS} events")
+    return vocabulary
 
 
 _FIELDS: dict[str, tuple[type, int]] = {

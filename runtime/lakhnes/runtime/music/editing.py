@@ -43,22 +43,25 @@ def cut(score: Score, sample: int) -> tuple[Score, Score, Seam]:
     if sample <= 0 or sample >= score.length:
         return (nothing, score, Seam()) if sample <= 0 else (score, nothing, Seam())
     head, tail = extract(score, (0, sample)), extract(score, (sample, score.length))
-    ringing = {v for v in Voice if any(n.onset < sample < n.end for n in score.parts[v].notes)}
-    here = {
-        (voice, change.kind)
-        for voice in Voice
-        for change in score.parts[voice].changes
-        if change.sample == sample
-    }
-    changing = {voice for voice in ringing if (voice, Kind.VELOCITY) in here}
-    stated = {v for v in Voice if _states_timbre(tail.parts[v]) and (v, Kind.TIMBRE) not in here}
     parts = {}
     for voice, part in zip(Voice, tail.parts, strict=True):  # a change at the very end belongs to no span
-        last = [
-            replace(c, sample=tail.length) for c in score.parts[voice].changes if c.sample == score.length
-        ]
+        last = [replace(c, sample=tail.length) for c in _at(score.parts[voice], score.length)]
         parts[voice] = replace(part, changes=(*part.changes, *last)) if part.notes else part
-    return head, tail.with_parts(parts), Seam(frozenset(ringing), frozenset(changing), frozenset(stated))
+    return head, tail.with_parts(parts), _seam(score, tail, sample)
+
+
+def _seam(score: Score, tail: Score, sample: int) -> Seam:
+    """What was cut in two at a sample, after which a tail comes."""
+    here = {(voice, change.kind) for voice in Voice for change in _at(score.parts[voice], sample)}
+    ringing = frozenset(v for v in Voice if any(n.onset < sample < n.end for n in score.parts[v].notes))
+    changing = frozenset(voice for voice in ringing if (voice, Kind.VELOCITY) in here)
+    stated = {v for v in Voice if _states_timbre(tail.parts[v]) and (v, Kind.TIMBRE) not in here}
+    return Seam(ringing, changing, frozenset(stated))
+
+
+def _at(part: Part, sample: int) -> list[Change]:
+    """The changes at a sample."""
+    return [change for change in part.changes if change.sample == sample]
 
 
 def join(head: Score, tail: Score, seam: Seam | None = None) -> Score:
@@ -221,25 +224,35 @@ def _until(note: Note, end: int) -> Note:
 
 
 def _cut(part: Part, span: tuple[int, int]) -> Part:
+    """What of a part lies in a span, whose start is sample 0 then."""
     start, end = span
-    notes: list[Note] = []
-    for note in part.notes:
-        if note.end <= start or note.onset >= end:
-            continue
-        note = _until(note, end)
-        if note.onset < start:
-            since = [c for c in part.changes if note.onset < c.sample <= start and c.kind is Kind.VELOCITY]
-            velocity = since[-1].value if since else note.velocity
-            note = replace(note, onset=start, length=note.end - start, velocity=velocity)
-        notes.append(replace(note, onset=note.onset - start) if start else note)
-    changes = [c if not start else replace(c, sample=c.sample - start) for c in _inside(part.changes, span)]
-    if notes and notes[0].onset == 0:
+    notes = [
+        _from(_until(note, end), start, part.changes)
+        for note in part.notes
+        if note.end > start and note.onset < end
+    ]
+    if not notes:
+        return Part()
+    changes = [_earlier(change, start) for change in _inside(part.changes, span)]
+    if notes[0].onset == 0:  # it has a volume of its own
         changes = [c for c in changes if c.sample > 0 or c.kind is Kind.TIMBRE]
     before = [c for c in part.changes if c.sample < start and c.kind is Kind.TIMBRE]
     if before and not any(c.sample == 0 and c.kind is Kind.TIMBRE for c in changes):
-        changes.append(replace(before[-1], sample=0))
-        changes.sort(key=attrgetter("order"))
-    return Part(tuple(notes), tuple(changes) if notes else ())
+        changes = sorted([*changes, replace(before[-1], sample=0)], key=attrgetter("order"))
+    return Part(tuple(notes), tuple(changes))
+
+
+def _from(note: Note, start: int, changes: Collection[Change]) -> Note:
+    """What of a note lies after a start, which is sample 0 then, at the volume that it has there."""
+    if note.onset >= start:
+        return replace(note, onset=note.onset - start) if start else note
+    since = [c for c in changes if note.onset < c.sample <= start and c.kind is Kind.VELOCITY]
+    velocity = since[-1].value if since else note.velocity
+    return replace(note, onset=0, length=note.end - start, velocity=velocity)
+
+
+def _earlier(change: Change, samples: int) -> Change:
+    return replace(change, sample=change.sample - samples) if samples else change
 
 
 def _inside(changes: Collection[Change], span: tuple[int, int]) -> list[Change]:
@@ -249,15 +262,7 @@ def _inside(changes: Collection[Change], span: tuple[int, int]) -> list[Change]:
 def _replaced(part: Part, other: Part, span: tuple[int, int], length: int) -> Part:
     """A part of some length with what begins in a span taken from another one."""
     start, end = span[0], min(span[1], length)
-    notes = [note for note in part.notes if note.onset < start]
-    twin = next((note for note in reversed(other.notes) if note.onset < start), None)
-    if (
-        notes
-        and twin
-        and max(notes[-1].end, twin.end) > start
-        and replace(twin, length=notes[-1].length) == notes[-1]
-    ):
-        notes[-1] = twin
+    notes = _before(part, other, start)
     notes += [note for note in other.notes if start <= note.onset < end]
     notes += [note for note in part.notes if note.onset >= max(start, end)]
     ends = [*(note.onset for note in notes[1:]), length]
@@ -268,3 +273,14 @@ def _replaced(part: Part, other: Part, span: tuple[int, int], length: int) -> Pa
     changes += _inside(other.changes, (start, end))
     changes.sort(key=attrgetter("order"))
     return Part(tuple(apart), tuple(changes) if apart else ())
+
+
+def _before(part: Part, other: Part, start: int) -> list[Note]:
+    """The notes of a part that begin before a sample; one over it is as long as in another part."""
+    notes = [note for note in part.notes if note.onset < start]
+    twin = next((note for note in reversed(other.notes) if note.onset < start), None)
+    if notes and twin is not None:
+        last = notes[-1]
+        if max(last.end, twin.end) > start and replace(twin, length=last.length) == last:
+            notes[-1] = twin
+    return notes

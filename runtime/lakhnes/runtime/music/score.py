@@ -124,6 +124,14 @@ def _check(voice: Voice, part: Part, length: int) -> None:
         raise ValueError(f"the triangle has no volume: its notes have velocity {FULL_VELOCITY}")
     if any(note.end > after.onset for note, after in pairwise(part.notes)):
         raise ValueError(f"{voice.name}: notes overlap or are not in time")
+    _check_changes(voice, part)
+    end = max(part.notes[-1].end if part.notes else 0, part.changes[-1].sample if part.changes else 0)
+    if end > length:
+        raise ValueError(f"{voice.name} goes on to sample {end}, after the end of the song at {length}")
+
+
+def _check_changes(voice: Voice, part: Part) -> None:
+    """Raises ValueError if changes are out of range, not in time, or of a part without notes."""
     for change in part.changes:
         if change.sample < 0 or change.value not in VALUES.get((voice, change.kind), ()):
             raise ValueError(f"{voice.name}: {change} is out of range")
@@ -135,9 +143,6 @@ def _check(voice: Voice, part: Part, length: int) -> None:
     moments = [change.order for change in part.changes]
     if any(before >= after for before, after in pairwise(moments)):
         raise ValueError(f"{voice.name}: changes are not in time, or one comes twice")
-    end = max(part.notes[-1].end if part.notes else 0, part.changes[-1].sample if part.changes else 0)
-    if end > length:
-        raise ValueError(f"{voice.name} goes on to sample {end}, after the end of the song at {length}")
 
 
 class ScoreBuilder:
