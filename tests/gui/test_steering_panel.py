@@ -18,9 +18,8 @@ from lakhnes.gui.seed_box import MAX_SEED
 from lakhnes.gui.steering_panel import SteeringPanel
 from lakhnes.runtime import DEFAULT_MODEL, OptionError, OutputError, parse_scale
 from lakhnes.runtime.music.scales import SCALES
-from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session
-from lakhnes.studio.state import SongState
+from lakhnes.studio.state import STEERING_FIELDS, SongState
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
 

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo
 from lakhnes.runtime import LakhnesError
-from lakhnes.studio.preferences import STEERING_FIELDS, PresetStore
+from lakhnes.studio.preferences import PresetStore
+from lakhnes.studio.state import STEERING_FIELDS
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
 

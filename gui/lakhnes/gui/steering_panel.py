@@ -16,8 +16,8 @@ from lakhnes.gui.seed_box import SeedBox
 from lakhnes.runtime import list_models
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE
 from lakhnes.runtime.printable import printable
-from lakhnes.studio.preferences import STEERING_FIELDS, PresetStore
-from lakhnes.studio.state import AHEAD_BARS, SongState
+from lakhnes.studio.preferences import PresetStore
+from lakhnes.studio.state import AHEAD_BARS, STEERING_FIELDS, SongState
 from lakhnes.studio.studio import Studio
 
 _OTHER = "Other…"

@@ -15,13 +15,10 @@ import platformdirs
 from lakhnes.runtime import OptionError
 from lakhnes.runtime.files import write_whole
 from lakhnes.studio.session_file import checked
-from lakhnes.studio.state import SongState
+from lakhnes.studio.state import STEERING_FIELDS, SongState
 
 MOST_RECENT = 10
 """Files that are remembered."""
-
-STEERING_FIELDS = ("temperature", "top_k", "top_p", "surprise", "density", "drones", "scale")
-"""Fields of `SongState` that a preset of the steering holds."""
 
 _THEMES = ("system", "light", "dark")
 
@@ -232,4 +229,4 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "presets": _presets,
 }
 
-__all__ = ["MOST_RECENT", "STEERING_FIELDS", "PreferenceStore", "Preferences", "PresetStore", "steering_of"]
+__all__ = ["MOST_RECENT", "PreferenceStore", "Preferences", "PresetStore", "steering_of"]

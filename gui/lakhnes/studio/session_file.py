@@ -9,25 +9,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lakhnes.apu.instruments import instrument_set
 from lakhnes.bridge import MidiStyle, midi_bytes
 from lakhnes.bridge.midi_wrappers import parse_any
 from lakhnes.bridge.nes_midi import score_from_nes_midi
 from lakhnes.bridge.smf import BrokenFileError
-from lakhnes.runtime import SAMPLE_RATE, Event, FormatError, Kind, LakhnesError, OutputError, Score, Voice
-from lakhnes.runtime.decode.sampling import MAX_SURPRISE
+from lakhnes.runtime import Event, FormatError, Kind, LakhnesError, OutputError, Score, Voice
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import MAX_SAMPLES, MAX_WAIT
 from lakhnes.runtime.music.score import events_of_score
 from lakhnes.runtime.music.texts import score_from_text
-from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.state import AHEAD_BARS, SongState, VoiceSettings, Whereabouts
+from lakhnes.studio.field_readers import readers_of
+from lakhnes.studio.state import SongState, VoiceSettings, Whereabouts
 
 FORMAT = "lakhnes-session"
 VERSION = 1
@@ -40,12 +37,8 @@ MAX_BYTES = 16 << 20
 
 _SETTINGS, _MIDI, _TEXT = "session.json", "song.mid", "song.tx2.txt"
 _MIDI_SAMPLES = 1 << 28
-_KEPT = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ  # ticks of a day
 
 _NOWHERE = Whereabouts()
-
-FieldReader = Callable[[Any], Any]
-"""Gives a value of a file as the state holds it; ValueError with what is expected."""
 
 
 def write_session(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> None:
@@ -231,84 +224,9 @@ def _wrong(path: Path, name: str, value: Any, expected: object) -> FormatError:
     )
 
 
-def _number(lowest: float, highest: float, *, also: tuple[object, ...] = ()) -> FieldReader:
-    def check(value: Any) -> Any:
-        if value is None and None in also:
-            return None
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ValueError("a number is expected")
-        if not (lowest <= value <= highest or value in also):  # also where it is not a number at all
-            raise ValueError(f"{lowest:g} to {highest:g} is expected")
-        return float(value)
-
-    return check
-
-
-def _whole(lowest: int, highest: int, *, none: bool = False) -> FieldReader:
-    def check(value: Any) -> Any:
-        if value is None and none:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise ValueError(f"a whole number from {lowest} to {highest} is expected")
-        return value
-
-    return check
-
-
-def _switch(value: Any) -> Any:
-    if not isinstance(value, bool):
-        raise ValueError("true or false is expected")
-    return value
-
-
-def _words(value: Any) -> Any:
-    if not isinstance(value, str) or len(value) > 4096:
-        raise ValueError("a text is expected")
-    return value
-
-
-def _instrument(value: Any) -> Any:
-    try:
-        instrument_set(_words(value))
-    except LakhnesError as error:
-        raise ValueError(str(error).rstrip(".")) from None
-    return value
-
-
-_CHECKS: Mapping[str, FieldReader] = {
-    "kept": _whole(0, _KEPT),
-    "composed_bpm": _number(*TEMPI_BPM),
-    "bpm": _number(*TEMPI_BPM),
-    "beats_per_bar": _whole(1, 16),
-    "seed": _whole(0, (1 << 64) - 1),
-    "model": _words,
-    "temperature": _number(0.01, 100, also=(0,)),
-    "top_k": _whole(1, 1 << 20, none=True),
-    "top_p": _number(1e-9, 1, also=(None,)),
-    "surprise": _number(1e-9, MAX_SURPRISE, also=(None,)),
-    "density": _number(-5, 5),
-    "drones": _switch,
-    "scale": _words,  # as somebody is typing it: the studio says what is wrong with it
-    "ahead_bars": _number(*AHEAD_BARS),
-    "endless": _switch,
-    "volume": _number(0, 1),
-}
-_VOICE_CHECKS: Mapping[str, FieldReader] = {
-    "channel": _whole(1, 16),
-    "muted": _switch,
-    "solo": _switch,
-    "locked": _switch,
-    "lowest": _whole(0, 127, none=True),
-    "highest": _whole(0, 127, none=True),
-    "instrument": _instrument,
-    "volume": _number(0, 1),
-}
-_WHEREABOUTS_CHECKS: Mapping[str, FieldReader] = {
-    "place": _whole(0, _KEPT),
-    "path": _words,
-    "stamp": _whole(0, (1 << 63) - 1),
-    "name": _words,
-}
+_CHECKS = readers_of(SongState)
+_VOICE_CHECKS = readers_of(VoiceSettings)
+_WHEREABOUTS_CHECKS = readers_of(Whereabouts)
 
 __all__ = [
     "ENDING",

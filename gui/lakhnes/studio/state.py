@@ -19,32 +19,36 @@ from lakhnes.runtime import (
     Voice,
     parse_scale,
 )
-from lakhnes.runtime.decode.sampling import USUAL_SAMPLING
-from lakhnes.runtime.music.events import VOCABULARY_PITCHES
+from lakhnes.runtime.decode.sampling import MAX_SURPRISE, USUAL_SAMPLING
+from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE, VOCABULARY_PITCHES
+from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
+from lakhnes.studio.field_readers import instrument, number, read_by, steering_fields, switch, whole, words
 
 AHEAD_BARS = (0.5, 16.0)
 """Fewest and most bars that are composed ahead."""
+
+_TICKS_OF_A_DAY = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
     """What a user has set for one voice."""
 
-    channel: int
+    channel: int = read_by(whole(1, 16))
     """MIDI channel, 1..16."""
-    muted: bool = False
+    muted: bool = read_by(switch, False)
     """Whether it is not heard."""
-    solo: bool = False
+    solo: bool = read_by(switch, False)
     """Whether only voices with this are heard."""
-    locked: bool = False
+    locked: bool = read_by(switch, False)
     """Whether its notes stay, whatever is composed anew."""
-    lowest: int | None = None
+    lowest: int | None = read_by(whole(0, 127, none=True), None)
     """Lowest MIDI pitch that is composed; None for the chip's."""
-    highest: int | None = None
+    highest: int | None = read_by(whole(0, 127, none=True), None)
     """Highest MIDI pitch that is composed; None for the chip's."""
-    instrument: str = "lead"
+    instrument: str = read_by(instrument, "lead")
     """Name of the instruments that its own is taken from."""
-    volume: float = 1.0
+    volume: float = read_by(number(0, 1), 1.0)
     """Of the built-in sound, 0..1."""
 
 
@@ -52,13 +56,13 @@ class VoiceSettings:
 class Whereabouts:
     """What is known of a song beside its state, so that it comes back as it was left."""
 
-    place: int = 0
+    place: int = read_by(whole(0, _TICKS_OF_A_DAY), 0)
     """Tick where it was played."""
-    path: str = ""
+    path: str = read_by(words, "")
     """The session file that it belongs to; empty for none."""
-    stamp: int = 0
+    stamp: int = read_by(whole(0, (1 << 63) - 1), 0)
     """When that file was written, in nanoseconds, as it was last read or written here; 0 if unknown."""
-    name: str = ""
+    name: str = read_by(words, "")
     """What it is called while it has no session file; empty for nothing."""
 
 
@@ -68,41 +72,43 @@ class SongState:
 
     score: Score = field(default_factory=Score)
     """What is composed, in the time of `composed_bpm`."""
-    kept: int = 0
+    kept: int = read_by(whole(0, _TICKS_OF_A_DAY), 0)
     """Ticks up to which the song was asked for or heard; the rest was composed ahead, and may change."""
-    composed_bpm: float = 120.0
+    composed_bpm: float = read_by(number(*TEMPI_BPM), 120.0)
     """The tempo that the model composes at."""
-    bpm: float = 120.0
+    bpm: float = read_by(number(*TEMPI_BPM), 120.0)
     """The tempo that is played."""
-    beats_per_bar: int = 4
+    beats_per_bar: int = read_by(whole(1, 16), 4)
     """1..16."""
-    seed: int = 0
+    seed: int = read_by(whole(0, (1 << 64) - 1), 0)
     """Of the song."""
-    model: str = DEFAULT_MODEL
+    model: str = read_by(words, DEFAULT_MODEL)
     """A model's name, or its folder."""
-    temperature: float = USUAL_SAMPLING.temperature
+    temperature: float = read_by(number(0.01, 100, also=(0,)), USUAL_SAMPLING.temperature, steering=True)
     """0 or 0.01..100."""
-    top_k: int | None = USUAL_SAMPLING.top_k
+    top_k: int | None = read_by(whole(1, 1 << 20, none=True), USUAL_SAMPLING.top_k, steering=True)
     """None for all tokens."""
-    top_p: float | None = USUAL_SAMPLING.top_p
+    top_p: float | None = read_by(number(1e-9, 1, also=(None,)), USUAL_SAMPLING.top_p, steering=True)
     """0..1; None for all tokens."""
-    surprise: float | None = USUAL_SAMPLING.surprise
+    surprise: float | None = read_by(
+        number(1e-9, MAX_SURPRISE, also=(None,)), USUAL_SAMPLING.surprise, steering=True
+    )
     """Nats an event below which the music grows wilder; None for never."""
-    density: float = 0.0
+    density: float = read_by(number(-5, 5), 0.0, steering=True)
     """-5..5."""
-    drones: bool = False
+    drones: bool = read_by(switch, False, steering=True)
     """Whether voices may hold a note, repeat pitches or rest for as long as the model likes."""
-    scale: str = ""
-    """As `parse_scale` reads it; empty for none."""
-    ahead_bars: float = 2.0
+    scale: str = read_by(words, "", steering=True)
+    """As `parse_scale` reads it, or as somebody is typing it; empty for none."""
+    ahead_bars: float = read_by(number(*AHEAD_BARS), 2.0)
     """How much is composed in front of what is played."""
-    endless: bool = True
+    endless: bool = read_by(switch, True)
     """Whether composing goes on when the end of the song comes near."""
     voices: tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings] = field(
         default_factory=lambda: _default_voices()
     )
     """In the order of `Voice`."""
-    volume: float = 0.8
+    volume: float = read_by(number(0, 1), 0.8)
     """Of the built-in sound, 0..1."""
     song: int = 0
     """Number of the song among those of this run; files do not hold it."""
@@ -178,3 +184,7 @@ def _default_voices() -> tuple[VoiceSettings, VoiceSettings, VoiceSettings, Voic
 @lru_cache(64)
 def _steady(bpm: float, beats_per_bar: int) -> BeatGrid:
     return BeatGrid.steady(bpm, beats_per_bar)
+
+
+STEERING_FIELDS = steering_fields(SongState)
+"""What says how music is composed, and what presets hold."""

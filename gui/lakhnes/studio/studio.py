@@ -23,10 +23,9 @@ from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.jobs import Job, Jobs
 from lakhnes.studio.models import Models
 from lakhnes.studio.playback import Playback
-from lakhnes.studio.preferences import STEERING_FIELDS
 from lakhnes.studio.session import Session
 from lakhnes.studio.stage import Stage
-from lakhnes.studio.state import SongState
+from lakhnes.studio.state import STEERING_FIELDS, SongState
 from lakhnes.studio.view import Message, View
 from lakhnes.studio.wiring import Wiring
 
