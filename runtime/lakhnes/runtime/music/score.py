@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from lakhnes.runtime.music.events import SAMPLE_RATE, VALUES, Event, Kind, Voice
@@ -204,7 +204,8 @@ class ScoreBuilder:
         """Ends the note that sounds in a voice, if one does."""
         note = self._sounding[voice]
         if note is not None and note.onset < self.time:
-            self._notes[voice].append(replace(note, length=self.time - note.onset))
+            length = self.time - note.onset
+            self._notes[voice].append(Note(note.onset, length, note.pitch, note.velocity))
         self._sounding[voice] = None
 
     def _settle(self) -> None:
