@@ -44,7 +44,7 @@ class UnfitError(Exception):
     """Why a file gives no song, without a full stop."""
 
 
-class _Sound(NamedTuple):
+class _TimedNote(NamedTuple):
     """A note in samples, by onset and then by end, as LakhNES sorts them."""
 
     onset: int
@@ -55,7 +55,7 @@ class _Sound(NamedTuple):
 
 class _MidiInstrument(NamedTuple):
     is_drums: bool
-    notes: tuple[_Sound, ...]
+    notes: tuple[_TimedNote, ...]
 
 
 def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 16) -> list[Score]:
@@ -81,7 +81,7 @@ def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 1
     chosen = [int(rng.integers(len(drums))) if drums else -1 for _ in placements]
     songs = []
     for placement, drum in zip(placements, chosen, strict=True):
-        parts: dict[Voice, tuple[_Sound, ...]] = {}
+        parts: dict[Voice, tuple[_TimedNote, ...]] = {}
         for voice, index in zip(_MELODIC, placement, strict=True):
             if index >= 0:
                 known = VOCABULARY_PITCHES[voice]
@@ -110,12 +110,12 @@ def _instruments(midi: MidiFile) -> list[_MidiInstrument]:
         for channel, messages in by_channel.items():
             changes = [(ticks, program) for ticks, on, program in track.programs if on == channel]
             starts = [ticks for ticks, _ in changes]
-            by_program: defaultdict[int, list[_Sound]] = defaultdict(list)
+            by_program: defaultdict[int, list[_TimedNote]] = defaultdict(list)
             for note in paired_notes(messages):
                 place = bisect_right(starts, note.end)  # the program at the note's end, as pretty_midi does
                 onset, end = tempo.to_samples(note.onset), tempo.to_samples(note.end)
                 if note.onset < note.end:
-                    sound = _Sound(onset, end, note.pitch, note.velocity)
+                    sound = _TimedNote(onset, end, note.pitch, note.velocity)
                     by_program[changes[place - 1][1] if place else 0].append(sound)
             instruments += [
                 _MidiInstrument(channel == DRUM_CHANNEL, tuple(sorted(notes)))
@@ -153,7 +153,7 @@ def _placements(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
     return sorted(set(permutations([*indices, *missing], len(_MELODIC))))
 
 
-def _song(parts: dict[Voice, tuple[_Sound, ...]], rng: np.random.Generator) -> Score | None:
+def _song(parts: dict[Voice, tuple[_TimedNote, ...]], rng: np.random.Generator) -> Score | None:
     """One song, from its first onset, clipped; None if no notes are left."""
     sounding = [notes for notes in parts.values() if notes]
     if not sounding:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import OptionError, Score, Voice
-from lakhnes.runtime.compose.arrange import regenerate
+from lakhnes.runtime.compose.regenerate import regenerate
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 

@@ -20,12 +20,12 @@ from lakhnes.runtime.compose.arrange import (
     accompany_voices,
     compose_song,
     continue_score,
-    regenerate,
 )
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.compose.form import compose_form, parse_form
 from lakhnes.runtime.compose.live_composer import LiveComposer
 from lakhnes.runtime.compose.loops import compose_loop
+from lakhnes.runtime.compose.regenerate import regenerate
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.side_by_side import side_by_side
 from lakhnes.runtime.compose.timeline import Moment, Timeline

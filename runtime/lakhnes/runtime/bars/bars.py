@@ -334,16 +334,24 @@ def _articulation(part: Part, voice: Voice, beat_samples: float) -> int:
     steps = [(note, after.onset - note.onset, after) for note, after in pairwise(part.notes)]
     if voice is Voice.NO:
         held = [note.length / FRAME_SAMPLES for note, step, _ in steps if note.length < step]
-        if len(held) < _DETACHED * len(steps):
-            return 0
-        middle = float(np.median(held)) if held else 0.0
-        return 0 if middle >= 11 else 1 if middle >= 4.5 else 2
+        return _hit_length(held) if held and len(held) >= _DETACHED * len(steps) else 0
     near = [
         note.length / step
         for note, step, after in steps
-        if step - note.length < beat_samples / 4 and (note.pitch != after.pitch or step > 8 * FRAME_SAMPLES)
+        if step - note.length < beat_samples / 4 and not _repeats(note, after)
     ]
     early = [fraction for fraction in near if fraction < 0.93]
     if len(early) < _DETACHED * len(near) or not near:
         return 0
     return 1 if np.median(early) >= 0.625 else 2
+
+
+def _repeats(note: Note, after: Note) -> bool:
+    """Whether a pitch is struck again so soon that a gap must be there."""
+    return note.pitch == after.pitch and after.onset - note.onset <= 8 * FRAME_SAMPLES
+
+
+def _hit_length(frames: Sequence[float]) -> int:
+    """How long hits of the noise are: 0 as long as can be, 1 a while, 2 short."""
+    middle = float(np.median(frames))
+    return 0 if middle >= 11 else 1 if middle >= 4.5 else 2

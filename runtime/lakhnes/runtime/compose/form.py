@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lakhnes.runtime.compose.arrange import Arrangement, Composed, compose_song, continue_score, regenerate
+from lakhnes.runtime.compose.arrange import Arrangement, Composed, compose_song, continue_score
+from lakhnes.runtime.compose.regenerate import regenerate
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.match_cache import OWN_TRUST
 from lakhnes.runtime.errors import OptionError

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from lakhnes.runtime.bars.bar_time import BarTime
-from lakhnes.runtime.bars.bars import BarLines
+from lakhnes.runtime.bars.bars import BarLines, Bars
 from lakhnes.runtime.bars.codec import (
     SWINGS,
     BarredCodec,
@@ -59,23 +59,8 @@ def song_time(
     beats = grid if grid is not None or not score.n_notes else grid_of_beats(track_beats(score))
     lines = None if beats is None else BarLines.of(beats)
     bars = None if lines is None else lines.bars(score)
-    asked: dict[Place, Collection[int]] = {(Kind.LENGTH, None): [_SONG]}
-    if lines is not None and bars is not None:
-        asked[Kind.METER, None] = [lines.beats_per_bar]
-        asked[Kind.TEMPO, None] = [tempo_class(lines.bpm)]
-        asked[Kind.SWING, None] = [swing_class(lines.swing)]
-        if score.n_notes:
-            known = [
-                e for e in head_of(bars) if e.kind is Kind.KEY or (e.voice is not None and e.voice not in new)
-            ]
-            asked |= {(event.kind, event.voice): [event.value] for event in known}
-    for voice in new:
-        classes = VOICE_VALUES[Kind.DENSITY]
-        asked[Kind.DENSITY, voice] = classes[:1] if voice in request.muted else classes[1:]
-    keys = [] if request.scale is None else keys_of(request.scale)
-    if keys:
-        asked[Kind.KEY, None] = keys
-    head = compose_head(model, asked, rng.spawn(1)[0], request.sampling)
+    there = {} if lines is None or bars is None else _there(score, lines, bars, new)
+    head = compose_head(model, there | _asked(request, new), rng.spawn(1)[0], request.sampling)
     said = {(event.kind, event.voice): event.value for event in head}
     if lines is None or bars is None:
         grid = BeatGrid.steady(tempo_of_class(said[Kind.TEMPO, None]), said[Kind.METER, None])
@@ -83,6 +68,31 @@ def song_time(
         bars = lines.bars(score)
     codec = BarredCodec(model.codec.vocabulary, head, pick_up=bool(score.n_notes) and bars.pick_up)
     return SongTime(BarTime.of(score, lines, bars, codec.articulation), codec, grid)
+
+
+def _there(score: Score, lines: BarLines, bars: Bars, new: Collection[Voice]) -> dict[Place, Collection[int]]:
+    """What a score that is there says of the whole song, except for its new voices."""
+    there: dict[Place, Collection[int]] = {
+        (Kind.METER, None): [lines.beats_per_bar],
+        (Kind.TEMPO, None): [tempo_class(lines.bpm)],
+        (Kind.SWING, None): [swing_class(lines.swing)],
+    }
+    for event in head_of(bars) if score.n_notes else ():
+        if event.kind is Kind.KEY or (event.voice is not None and event.voice not in new):
+            there[event.kind, event.voice] = [event.value]
+    return there
+
+
+def _asked(request: Request, new: Collection[Voice]) -> dict[Place, Collection[int]]:
+    """What a request says of the whole song."""
+    asked: dict[Place, Collection[int]] = {(Kind.LENGTH, None): [_SONG]}
+    for voice in new:
+        classes = VOICE_VALUES[Kind.DENSITY]
+        asked[Kind.DENSITY, voice] = classes[:1] if voice in request.muted else classes[1:]
+    keys = [] if request.scale is None else keys_of(request.scale)
+    if keys:
+        asked[Kind.KEY, None] = keys
+    return asked
 
 
 def own_grid(model: Model, request: Request) -> BeatGrid | None:

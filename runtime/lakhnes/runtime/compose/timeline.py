@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
-from operator import itemgetter
 from threading import RLock
 
 from lakhnes.runtime.bars.bar_time import BarTime
 from lakhnes.runtime.bars.bars import REST_TICKS, BarLines
 from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.compose.moments import ends_before_gaps, moments_of, order_of, score_of_moments
 from lakhnes.runtime.compose.span import Moment, Span
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, octave_shifted
-from lakhnes.runtime.music.score import FULL_VELOCITY, Note, Part, Score, ScoreBuilder, rank
+from lakhnes.runtime.music.score import Note, Part, Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES, Codec, Timing
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.model_time import model_grid
@@ -86,7 +85,7 @@ class Timeline:
         made = Timeline(codec, grid)  # in peace: the player needs the lock
         end = grid.tick(score.length)
         if end > 0:
-            moments = _moments(score, grid, end, expression=codec.vocabulary.has_expression)
+            moments = moments_of(score, grid, end, expression=codec.vocabulary.has_expression)
             moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
             made._rewrite(made.begin(0, codec.beginning_at(0)), 0, 0, moments, end)
         with self._lock:
@@ -105,13 +104,13 @@ class Timeline:
         with self._lock:
             first, self._changed = self._changed, None
             copied = None if first is None else self._copied(first)
-        return None if copied is None else _score(*copied)
+        return None if copied is None else score_of_moments(*copied)
 
     def score(self, first: int = 0) -> tuple[int, Score]:
         """What is composed from a tick on, or from the onset of what rings over it; as in `take_changes`."""
         with self._lock:
             copied = self._copied(first)
-        return _score(*copied)
+        return score_of_moments(*copied)
 
     def sounding(self, tick: int) -> dict[Voice, int]:
         """The pitches of the notes that sound when a tick comes, before what happens at it."""
@@ -213,7 +212,7 @@ class Timeline:
                     tick = self.model_grid.tick(note.end)
                     if tick < end:
                         ends.append(Moment(tick, Event(Kind.NOTE_OFF, voice)))
-            span.ends = sorted(ends, key=_order)
+            span.ends = sorted(ends, key=order_of)
             self._change(min((moment.tick for moment in span.ends if moment.tick >= since), default=since))
 
     def say(self, span: Span, token: int, end: int) -> None:
@@ -266,7 +265,7 @@ class Timeline:
                 for moment in span.happens(self.codec, first, _NEVER)
                 if (moment.tick, moment.event.voice) not in said
             ]
-            together = sorted([*there, *played], key=_order)
+            together = sorted([*there, *played], key=order_of)
             return self._rewrite(span, bisect_left(span.ticks, first), first, together, span.end)
 
     def _rewrite(self, span: Span, index: int, first: int, moments: Iterable[Moment], end: int) -> int:
@@ -274,7 +273,9 @@ class Timeline:
         while index and self.codec.passing[span.tokens[index - 1]]:
             index -= 1
         moments = list(moments)
-        unread = self._unread(moments)
+        unread = set[Moment]()
+        if self._bar_time is not None:  # the model knows articulation
+            unread = ends_before_gaps(moments, self.model_grid.tick(REST_TICKS * TICK_SAMPLES))
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
         span.cut(index, first)
         time = self.model_sample(now)
@@ -297,23 +298,6 @@ class Timeline:
             span.new = now
         return index
 
-    def _unread(self, moments: Iterable[Moment]) -> set[Moment]:
-        """The ends of notes that the model does not read, since it knows articulation: before short gaps."""
-        if self._bar_time is None:
-            return set()
-        least = self.model_grid.tick(REST_TICKS * TICK_SAMPLES)
-        unread = set[Moment]()
-        ended = dict[Voice | None, Moment]()
-        for moment in moments:
-            voice, kind = moment.event.voice, moment.event.kind
-            if kind is Kind.NOTE_OFF:
-                ended[voice] = moment
-                if voice is Voice.NO:
-                    unread.add(moment)
-            elif kind is Kind.NOTE_ON and voice in ended and moment.tick - ended[voice].tick < least:
-                unread.add(ended.pop(voice))
-        return unread
-
     def _near(self, event: Event) -> Event | None:
         """What the model reads of an event; None for nothing."""
         if event.kind is Kind.NOTE_ON and event.voice is not None and event not in self._known:
@@ -330,27 +314,41 @@ class Timeline:
     def _copied(self, first: int) -> tuple[int, int, list[Moment], BeatGrid]:
         """The tick from which on it can be cut, the end, what happens between, and the grid."""
         end = self.end
-        start = min(first, end)
+        start = self._unheld(min(first, end))
         while True:
-            moments: list[Moment] = []
-            before: Span | None = None
-            start = self._unheld(start)
-            for span in self._from(start - 1):
-                if before is not None and before.end < span.start:
-                    rings = [voice for voice in Voice if before.ringing(voice, before.end + 1)]
-                    moments += [Moment(before.end, Event(Kind.NOTE_OFF, voice)) for voice in rings]
-                    moments.sort(key=_order)
-                moments += span.happens(self.codec, start, _NEVER)
-                before = span
-            # A part without notes has no changes: they come with the note that they follow, or lead to.
-            begun = {event.voice for at, event in moments if event.kind is Kind.NOTE_ON and at < end}
-            changed = {event.voice for _, event in moments if event.kind in _CHANGES}
-            onsets = [self._onset(voice, start) for voice in changed - begun if voice is not None]
-            new = {voice for voice in begun if voice is not None and self._onset(voice, start) is None}
-            earlier = [onset for onset in (*onsets, self._changed_first(new, start)) if onset is not None]
-            if not earlier:
+            moments = self._since(start)
+            earlier = self._incomplete(moments, start, end)
+            if earlier is None:
                 return start, end, moments, self.grid
-            start = min(earlier)
+            start = self._unheld(earlier)
+
+    def _since(self, start: int) -> list[Moment]:
+        """What happens from a tick on; what rings into a gap ends there."""
+        moments: list[Moment] = []
+        before: Span | None = None
+        for span in self._from(start - 1):
+            if before is not None and before.end < span.start:
+                rings = [voice for voice in Voice if before.ringing(voice, before.end + 1)]
+                moments += [Moment(before.end, Event(Kind.NOTE_OFF, voice)) for voice in rings]
+                moments.sort(key=order_of)
+            moments += span.happens(self.codec, start, _NEVER)
+            before = span
+        return moments
+
+    def _incomplete(self, moments: Iterable[Moment], start: int, end: int) -> int | None:
+        """The earlier tick from which on moments are a score of their own; None if they are one.
+
+        A part without notes has no changes: they come with the note that they follow, or lead to.
+        """
+        begun, changed = set[Voice](), set[Voice]()
+        for at, event in moments:
+            if event.voice is not None and event.kind is Kind.NOTE_ON and at < end:
+                begun.add(event.voice)
+            elif event.voice is not None and event.kind in _CHANGES:
+                changed.add(event.voice)
+        new = {voice for voice in begun if self._onset(voice, start) is None}
+        earlier = [*(self._onset(voice, start) for voice in changed - begun), self._changed_first(new, start)]
+        return min((tick for tick in earlier if tick is not None), default=None)
 
     def _unheld(self, tick: int) -> int:
         """The nearest tick before the notes that sound when one comes, over which no note rings."""
@@ -396,49 +394,3 @@ class Timeline:
         """The spans that end after a tick."""
         # Spans are few: one for every jump to where nothing had been composed.
         return [span for span in self.spans if span.end > tick]
-
-
-def _order(moment: Moment) -> tuple[int, int]:
-    return moment.tick, rank(moment.event)
-
-
-def _moments(score: Score, grid: BeatGrid, end: int, *, expression: bool) -> list[Moment]:
-    """What happens in a score, on ticks up to an end, in order.
-
-    Full volume is told only with `expression`, and where it is no note's own.
-    """
-    happens: dict[tuple[int, int], Event] = {}
-    tick_at = cache(grid.tick)  # notes often begin where others end
-    for voice in Voice:
-        part = score.parts[voice]
-        starts = [tick_at(note.onset) for note in part.notes]
-        turns: dict[int, Event] = {}
-        said = [(change.sample, change.kind, change.value) for change in part.changes]
-        full = set[int]()  # ticks of notes that need no volume of their own
-        for note, onset, after in zip(part.notes, starts, (*starts, end)[1:], strict=True):
-            if onset < after:  # else another note takes its place
-                turns[onset] = Event(Kind.NOTE_ON, voice, note.pitch)
-                turns.setdefault(max(tick_at(note.end), onset + 1), Event(Kind.NOTE_OFF, voice))
-                said.append((note.onset, Kind.VELOCITY, note.velocity))
-                if voice is Voice.TR or not expression:
-                    full.add(onset)
-        for sample, kind, value in sorted(said, key=itemgetter(0)):
-            tick = tick_at(sample)
-            if value != FULL_VELOCITY or kind is not Kind.VELOCITY or tick not in full:
-                happens[tick, rank(Event(kind, voice))] = Event(kind, voice, value)
-        happens.update({(tick, rank(event)): event for tick, event in turns.items()})
-    return [
-        Moment(tick, event) for (tick, _), event in sorted(happens.items(), key=itemgetter(0)) if tick <= end
-    ]
-
-
-def _score(start: int, end: int, moments: Iterable[Moment], grid: BeatGrid) -> tuple[int, Score]:
-    """The score of what happens between two ticks, and the first of them."""
-    builder = ScoreBuilder()
-    origin, now = grid.sample(start), start
-    for tick, event in (*moments, Moment(end, END)):
-        if tick > now:
-            builder.add(Event(Kind.WAIT, None, grid.sample(tick) - origin - builder.time))
-            now = tick
-        builder.add(event)
-    return start, builder.score()

@@ -120,6 +120,12 @@ def log_sum(logits: Bias) -> float:
     return most if most == -math.inf else most + math.log(float(np.exp(logits - most).sum()))
 
 
+def log_add(one: float, other: float) -> float:
+    """Logarithm of the sum of two exponentials."""
+    most, least = max(one, other), min(one, other)
+    return most if least == -math.inf else most + math.log1p(math.exp(least - most))
+
+
 class Silence(LogitsProcessor):
     """Voices that say nothing, or nothing but the end of their notes.
 

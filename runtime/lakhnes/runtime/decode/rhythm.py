@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.decode.grammar import ranks
-from lakhnes.runtime.decode.processors import FORBIDDEN, SURELY, Bias, LogitsProcessor, Order, log_sum
+from lakhnes.runtime.decode.processors import (
+    FORBIDDEN,
+    SURELY,
+    Bias,
+    LogitsProcessor,
+    Order,
+    log_add,
+    log_sum,
+)
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import Event, Kind, Voice
@@ -54,11 +62,11 @@ class Due:
         """Lets waits and the end go no further than `left` samples: changes logits float32 [V] in place."""
         place = bisect_right(waits.lengths, self._longest(waits, left))
         further = waits.tokens[place:]
-        passed = np.logaddexp(log_sum(logits[further]), logits[END_TOKEN])
+        passed = log_add(log_sum(logits[further]), float(logits[END_TOKEN]))
         logits[further] = FORBIDDEN
         logits[END_TOKEN] = FORBIDDEN
         reaching = waits.tokens[place - 1]
-        logits[reaching] = np.logaddexp(logits[reaching], passed)
+        logits[reaching] = log_add(float(logits[reaching]), passed)
 
     def arrives(self, wait: int, left: int) -> bool:
         """Whether a wait of so many samples means to reach the moment.
@@ -80,7 +88,7 @@ class Due:
         after = self._after(last_rank)
         passed = log_sum(logits[after])
         logits[after] = FORBIDDEN
-        logits[token] = np.logaddexp(logits[token], np.float32(passed))
+        logits[token] = log_add(float(logits[token]), passed)
 
     def _after(self, last_rank: int) -> NDArray[np.bool_]:
         return np.asarray((self._ranks < 0) | (self._ranks > last_rank))

@@ -236,10 +236,9 @@ def _cut(part: Part, span: tuple[int, int]) -> Part:
     changes = [_earlier(change, start) for change in _inside(part.changes, span)]
     if notes[0].onset == 0:  # it has a volume of its own
         changes = [c for c in changes if c.sample > 0 or c.kind is Kind.TIMBRE]
-    before = [c for c in part.changes if c.sample < start and c.kind is Kind.TIMBRE]
-    if before and not any(c.sample == 0 and c.kind is Kind.TIMBRE for c in changes):
-        changes = sorted([*changes, replace(before[-1], sample=0)], key=attrgetter("order"))
-    return Part(tuple(notes), tuple(changes))
+    if not any(c.sample == 0 and c.kind is Kind.TIMBRE for c in changes):
+        changes = [*_timbre_at(part, start), *changes]
+    return Part(tuple(notes), tuple(sorted(changes, key=attrgetter("order"))))
 
 
 def _from(note: Note, start: int, changes: Collection[Change]) -> Note:
@@ -249,6 +248,12 @@ def _from(note: Note, start: int, changes: Collection[Change]) -> Note:
     since = [c for c in changes if note.onset < c.sample <= start and c.kind is Kind.VELOCITY]
     velocity = since[-1].value if since else note.velocity
     return replace(note, onset=0, length=note.end - start, velocity=velocity)
+
+
+def _timbre_at(part: Part, start: int) -> list[Change]:
+    """The timbre that a part has at a start, which is sample 0 then, if it was stated before."""
+    before = [change for change in part.changes if change.sample < start and change.kind is Kind.TIMBRE]
+    return [replace(change, sample=0) for change in before[-1:]]
 
 
 def _earlier(change: Change, samples: int) -> Change:
