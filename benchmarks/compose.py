@@ -46,7 +46,6 @@ from lakhnes.runtime import (
     tx1,
 )
 from lakhnes.runtime.compose.arrange import Arrangement
-from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import Density, Scale
 from lakhnes.runtime.decode.rhythm import MaxLength
 from lakhnes.runtime.model.catalog import list_models
@@ -207,10 +206,8 @@ def many_songs(count: int, rounds: int = 2) -> dict[str, dict[str, float]]:
 
     def batch() -> None:
         length = MANY_SECONDS * SAMPLE_RATE
-        songs = [
-            Request(seed=seed).song(model, cache=MatchCache.of(model), length_samples=length)
-            for seed in seeds
-        ]
+        begun = [compose_song(model, Request(seed=seed), length_samples=length) for seed in seeds]
+        songs = [arrangement.composer.song for arrangement in begun]
         list(compose_together(model, songs, width=8))
 
     ways: dict[str, Callable[[], object]] = {
