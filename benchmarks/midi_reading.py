@@ -11,8 +11,9 @@ each collection (a folder in FOLDER) and one for all:
 - `melody`: share of the melody's onsets that one pulse plays within 10 ms at their pitch, octaves apart; of
   moments with several notes the highest counts. The melody is the track called MELODY, the first violin, or
   the first track beside a piano; other files have none.
-- `bass`: the same of the lowest notes and the triangle, for the fullest track with a General MIDI bass, or
-  the cello.
+- `bass`: the same of the triangle and the notes of the bass below which the bass sounds nothing else. The
+  bass is the tracks with a General MIDI bass, the cello of a quartet, the piano under a voice or a melody, or
+  the chords.
 - `tempi`, `meters`, `keys`: share of the files that state some whose export for DAWs states the same at the
   same beat.
 - `brief`: notes of the four voices that are shorter than a frame of the console, and `notes`: all.
@@ -27,6 +28,8 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain, takewhile
+from operator import itemgetter
 from pathlib import Path
 
 import symusic
@@ -37,6 +40,10 @@ from lakhnes.runtime import SAMPLE_RATE, LakhnesError, Note, Score, Voice
 FRAME = 735
 NEAR = SAMPLE_RATE // 100
 """Samples: 10 ms."""
+LEGATO = SAMPLE_RATE // 10
+"""Samples for which a bass note may sound on while the next one does."""
+ROLL = SAMPLE_RATE // 25
+"""Samples within which a hand strikes a chord: 40 ms."""
 
 ROLES = {
     "kick": (35, 36),
@@ -76,14 +83,14 @@ def judge(path: Path) -> Counter[str]:
     timed = source.to("second")
     counts += _drums([note for track in timed.tracks if track.is_drum for note in track.notes], music.score)
     tracks = [track for track in timed.tracks if track.notes and not track.is_drum]
-    melody, bass = _melody(tracks, path.parent.name), _bass(tracks)
+    melody, bass = _melody(tracks, path.parent.name), _bass(tracks, path.parent.name)
     pulses = (music.score.parts[Voice.P1].notes, music.score.parts[Voice.P2].notes)
     if melody is not None:
-        onsets = _outer(melody.notes, 1)
+        onsets = _highest(melody.notes)
         counts["melody"] += len(onsets)
         counts["+melody"] += max(_played(onsets, notes) for notes in pulses)
-    if bass is not None:
-        onsets = _outer(bass.notes, -1)
+    if bass:
+        onsets = _undermost(bass)
         counts["bass"] += len(onsets)
         counts["+bass"] += _played(onsets, music.score.parts[Voice.TR].notes)
     back = symusic.Score.from_midi(midi_bytes(music.score, grid=music.grid))
@@ -137,20 +144,47 @@ def _is_keyboard(name: str) -> bool:
     return any(word in name for word in ("pian", "klavier", "clavi", "forte", "keyboard", "orgel", "organ"))
 
 
-def _bass(tracks: list[symusic.Track]) -> symusic.Track | None:
-    low = [t for t in tracks if t.program in range(32, 40) or t.name.lower() in ("violoncello", "cello")]
-    return max(low, key=lambda track: len(track.notes), default=None)
+def _bass(tracks: list[symusic.Track], collection: str) -> list[symusic.Note]:
+    basses = [track for track in tracks if track.program in range(32, 40)]
+    if not basses:
+        match collection:
+            case "quartets":
+                basses = [track for track in tracks if track.name.lower() in ("violoncello", "cello")]
+            case "lieder":
+                basses = [track for track in tracks if _is_keyboard(track.name.lower())]
+            case "pop909":
+                basses = [track for track in tracks if track.name == "PIANO"]
+            case "nottingham":
+                basses = tracks[1:]
+    return [note for track in basses for note in track.notes]
 
 
-def _outer(notes: Iterable[symusic.Note], sign: int) -> list[tuple[int, int]]:
-    """Onset and pitch of the outermost note of each moment."""
+def _highest(notes: Iterable[symusic.Note]) -> list[tuple[int, int]]:
+    """Onset and pitch of the highest note of each moment."""
     moments: list[tuple[int, int]] = []
     for onset, pitch in sorted((round(note.time * SAMPLE_RATE), note.pitch) for note in notes):
         if moments and onset - moments[-1][0] <= NEAR:
-            moments[-1] = max(moments[-1], (onset, pitch), key=lambda moment: sign * moment[1])
+            moments[-1] = max(moments[-1], (onset, pitch), key=itemgetter(1))
         else:
             moments.append((onset, pitch))
     return moments
+
+
+def _undermost(notes: Iterable[symusic.Note]) -> list[tuple[int, int]]:
+    """Onset and pitch of the notes below which no other sounds, but for one that is about to end."""
+    found: list[tuple[int, int]] = []
+    held: list[tuple[int, int, int]] = []
+    played = sorted(
+        (round(note.time * SAMPLE_RATE), round(note.end * SAMPLE_RATE), note.pitch) for note in notes
+    )
+    for place, (onset, end, pitch) in enumerate(played):
+        held = [note for note in held if note[1] > onset]
+        struck = takewhile(lambda note: note[0] <= onset + ROLL, played[place + 1 :])  # noqa: B023
+        over = min(end, onset + LEGATO)
+        if not any(low < pitch and its_end >= over for _, its_end, low in chain(held, struck)):
+            found.append((onset, pitch))
+        held.append((onset, end, pitch))
+    return found
 
 
 def _played(onsets: list[tuple[int, int]], notes: Sequence[Note]) -> int:
