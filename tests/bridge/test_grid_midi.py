@@ -176,6 +176,18 @@ def test_what_a_file_states_comes_back(
         assert all(-1 <= shift <= NEAR + 1 for shift in shifts)
 
 
+def test_of_keys_that_tracks_state_at_one_place_most_count() -> None:
+    midi = mido.MidiFile(ticks_per_beat=480)
+    for keys in (["D"], ["D"], ["C", "Am"]):
+        midi.tracks.append(mido.MidiTrack([mido.MetaMessage("key_signature", key=key) for key in keys]))
+        midi.tracks[-1] += [mido.Message("note_on", note=60), mido.Message("note_off", note=60, time=480)]
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    grid = grid_of_midi(parse(buffer.getvalue()))
+    assert grid is not None
+    assert [(key.sharps, key.minor) for key in grid.keys] == [(2, False)]
+
+
 def test_a_stated_tempo_is_kept_whatever_the_notes_do() -> None:
     rng = np.random.default_rng(1)
     onsets = np.cumsum(rng.integers(100, 400, 60)).tolist()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from operator import itemgetter
+from statistics import mode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +85,13 @@ def _meters(midi: MidiFile, scale: float) -> tuple[TimeSignature, ...]:
 def _changes(
     stated: Iterable[tuple[int, *tuple[int, ...]]], scale: float
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """What tracks state, by ticks of the grid: of several at one tick the last, nothing twice in a row."""
-    placed = {round(tick * scale): tuple(rest) for tick, *rest in sorted(stated, key=lambda event: event[0])}
+    """What tracks state, by ticks of the grid: at one tick what most of them do, nothing twice in a row."""
+    placed: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
+    for tick, *rest in stated:
+        placed[round(tick * scale)].append(tuple(rest))
     changes: list[tuple[int, tuple[int, ...]]] = []
-    for tick, value in placed.items():
+    for tick in sorted(placed):
+        value = mode(reversed(placed[tick]))  # of as many the last
         if not changes or changes[-1][1] != value:
             changes.append((tick, value))
     return changes
