@@ -116,6 +116,29 @@ def test_a_melody_over_an_accompaniment_in_one_part_is_heard_alone() -> None:
     assert [note.pitch for note in high] == [72, 73, 74, 75]
 
 
+def _line(*played: tuple[int, int, int]) -> list[LineNote]:
+    """Notes of milliseconds of onset, pitch and milliseconds of length."""
+    return sorted(LineNote(o * 44, (o + n) * 44, p, 90, (o + n) * 44) for o, p, n in played)
+
+
+def test_an_inner_note_that_goes_on_alone_takes_over() -> None:
+    melody = _line((0, 76, 620), (430, 74, 780), (1300, 72, 400))
+    assert outline(melody, highest=True) == melody
+
+
+def test_an_inner_note_that_the_next_outer_one_covers_goes() -> None:
+    soprano, alto = _line((0, 76, 500), (500, 77, 500)), _line((300, 72, 400))
+    assert outline(sorted(soprano + alto), highest=True) == soprano
+
+
+@pytest.mark.parametrize("highest", [True, False])
+def test_a_grace_note_does_not_take_the_place_of_its_main_note(highest: bool) -> None:
+    main = _line((0, 45, 440), (500, 43, 440))
+    step = 1 if highest else -1
+    graces = [note._replace(pitch=note.pitch + step, end=note.onset + 3000) for note in main]
+    assert outline(sorted(main + graces), highest=highest) == main
+
+
 drum_hits = st.lists(
     st.builds(
         lambda onset, drum, velocity: LineNote(onset, onset + 1, drum, velocity, onset + 1),
