@@ -212,6 +212,20 @@ def test_lines_are_chosen_by_what_they_are(
     assert pitches(score)["TR"] == list(lowest.values())
 
 
+def test_the_bass_of_a_choir_is_not_the_bass_above_a_left_hand() -> None:
+    left = [(i * 480, 36 + i % 5, 470) for i in range(32)]
+    right = [(i * 480, 64 + k, 470) for i in range(32) for k in (0, 4, 7)]
+    sung = [(i * 960, 52 + i % 4, 900) for i in range(8, 14)]
+    choir = [
+        track(*notes(*sung), name="Bass"),
+        track(*notes(*[(t, p + 19, n) for t, p, n in sung]), name="Soprano"),
+    ]
+    score, _ = score_from_midi(file_of(*choir, track(*notes(*left, *right), name="Piano")))
+    assert pitches(score)["TR"] == [pitch for _, pitch, _ in left]
+    doubled, _ = score_from_midi(file_of(*choir, track(*notes(*sung), name="Piano")))
+    assert pitches(doubled)["TR"] == [pitch for _, pitch, _ in sung]
+
+
 def test_a_bass_alone_is_the_bass() -> None:
     score, _ = score_from_midi(file_of(track(program(33), *notes(*scale(40)))))
     assert pitches(score)["TR"] == list(range(40, 48))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -16,7 +16,9 @@ _LEADS = re.compile(
     r"melod|melodi|\b(lead|vocals?|vox|voice|voix|voz|solo|sing(er|stimme)?|gesang|stimme|canto|chant|sopran\w*|"
     r"mezzo\w*|alto?|tenor\w*|baritone?|bariton\w*)\b|メロディ|リード|ボーカル|歌|旋律"
 )
-_BASSES = re.compile(r"\b(\w*bass\w*|baß|basse|basso|bajo|baixo|contraba\w+|tuba|kontrabass)\b|ベース")
+_BASSES = re.compile(
+    r"\b(\w*bass(?!\W*clef)\w*|baß|basse|basso|bajo|baixo|contraba\w+|tuba|kontrabass)\b|ベース"
+)
 _BACKINGS = re.compile(
     r"\b(back\w*|bg|bgv|choirs?|chorus|pads?|chords?|accomp\w*|comp|rhythm|strings?|harmon\w+|echo|delay)\b|コード"
 )
@@ -59,7 +61,9 @@ def _families() -> list[tuple[float, float]]:
 
 
 _FAMILIES = _families()
-_LOW = 48  # mean pitch of lines that can be a bass
+_DEEP = 40  # mean pitch of lines below any lead
+_SUNG = 48  # mean pitch of what is called a bass, above which it may be a man's voice
+_LOW = 60  # mean pitch of lines that can stand in for a bass
 _SAME = SAMPLE_RATE // 20  # onsets in one of these are together, as lines that double each other are
 _SAMPLED = 200  # notes of a line, more or less, whose loudness is measured
 
@@ -100,6 +104,15 @@ class Role:
         return _mean_pitch(self.bottom)
 
     @cached_property
+    def lows(self) -> Mapping[int, int]:
+        """The lowest pitch that sounds in each second."""
+        lows: dict[int, int] = {}
+        for onset, end, pitch, _, _ in self.bottom:
+            for second in range(onset // SAMPLE_RATE, -(-end // SAMPLE_RATE)):
+                lows[second] = min(pitch, lows.get(second, pitch))
+        return lows
+
+    @cached_property
     def _sayings(self) -> frozenset[tuple[int, int]]:
         """When it plays which pitch class: what another line says too that doubles it."""
         return frozenset([(note.onset // _SAME, note.pitch % 12) for note in self.top])
@@ -125,8 +138,13 @@ class Role:
         return self._family[1] >= 1 or bool(_BASSES.search(self._says))
 
     @property
+    def is_deep(self) -> bool:
+        """Whether it is too low for a lead."""
+        return self._depth < _DEEP
+
+    @property
     def is_low(self) -> bool:
-        """Whether its lowest notes could be a bass."""
+        """Whether its lowest notes can stand in for a bass that rests."""
         return self._depth < _LOW
 
     def lead(self, most: Role, loudest: float) -> float:
@@ -143,11 +161,18 @@ class Role:
         fits = 1.5 * self.alone + 2 * self._cover(most) + 1.5 * register + 0.7 * self.loudness / loudest
         return named + self._family[0] + fits
 
-    def bass(self, most: Role) -> float:
-        """How much it is the bass."""
-        named = 2.5 if _BASSES.search(self._says) else -1.5 if _LEADS.search(self._says) else 0.0
+    def bass(self, lowest: Mapping[int, int]) -> float:
+        """How much it is the bass.
+
+        Args:
+            lowest: the lowest pitch that sounds in each second of the music.
+        """
+        named = -1.5 if _LEADS.search(self._says) else 0.0
+        if _BASSES.search(self._says):
+            named = 2.5 if self._depth < _SUNG else 1.0
         register = min(max((52 - self._depth) / 12, -2), 1.5)
-        return named + self._family[1] + 0.5 * self.alone + self._cover(most) + register
+        under = sum(pitch == lowest[second] for second, pitch in self.lows.items()) / len(lowest)
+        return named + self._family[1] + 0.5 * self.alone + 3 * under + register
 
     def second(self, most: Role, loudest: float, first: Role | None) -> float:
         """How much it deserves the voice that is left, beside the lead."""
@@ -172,14 +197,15 @@ def lead_and_bass(roles: Sequence[Role]) -> tuple[Role | None, Role | None]:
     """The two different lines that are most a lead and a bass; of a single line only what it is more."""
     if not roles:
         return None, None
-    most = max(roles, key=lambda role: len(role.slots))
-    loudest = max(role.loudness for role in roles) or 1.0
-    leads = {id(role): role.lead(most, loudest) for role in roles}
-    basses = {id(role): role.bass(most) for role in roles}
     if len(roles) == 1:
         only = roles[0]
-        is_bass = only.alone > 0.9 and only.bass(most) > only.lead(most, loudest)
+        is_bass = only.alone > 0.9 and (only.is_bass or only.is_deep)
         return (None, only) if is_bass else (only, None)
+    most = max(roles, key=lambda role: len(role.slots))
+    loudest = max(role.loudness for role in roles) or 1.0
+    lowest = _lowest(roles)
+    leads = {id(role): role.lead(most, loudest) for role in roles}
+    basses = {id(role): role.bass(lowest) for role in roles}
     pairs = ((lead, bass) for lead in roles for bass in roles if lead is not bass)
     return max(pairs, key=lambda pair: leads[id(pair[0])] + basses[id(pair[1])])
 
@@ -191,6 +217,15 @@ def by_worth(roles: Sequence[Role], lead: Role | None) -> list[Role]:
     most = max(roles, key=lambda role: len(role.slots))
     loudest = max(role.loudness for role in roles) or 1.0
     return sorted(roles, key=lambda role: role.second(most, loudest, lead), reverse=True)
+
+
+def _lowest(roles: Iterable[Role]) -> dict[int, int]:
+    """The lowest pitch that sounds in each second."""
+    lowest: dict[int, int] = {}
+    for role in roles:
+        for second, pitch in role.lows.items():
+            lowest[second] = min(pitch, lowest.get(second, pitch))
+    return lowest
 
 
 def _mean_pitch(notes: Sequence[LineNote]) -> float:
