@@ -1,11 +1,13 @@
 """The window as a user has it: start, hear, steer, choose takes, drag out, save, quit, reopen, break it."""
 
+import time
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from desk import BAR, Desk
 from PySide6.QtCore import Qt
@@ -13,6 +15,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QApplication
 from support import tune
 
+from lakhnes.apu import Synth
 from lakhnes.bridge import import_midi, write_midi
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui import main_window
@@ -331,6 +334,48 @@ def test_the_tracks_of_a_midi_file_are_shown_and_chosen(at: Desk, places: Path) 
     at.until(lambda: len(at.state.score.parts[Voice.TR].notes) == len(tune().parts[Voice.P1].notes))
     assert at.errors() == []
     at.until(lambda: at.window.findChild(ImportDialog) is None)
+
+
+def test_the_tracks_of_a_midi_file_are_heard(at: Desk, places: Path) -> None:
+    path = places / "tune.mid"
+    write_midi(tune(), path)
+
+    def asked() -> ImportDialog:
+        at.answers = [str(path)]
+        at.choose("import")
+        at.until(lambda: at.window.findChild(ImportDialog) is not None)
+        return at.window.findChild(ImportDialog)
+
+    def press(number: int) -> None:
+        at.qtbot.mouseClick(dialog.hear[number], Qt.MouseButton.LeftButton)
+
+    def loud() -> bool:
+        return bool(np.abs(synth.render(4096, time.perf_counter())).max() > 0.05)
+
+    dialog = asked()
+    assert not any(button.isEnabled() for button in dialog.hear), "no sound is on"
+    dialog.reject()
+    at.until(lambda: at.window.findChild(ImportDialog) is None)
+    synth = at.studio.stage.synth = Synth("plain", block=4096)
+    at.composed(2)
+    at.studio.play()
+    dialog = asked()
+    assert all(button.isEnabled() for button in dialog.hear)
+    press(0)
+    assert [button.isChecked() for button in dialog.hear] == [True, False, False, False]
+    assert not at.studio.view().playing
+    at.until(loud)
+    press(2)
+    assert [button.isChecked() for button in dialog.hear] == [False, False, True, False]
+    press(2)
+    assert not any(button.isChecked() for button in dialog.hear)
+    at.until(lambda: not loud())
+    press(1)
+    at.until(loud)
+    dialog.reject()
+    assert at.studio.playback.audition.line is None
+    at.until(lambda: not loud())
+    assert at.errors() == []
 
 
 def test_everything_can_be_exported(at: Desk, places: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -23,10 +23,14 @@ from PySide6.QtWidgets import (
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.bridge.lines import Line
 from lakhnes.bridge.voice_choice import NOTHING
+from lakhnes.gui.buttons import Button
 from lakhnes.gui.naming import named
 from lakhnes.runtime import Voice
+from lakhnes.studio.studio import Studio
 
 _HEIGHT, _WIDTH = 36, 320
+_LOOK_MS = 50
+_SILENT = "Tracks are heard on the built-in sound; switch it on first."
 
 
 class TrackPreview(QWidget):
@@ -79,10 +83,15 @@ class ImportDialog(QDialog):
     Attributes:
         voices: the choice for each voice.
         arpeggio: whether chords become arpeggios.
+        hear: for each track what plays its beginning.
     """
 
     def __init__(
-        self, lines: Sequence[Line], take: Callable[[str, bool], object], parent: QWidget | None = None
+        self,
+        lines: Sequence[Line],
+        take: Callable[[str, bool], object],
+        studio: Studio,
+        parent: QWidget | None = None,
     ) -> None:
         """Asks about a file.
 
@@ -90,11 +99,13 @@ class ImportDialog(QDialog):
             lines: its tracks that have notes.
             take: takes what the voices are to play, as `lines_of_voices` reads it, and whether chords become
                 arpeggios.
+            studio: plays the beginning of a track.
             parent: where it is.
         """
         super().__init__(parent)
         self.setWindowTitle("Import MIDI")
-        self._take = take
+        self._take, self._lines, self._studio = take, lines, studio
+        self.hear = [self._hear_button(line) for line in lines]
         self.voices = {voice: named(QComboBox(), f"plays-{voice.name}") for voice in Voice}
         for box in self.voices.values():
             box.addItem("What seems best", "")
@@ -108,12 +119,44 @@ class ImportDialog(QDialog):
         self.buttons.accepted.connect(self._go)
         self.buttons.rejected.connect(self.reject)
         self._lay_out(lines)
+        self._timer = QTimer(self, interval=_LOOK_MS)
+        self._timer.timeout.connect(self._show_heard)
+        self._timer.start()
+        self._show_heard()
 
     @property
     def choice(self) -> str:
         """What the voices are to play."""
         chosen = {voice: box.currentData() for voice, box in self.voices.items()}
         return ",".join(f"{voice.name}={wanted}" for voice, wanted in chosen.items() if wanted)
+
+    def done(self, result: int) -> None:
+        """Falls silent, however it is closed."""
+        self._timer.stop()
+        self._studio.playback.audition.stop()
+        super().done(result)
+
+    def _hear_button(self, line: Line) -> Button:
+        button = Button(f"Hear track {line.number}", "", shape="play", checkable=True)
+        button.setAutoRaise(True)
+
+        def hear() -> None:
+            self._studio.playback.hear(line)
+            self._show_heard()
+
+        button.clicked.connect(hear)
+        return button
+
+    def _show_heard(self) -> None:
+        """Shows which track is heard, and whether any can be."""
+        audition = self._studio.playback.audition
+        possible = audition.possible
+        for line, button in zip(self._lines, self.hear, strict=True):
+            heard = audition.line is line
+            button.setEnabled(possible)
+            button.setChecked(heard)
+            button.set_shape("stop" if heard else "play")
+            button.setToolTip(("Stop" if heard else f"Hear how {line.label} begins") if possible else _SILENT)
 
     def _go(self) -> None:
         self._take(self.choice, self.arpeggio.isChecked())
@@ -128,6 +171,7 @@ class ImportDialog(QDialog):
             kind = "drums" if line.drums else f"{len(line.notes)} notes"
             grid.addWidget(QLabel(f"{line.number}  {line.label}\n{kind}"), row, 0)
             grid.addWidget(TrackPreview(line, end), row, 1)
+            grid.addWidget(self.hear[row], row, 2)
         scroll = QScrollArea()
         scroll.setWidget(tracks)
         scroll.setWidgetResizable(True)

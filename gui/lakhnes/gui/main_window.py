@@ -253,7 +253,7 @@ class MainWindow(QMainWindow):
         def take(voices: str, arpeggio: bool) -> None:
             self.filing.open(path, voices, arpeggio=arpeggio)
 
-        dialog = ImportDialog(lines, take, self)
+        dialog = ImportDialog(lines, take, self.studio, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 

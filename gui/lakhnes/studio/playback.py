@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lakhnes.bridge.beat_clock import ClockState
+from lakhnes.bridge.lines import Line
 from lakhnes.runtime.time.grid import PPQ
+from lakhnes.studio.audition import Audition
 from lakhnes.studio.jobs import Job, Jobs
 from lakhnes.studio.session import Session
 from lakhnes.studio.stage import Stage
 from lakhnes.studio.view import Message
+
+_STOP_SECONDS = 0.15
+"""In which a song that is stopped has ended its notes."""
 
 
 class Playback:
@@ -17,6 +22,7 @@ class Playback:
 
     Attributes:
         loop: the span of ticks that is played again and again; None for none.
+        audition: the track of a file that is heard.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class Playback:
         self._now = now
         self._stage: Stage | None = None
         self._sought = 0  # where the song was sent to last
+        self.audition = Audition(lambda: None if self._stage is None else self._stage.synth, now)
 
     def take(self, stage: Stage) -> None:
         """Plays on a stage from now on."""
@@ -48,6 +55,7 @@ class Playback:
         """Plays from where the song stands; from its start where it is over."""
         if self._stage is None or self.following:
             return
+        self.audition.stop()
         over = self.over(self.clock(self._stage).position * PPQ)
         self._stage.switch.internal.start(self._now(), 0.0 if over else None)
         self._stage.performance.wake()
@@ -85,8 +93,18 @@ class Playback:
                 self._stage.switch.internal.set_loop(span[0] / PPQ, span[1] / PPQ, self._now())
             self._stage.performance.wake()
 
+    def hear(self, line: Line) -> None:
+        """Plays the beginning of a track of a file; stops it if it is heard. The song stops for it."""
+        if self.audition.line is line:
+            self.audition.stop()
+            return
+        playing = self._stage is not None and self.clock(self._stage).running
+        self.stop()
+        self.audition.play(line, after=_STOP_SECONDS if playing else 0.0)
+
     def panic(self) -> None:
         """Ends everything that sounds."""
+        self.audition.stop()
         if self._stage is not None:
             self._stage.performance.player.panic()
 

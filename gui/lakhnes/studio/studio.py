@@ -111,6 +111,7 @@ class Studio:
         Returns:
             Whether all of it has ended.
         """
+        self.playback.audition.stop()
         if self.stage is not None:
             self.stage.performance.player.panic()  # whatever the rest has to wait for
         ending = threading.Thread(target=self._end, name="lakhnes end", daemon=True)
@@ -126,6 +127,7 @@ class Studio:
     def poll(self) -> View:
         """Takes in what happened meanwhile, and passes on what was changed; what there is to show."""
         self.jobs.deliver()
+        self.playback.audition.poll()
         if self.stage is not None:
             self._apply(self.stage)  # first: what is composed for a song that was replaced is not collected
             self._collect(self.stage)
