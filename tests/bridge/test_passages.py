@@ -24,7 +24,7 @@ def line(number: int, beats: list[int], pitch: int, program: int | None = None) 
 def test_another_line_takes_over_where_a_voice_rests() -> None:
     lead = line(1, [*range(8, 16), *range(24, 32)], 72, 73)
     answer = line(2, [*range(16, 24)], 70, 71)
-    chords = line(3, list(range(40)), 60, 0)
+    chords = line(3, list(range(40)), 64, 0)
     bass = line(4, list(range(40)), 36, 33)
     arranged = arrange([lead, answer, chords, bass])
     onsets = [note.onset // BEAT for note in arranged.parts[Voice.P1].notes]

@@ -226,6 +226,17 @@ def test_the_bass_of_a_choir_is_not_the_bass_above_a_left_hand() -> None:
     assert pitches(doubled)["TR"] == [pitch for _, pitch, _ in sung]
 
 
+def test_a_line_that_doubles_the_bass_leaves_its_voice_to_what_is_between() -> None:
+    octave = [(tick, pitch + 12, length) for tick, pitch, length in scale(36)]
+    piano, doubling = track(*notes(*chords()), name="Piano"), track(*notes(*octave), name="Left", channel=2)
+    bass = track(program(33), *notes(*scale(36)), channel=1)
+    between = pitches(score_from_midi(file_of(piano, bass, doubling))[0])
+    assert (between["P1"], between["P2"]) == ([68] * 8, [64] * 8)
+    flute = track(program(73), *notes(*scale(73)))
+    nothing_else = pitches(score_from_midi(file_of(flute, bass, doubling))[0])
+    assert nothing_else["P2"] == list(range(48, 56))
+
+
 def test_a_bass_alone_is_the_bass() -> None:
     score, _ = score_from_midi(file_of(track(program(33), *notes(*scale(40)))))
     assert pitches(score)["TR"] == list(range(40, 48))

@@ -99,7 +99,7 @@ class Role:
         return _mean_pitch(self.top)
 
     @cached_property
-    def _depth(self) -> float:
+    def depth(self) -> float:
         """Mean pitch of its lowest notes."""
         return _mean_pitch(self.bottom)
 
@@ -140,12 +140,12 @@ class Role:
     @property
     def is_deep(self) -> bool:
         """Whether it is too low for a lead."""
-        return self._depth < _DEEP
+        return self.depth < _DEEP
 
     @property
     def is_low(self) -> bool:
         """Whether its lowest notes can stand in for a bass that rests."""
-        return self._depth < _LOW
+        return self.depth < _LOW
 
     def lead(self, most: Role, loudest: float) -> float:
         """How much it is the melody.
@@ -167,16 +167,20 @@ class Role:
         Args:
             lowest: the lowest pitch that sounds in each second of the music.
         """
-        named = -1.5 if _LEADS.search(self._says) else 0.0
+        named = -2.5 if _LEADS.search(self._says) else 0.0
         if _BASSES.search(self._says):
-            named = 2.5 if self._depth < _SUNG else 1.0
-        register = min(max((52 - self._depth) / 12, -2), 1.5)
+            named = 2.5 if self.depth < _SUNG else 1.0
+        register = min(max((52 - self.depth) / 12, -2), 1.5)
         under = sum(pitch == lowest[second] for second, pitch in self.lows.items()) / len(lowest)
         return named + self._family[1] + 0.5 * self.alone + 3 * under + register
 
-    def second(self, most: Role, loudest: float, first: Role | None) -> float:
-        """How much it deserves the voice that is left, beside the lead."""
-        doubles = len(self._sayings & first._sayings) / len(self._sayings) if first is not None else 0.0
+    def doubles(self, other: Role) -> float:
+        """Share of its moments in which another line plays the same, or in octaves, 0..1."""
+        return len(self._sayings & other._sayings) / len(self._sayings)
+
+    def second(self, most: Role, loudest: float, given: Sequence[Role]) -> float:
+        """How much it deserves the voice that is left, beside those that have one."""
+        doubles = max([self.doubles(other) for other in given if other is not self], default=0.0)
         fits = 0.5 * self.alone + 2 * self._cover(most) + 0.5 * self.loudness / loudest
         low = max(0.0, (48 - self._height) / 12)  # where a pulse cannot follow
         return 0.5 * self._family[0] + fits - 2 * doubles - low
@@ -210,13 +214,19 @@ def lead_and_bass(roles: Sequence[Role]) -> tuple[Role | None, Role | None]:
     return max(pairs, key=lambda pair: leads[id(pair[0])] + basses[id(pair[1])])
 
 
-def by_worth(roles: Sequence[Role], lead: Role | None) -> list[Role]:
-    """Lines by how much they deserve to be heard beside the lead, the most first."""
+def by_worth(roles: Sequence[Role], given: Sequence[Role]) -> list[Role]:
+    """Lines by how much they deserve to be heard beside those that are given a voice, the most first."""
     if not roles:
         return []
     most = max(roles, key=lambda role: len(role.slots))
     loudest = max(role.loudness for role in roles) or 1.0
-    return sorted(roles, key=lambda role: role.second(most, loudest, lead), reverse=True)
+    return sorted(roles, key=lambda role: role.second(most, loudest, given), reverse=True)
+
+
+def by_tune(roles: Sequence[Role]) -> list[Role]:
+    """Lines by how much each is a melody where it plays, the most first."""
+    loudest = max((role.loudness for role in roles), default=0.0) or 1.0
+    return sorted(roles, key=lambda role: role.lead(role, loudest), reverse=True)
 
 
 def _lowest(roles: Iterable[Role]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from lakhnes.bridge.drums import drum_lines, merged, tally
 from lakhnes.bridge.lines import Line, LineNote
 from lakhnes.bridge.monophony import WINDOW, outline, share_alone, spaced
 from lakhnes.bridge.passages import Filled, filled
-from lakhnes.bridge.roles import Role, by_worth, lead_and_bass, roles_of
+from lakhnes.bridge.roles import Role, by_tune, by_worth, lead_and_bass, roles_of
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Kind, Voice, octave_shifted
 from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part
 
@@ -30,6 +30,9 @@ _CHIP_NAMES = {
 
 _MONOPHONIC = 0.9
 """Share of notes that must sound alone in a line of which no second voice is made."""
+
+_DOUBLED = 0.8
+"""Share of its moments from which on a line says nothing that another one does not."""
 
 _VOLUMES = [gm.volume_of_midi(velocity) for velocity in range(128)]
 
@@ -210,8 +213,9 @@ def _by_role(
     if first is not None and lead is not None:
         chosen[first] = _sung(lead, first, window)
     given = [role for role in (lead, bass) if role is not None]
-    order = by_worth(roles, lead)
-    pool = [role for role in order if role not in given and _says_something(role, roles)]
+    pool = [role for role in by_worth(roles, given) if role not in given and _says_something(role, roles)]
+    doubling = [role for role in pool if any(role.doubles(other) > _DOUBLED for other in given)]
+    pool = [role for role in pool if role not in doubling]
     for voice in [voice for voice in free if voice not in chosen]:
         second = next(iter(pool), None)
         if second is not None:
@@ -228,7 +232,9 @@ def _by_role(
         how = "the notes between of {}" if highest else "the lowest notes of {}"
         alone = arpeggio and highest and len(left) == 1
         chosen[voice] = _voice([role.line], notes, single, window, arpeggio=alone, how=how)
-    return _filled(chosen, order, window)
+    for voice, role in zip([voice for voice in free if voice not in chosen], doubling, strict=False):
+        chosen[voice] = _sung(role, voice, window, arpeggio=arpeggio)
+    return _filled(chosen, [role for role in by_tune(roles) if role not in doubling], window)
 
 
 def _filled(chosen: dict[Voice, _Playing], order: Sequence[Role], window: int) -> dict[Voice, _Playing]:
@@ -236,14 +242,19 @@ def _filled(chosen: dict[Voice, _Playing], order: Sequence[Role], window: int) -
 
     Args:
         chosen: what they play.
-        order: all lines, those first that deserve most to be heard.
+        order: lines that may play there, the most melodious first; for the triangle the lowest comes first.
         window: samples within which notes are struck together.
     """
     played = {(note.onset, note.pitch) for its in chosen.values() for note in its.notes}
     for voice, playing in sorted(chosen.items(), key=itemgetter(0)):
         low = voice is Voice.TR
-        takes = (role.line for role in order if (role.is_bass or role.is_low if low else not role.is_bass))
-        passages = filled(playing.notes, takes, played, highest=not low, window=window)
+        if low:
+            takes = sorted((role for role in order if role.is_bass or role.is_low), key=attrgetter("depth"))
+        else:
+            takes = [role for role in order if not role.is_bass]
+        passages = filled(
+            playing.notes, (role.line for role in takes), played, highest=not low, window=window
+        )
         if passages.lines:
             chosen[voice] = replace(playing, notes=passages.notes, filled=passages)
             played |= {(note.onset, note.pitch) for note in passages.notes}
