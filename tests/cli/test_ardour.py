@@ -13,7 +13,8 @@ import pytest
 from jack import JackServer, jack_server
 from rig import CHANNELS, Rig, stop
 
-from lakhnes.runtime import Voice
+from lakhnes.bridge import import_midi
+from lakhnes.runtime import SAMPLE_RATE, Voice
 from lakhnes.runtime.time.grid import PPQ
 
 pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.slow]
@@ -129,3 +130,8 @@ def test_ardour_records_the_seed_on_four_tracks(server: JackServer, tmp_path: Pa
         assert due[len(notes)].tick > (SECONDS - 1.5) * 2 * PPQ
         for (beat, _), one in zip(notes, due, strict=False):
             assert beat == pytest.approx(one.tick / PPQ, abs=0.5)
+        read = import_midi(path)
+        (part,) = [part for part in read.score.parts if part.notes]
+        assert len(part.notes) == len(notes)
+        seconds = [beat / 2 for beat, _ in notes]  # Ardour writes no tempo, which means 120
+        assert [note.onset / SAMPLE_RATE for note in part.notes] == pytest.approx(seconds, abs=0.011)
