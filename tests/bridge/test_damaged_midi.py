@@ -137,6 +137,8 @@ def test_a_header_that_hides_the_notes_makes_no_empty_song(tmp_path: Path) -> No
         ("bass".encode("utf-16"), "bass"),
         ("bass".encode("utf-16-le"), "bass"),
         ("ベース 2".encode("utf-16-be"), "ベース 2"),
+        ("メロディ".encode("utf-16-be"), "メロディ"),
+        ("Мелодия".encode("utf-16-le"), "Мелодия"),
         (b"", ""),
     ],
 )
