@@ -138,9 +138,9 @@ class Play:
 
 
 class Rig:
-    """Starts things on one server and ends them with the test; what is played is a model's."""
+    """Starts things on one server and ends them with the test; what `lakhnes play` plays is the model's."""
 
-    def __init__(self, server: JackServer, folder: Path, model: Path) -> None:
+    def __init__(self, server: JackServer, folder: Path, model: Path | None = None) -> None:
         self.server = server
         self.folder = folder
         self.model = model
@@ -152,6 +152,7 @@ class Rig:
         return monitor
 
     def play(self, *arguments: object, seed: int = SEED) -> Play:
+        assert self.model is not None, "the rig has no model to play"
         play = Play(self.folder, *arguments, seed=seed, model=self.model)
         self.stack.callback(play.close)
         return play

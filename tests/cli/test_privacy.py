@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +41,8 @@ class Watch:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
         self.environment = {**kept, "HOME": str(self.home)}
 
-    def run(self, *words: str, interrupt_seconds: float | None = None) -> Watched:
-        """Runs a program to its end, or so long until Ctrl-C."""
+    def run(self, *words: str, until: Callable[[], object] | None = None) -> Watched:
+        """Runs a program to its end, or until something is so; Ctrl-C ends it then."""
         strace = [
             "strace",
             "-f",
@@ -64,11 +65,9 @@ class Watch:
             start_new_session=True,  # Ctrl-C reaches the program itself, not only strace
         )
         try:
-            if interrupt_seconds is not None:
-                try:
-                    process.wait(interrupt_seconds)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGINT)
+            if until is not None:
+                until()
+                os.killpg(process.pid, signal.SIGINT)
             said, _ = process.communicate(timeout=600)
         finally:
             if process.poll() is None:
@@ -135,7 +134,12 @@ def test_playing_keeps_to_itself(watch: Watch, server: JackServer) -> None:
 @pytest.mark.gui
 def test_the_app_leaves_nothing_but_its_settings(watch: Watch, server: JackServer) -> None:
     watch.environment |= server.environment | {"QT_QPA_PLATFORM": "offscreen"}
-    done = watch.run(*LAKHNES, "app", interrupt_seconds=5)
+
+    def looked_at() -> None:
+        server.wait_for("LakhNES:LakhNES")
+        time.sleep(3)
+
+    done = watch.run(*LAKHNES, "app", until=looked_at)
     assert done.code == 0, done.said
     assert done.families == {"AF_UNIX"}
     assert [Path(name).suffix for name in done.left if (watch.home / name).is_file()] == [".json"]
