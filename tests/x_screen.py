@@ -30,7 +30,7 @@ class Screen:
         )
         return done.stdout
 
-    def window(self, title: str, seconds: float = 30.0, pause: float = 0.05) -> str:
+    def window(self, title: str, seconds: float = 120.0, pause: float = 0.05) -> str:
         """The window of a title, once it is seen."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from jack import JackServer, jack_server
-from rig import stop
+from rig import PATIENCE_SECONDS, stop
 from support import tune
 
 from lakhnes.apu import registers_of, vgm_bytes
@@ -159,7 +159,7 @@ class Reader:
             wait_for(lambda: sign in path.read_text(), process, path)
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == code, path.read_text()
+            assert process.wait(PATIENCE_SECONDS) == code, path.read_text()
         return path.read_text()
 
     def opens(self, words: list[str]) -> None:
@@ -175,7 +175,7 @@ class Reader:
             server = self._server
             wait_for(lambda: "LakhNES:LakhNES" in server.ports(), process, path)
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0, path.read_text()
+            assert process.wait(PATIENCE_SECONDS) == 0, path.read_text()
         assert "Traceback" not in path.read_text()
 
     def _started(self, words: list[str], out: object) -> "subprocess.Popen[bytes]":
@@ -248,7 +248,7 @@ def form(line: str) -> str:
 
 
 def wait_for(what: Callable[[], bool], process: "subprocess.Popen[bytes]", said: Path) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 3 * PATIENCE_SECONDS
     while not what():
         assert process.poll() is None, said.read_text()
         assert time.monotonic() < end, f"it does not get going: {said.read_text()}"
