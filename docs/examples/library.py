@@ -9,7 +9,7 @@ grid = BeatGrid.steady(140)
 request = Request(seed=7, scale=parse_scale("a minor"), density=0.5)
 song = compose_song(model, request, grid, length_samples=grid.sample(8 * grid.bar_ticks))
 for event in song:
-    print(event)  # P2_NOTEON_69, WT_4410, and so on
+    print(event)  # P2_NOTEON_69, WT_5514, and so on
 
 write_midi(song.score(), "song.mid", grid=grid)
 writes = registers_of(song.score(), instruments=instrument_set("lead"))

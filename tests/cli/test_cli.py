@@ -46,7 +46,7 @@ def test_generate_writes_the_same_song_for_a_seed(tmp_path: Path) -> None:
     done = lakhnes(*arguments, "-o", "a.mid", "-o", "a.tx1.txt", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "seed    7" in done.stdout
-    assert "model   nes-6x384 (int8)" in done.stdout
+    assert "model   nes-bars (int8)" in done.stdout
     assert "length  6.0 s" in done.stdout
     assert lakhnes(*arguments, "-o", "b.mid", cwd=tmp_path).returncode == 0
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
@@ -267,10 +267,10 @@ def test_convert_between_all_formats(tmp_path: Path) -> None:
 
 def test_models_lists_the_builtin_one(tmp_path: Path) -> None:
     text = lakhnes_here("models", cwd=tmp_path).stdout
-    assert "nes-6x384 (default)" in text
-    assert "11.8 M parameters" in text
+    assert "nes-bars (default)" in text
+    assert "11.7 M parameters" in text
     listed = json.loads(lakhnes_here("models", "--json", cwd=tmp_path).stdout)
-    model = next(row for row in listed if row["name"] == "nes-6x384")
+    model = next(row for row in listed if row["name"] == "nes-bars")
     assert model["precision"] == "int8"
     assert model["megabytes"] < 20
     assert len(model["source_sha256"]) == 64
@@ -287,9 +287,10 @@ def test_models_of_the_user_are_found_and_broken_ones_named(
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     listed = json.loads(lakhnes_here("models", "--json", cwd=tmp_path).stdout)
     rows = {row["name"]: row for row in listed}
-    assert set(rows) == {"mine", "broken", "expressive", "lakhnes", "nes-6x384"}
+    assert set(rows) == {"mine", "broken", "expressive", "lakhnes", "nes-bars", "nes-frames"}
     assert "cannot be read" in rows["broken"]["error"]
-    assert {name for name, row in rows.items() if row.get("recall")} == set(rows) - {"broken", "mine"}
+    calibrated = {name for name, row in rows.items() if row.get("recall")}
+    assert calibrated == {"expressive", "lakhnes", "nes-frames"}
     done = lakhnes_here("generate", "--model", "mine", "--tokens", 9, "-o", "a.mid", cwd=tmp_path)
     assert done.returncode == 0
 

@@ -125,7 +125,7 @@ def test_songs_of_any_system_are_measured(folder: Path) -> None:
 
 def test_an_exported_model_needs_no_pytorch(folder: Path) -> None:
     code = (
-        "import sys; sys.argv = ['lakhnes', 'evaluate', 'nes-6x384', '--data', 'data', '--statistics', "
+        "import sys; sys.argv = ['lakhnes', 'evaluate', 'nes-frames', '--data', 'data', '--statistics', "
         "'--memorisation', '--songs', '2', '--seconds', '5']\n"
         "sys.modules['torch'] = sys.modules['onnx'] = None\n"
         "from lakhnes.cli import main\n"
@@ -179,19 +179,19 @@ def test_a_checkpoint_composes_too(shared: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "reason"),
     [
-        ("nes-6x384", ("--data", "nowhere"), "nowhere is no folder"),
-        ("nes-6x384", ("--data", "empty"), "no split 'valid'"),
-        ("nes-6x384", ("--data", "data", "--split", "test"), "no split 'test'"),
+        ("nes-frames", ("--data", "nowhere"), "nowhere is no folder"),
+        ("nes-frames", ("--data", "empty"), "no split 'valid'"),
+        ("nes-frames", ("--data", "data", "--split", "test"), "no split 'test'"),
         ("nobody", ("--data", "data"), "no model 'nobody'"),
-        ("nes-6x384", ("--data", "data", "--timing", "samples"), "trained with timing frames"),
-        ("nes-6x384", ("--data", "raw"), "prepared in timing samples"),
-        ("nes-6x384", ("--data", "corrupt"), "valid-00000.npz cannot be read"),
-        ("nes-6x384", ("--data", "raw", "--memorisation"), "prepared in timing samples"),
-        ("nes-6x384", ("--data", "data", "--songs", "1", "--seconds", "2"), "Invalid value"),
-        ("nes-6x384", ("--data", "data", "--composed", "data"), "Invalid value"),
-        ("nes-6x384", (), "Invalid value"),
-        ("nes-6x384", ("--data", "data", "--statistics", "--bpm", "10"), "out of range"),
-        ("nes-6x384", ("--data", "data", "--statistics", "--human", "empty"), "no MIDI, TX1 or TX2 files"),
+        ("nes-frames", ("--data", "data", "--timing", "samples"), "trained with timing frames"),
+        ("nes-frames", ("--data", "raw"), "prepared in timing samples"),
+        ("nes-frames", ("--data", "corrupt"), "valid-00000.npz cannot be read"),
+        ("nes-frames", ("--data", "raw", "--memorisation"), "prepared in timing samples"),
+        ("nes-frames", ("--data", "data", "--songs", "1", "--seconds", "2"), "Invalid value"),
+        ("nes-frames", ("--data", "data", "--composed", "data"), "Invalid value"),
+        ("nes-frames", (), "Invalid value"),
+        ("nes-frames", ("--data", "data", "--statistics", "--bpm", "10"), "out of range"),
+        ("nes-frames", ("--data", "data", "--statistics", "--human", "empty"), "no MIDI, TX1 or TX2 files"),
         ("", ("--composed", "nowhere", "--human", "data"), "nowhere is not there"),
         ("", ("--composed", "data/valid", "--human", "data", "--memorisation"), "Invalid value"),
     ],

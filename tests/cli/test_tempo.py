@@ -77,8 +77,9 @@ def test_sections_come_back_bar_for_bar(tmp_path: Path, small: Path) -> None:
         (("--form", "AB"), "--bars 8"),
         (("--form", "AB", "--bpm", 90, "--seconds", 9), "--bars 8"),
         (("--loop", "--bpm", 90), "--bars 8"),
-        (("--bars", 4), "--bpm 120"),
-        (("--meter", "6/8"), "--bpm 120"),
+        (("--bars", 4, "--model", "nes-frames"), "--bpm 120"),
+        (("--meter", "6/8", "--model", "nes-frames"), "--bpm 120"),
+        (("--meter", "9"), "give 2 to 7"),
         (("--meter", "7/8", "--bpm", 90), "7/8"),
         (("--meter", "nonsense", "--bpm", 90), "is no meter"),
     ],
@@ -133,7 +134,7 @@ def test_what_has_no_beat_cannot_be_played_at_another_tempo(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--bars", "4"), 2, "--bpm"),
+        (("--bars", "4", "--model", "nes-frames"), 2, "--bpm"),
         (("--bpm", "140", "--loop"), 2, "--bars"),
         (("--bpm", "140", "--bars", "1", "--loop"), 2, "A loop needs two bars at least"),
         (("--bpm", "140", "--bars", "4", "--seconds", "9"), 2, "one of"),

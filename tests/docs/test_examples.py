@@ -46,11 +46,11 @@ def client() -> ModuleType:
 
 
 def test_the_client_composes_events(tmp_path: Path) -> None:
-    said = run(EXAMPLES / "onnx_client.py", find_model(), 80, 5, folder=tmp_path)
+    said = run(EXAMPLES / "onnx_client.py", find_model("nes-frames"), 80, 5, folder=tmp_path)
     events = list(map(parse_event, said))
     assert len(events) > 10
     assert {Kind.WAIT, Kind.NOTE_ON} <= {event.kind for event in events}
-    assert run(EXAMPLES / "onnx_client.py", find_model(), 80, 5, folder=tmp_path) == said
+    assert run(EXAMPLES / "onnx_client.py", find_model("nes-frames"), 80, 5, folder=tmp_path) == said
 
 
 def test_the_client_needs_nothing_of_ours() -> None:
@@ -62,13 +62,14 @@ def test_the_client_has_the_vocabulary(client: ModuleType) -> None:
     assert list(map(str, tx1().events)) == client.TX1
 
 
-def test_the_client_reads_as_the_runtime_does(client: ModuleType, builtin_model: Model) -> None:
-    session = ort.InferenceSession(find_model(), providers=["CPUExecutionProvider"])
+def test_the_client_reads_as_the_runtime_does(client: ModuleType) -> None:
+    file, model = find_model("nes-frames"), Model.load("nes-frames")
+    session = ort.InferenceSession(file, providers=["CPUExecutionProvider"])
     info = json.loads(session.get_modelmeta().custom_metadata_map["lakhnes"])
     tokens = [0, *np.random.default_rng(3).integers(1, len(tx1()), info["mem_len"] + 40).tolist()]
-    builtin_model.reset()
+    model.reset()
     for place, logits in enumerate(client.logits_of(session, info, tokens)):
-        ours = builtin_model.step(tokens[place])
+        ours = model.step(tokens[place])
         if place % 60 == 0 or place >= info["mem_len"]:
             np.testing.assert_allclose(logits, ours, atol=0.3)
             assert np.corrcoef(logits, ours)[0, 1] > 0.999

@@ -134,9 +134,9 @@ def test_too_few_songs_are_refused(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("nes-6x384", "--data", "nowhere"), "give a folder for the new one with -o"),
+        (("nes-frames", "--data", "nowhere"), "give a folder for the new one with -o"),
         (("nobody", "--data", "nowhere"), "no model 'nobody'"),
-        (("nes-6x384", "--data", "nowhere", "-o", "x"), "nowhere is no folder"),
+        (("nes-frames", "--data", "nowhere", "-o", "x"), "nowhere is no folder"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[str, ...], reason: str, tmp_path: Path) -> None:

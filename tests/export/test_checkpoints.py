@@ -46,7 +46,7 @@ def test_a_runs_folder_is_its_best(run: Path) -> None:
 
 
 def test_every_kind_opens(run: Path, shared: Path, tmp_path: Path) -> None:
-    assert open_checkpoint("nes-6x384").timing is Timing.FRAMES
+    assert open_checkpoint("nes-frames").timing is Timing.FRAMES
     assert open_checkpoint(shared / "fixtures/lakhnes/tiny").timing is None
     assert open_checkpoint(shared / "fixtures/lakhnes/tiny_legacy/model.pt").source == "model.pt"
     info = export_model(open_checkpoint(run), tmp_path / "mine", mem_len=24)

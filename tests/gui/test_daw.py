@@ -30,8 +30,8 @@ def server() -> Iterator[JackServer]:
 
 
 @pytest.fixture
-def rig(server: JackServer, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(server, tmp_path)
+def rig(server: JackServer, tmp_path: Path, small: Path) -> Iterator[Rig]:
+    rig = Rig(server, tmp_path, small)
     with rig.stack:
         yield rig
 

@@ -336,7 +336,7 @@ def test_the_tracks_of_a_midi_file_are_shown_and_chosen(at: Desk, places: Path) 
     at.until(lambda: at.window.findChild(ImportDialog) is None)
 
 
-def test_the_tracks_of_a_midi_file_are_heard(at: Desk, places: Path) -> None:
+def test_the_tracks_of_a_midi_file_are_heard(at: Desk, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = places / "tune.mid"
     write_midi(tune(), path)
 
@@ -356,9 +356,10 @@ def test_the_tracks_of_a_midi_file_are_heard(at: Desk, places: Path) -> None:
     assert not any(button.isEnabled() for button in dialog.hear), "no sound is on"
     dialog.reject()
     at.until(lambda: at.window.findChild(ImportDialog) is None)
-    synth = at.studio.stage.synth = Synth("plain", block=4096)
+    synth = Synth("plain", block=4096)
+    monkeypatch.setattr(type(at.studio.stage), "synth", property(lambda stage: synth))
     at.composed(2)
-    at.studio.play()
+    at.studio.playback.play()
     dialog = asked()
     assert all(button.isEnabled() for button in dialog.hear)
     press(0)

@@ -58,7 +58,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     assert all(name.startswith("lakhnes/") for name in code)
     assert not any(f"lakhnes/{'__init__.py'}" == name for name in code), "it would hide the other portions"
     assert any(name.startswith("lakhnes/apu/_chip.") for name in code)
-    assert "lakhnes/runtime/models/nes-6x384/model.onnx" in code
+    assert "lakhnes/runtime/models/nes-bars/model.onnx" in code
     assert not [name for name in code if "test" in name or name.endswith((".c", ".h", ".pyc"))]
     assert (facts["Name"], facts["Version"], facts["License-Expression"]) == (
         "lakhnes",
@@ -93,7 +93,7 @@ def test_an_environment_with_nothing_else_makes_music(wheel: Path, tmp_path: Pat
     assert (tmp_path / "song.mid").stat().st_size > 200
     assert (tmp_path / "song.wav").stat().st_size > 5 * 2 * 44_100
     assert (
-        run("lakhnes", "--version") == f"lakhnes {version('lakhnes')} (commit {commit()}), model nes-6x384\n"
+        run("lakhnes", "--version") == f"lakhnes {version('lakhnes')} (commit {commit()}), model nes-bars\n"
     )
     kept = run("pip", "list", "--format", "freeze", "--disable-pip-version-check")
     assert not {"torch", "PySide6", "numba", "pyo"} & {line.split("==")[0] for line in kept.splitlines()}

@@ -95,8 +95,6 @@ def generate(
         raise typer.BadParameter(
             "say how long a section is: add --bars, such as --bars 8", param_hint="--form"
         )
-    if bpm is None and meter is not None:
-        raise typer.BadParameter("add a tempo, such as --bpm 120", param_hint="--meter")
 
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.summary import print_summary, summary
@@ -114,7 +112,8 @@ def generate(
         bars = max(1, round(grid.tick(seconds * SAMPLE_RATE) / grid.bar_ticks))
     forms = Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
     player = Model.load(model, threads=THREADS if count == 1 else 1)
-    asks = [_ask(player, asked.request(its_seed), grid, bars, seconds) for its_seed in seeds]
+    requests = [asked.request(its_seed) for its_seed in seeds]
+    asks = [_ask(player, request, grid, bars, seconds, meter) for request in requests]
     started = time.perf_counter()
     if sections or loop:
         made = _compose_in_bars(player, asks, sections, quiet=as_json)
@@ -156,7 +155,12 @@ class _Ask(NamedTuple):
 
 
 def _ask(
-    model: Model, request: Request, grid: BeatGrid | None, bars: int | None, seconds: float | None
+    model: Model,
+    request: Request,
+    grid: BeatGrid | None,
+    bars: int | None,
+    seconds: float | None,
+    meter: int | None,
 ) -> _Ask:
     """What is asked for of one song; in bars without a tempo it has the one that the model gives it.
 
@@ -166,13 +170,15 @@ def _ask(
     from lakhnes.runtime import SAMPLE_RATE
     from lakhnes.runtime.compose.song_time import own_grid
 
-    if bars is None:
+    if grid is None and (bars is not None or meter is not None):
+        grid = own_grid(model, request, meter)
+        if grid is None:
+            raise typer.BadParameter(
+                f"the model {model.info.name} gives no tempo; add one, such as --bpm 120",
+                param_hint="--meter" if bars is None else "--bars",
+            )
+    if grid is None or bars is None:
         return _Ask(request, grid, None, None if seconds is None else round(seconds * SAMPLE_RATE))
-    grid = grid or own_grid(model, request)
-    if grid is None:
-        raise typer.BadParameter(
-            f"the model {model.info.name} gives no tempo; add one, such as --bpm 120", param_hint="--bars"
-        )
     return _Ask(request, grid, bars, grid.sample(bars * grid.bar_ticks))
 
 

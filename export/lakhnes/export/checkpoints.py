@@ -17,7 +17,7 @@ from lakhnes.export.safe_pickle import StoredTensor, load_torch_file
 from lakhnes.export.weights import check_memory, config_of, model_of_weights, shown
 from lakhnes.runtime.errors import CheckpointError, ModelError
 from lakhnes.runtime.files import write_all, write_whole
-from lakhnes.runtime.model.catalog import find_model, list_models
+from lakhnes.runtime.model.catalog import list_models, named_model
 from lakhnes.runtime.model.model_info import MODEL_FILE
 from lakhnes.runtime.music.timing import Timing, has_timing
 from lakhnes.runtime.music.vocabulary import NAMED
@@ -178,8 +178,9 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
         ModelError: if there is no model of that name.
     """
     path = Path(path_or_name)
-    if str(path_or_name) in list_models():
-        return _exported(find_model(path_or_name))
+    named = named_model(str(path_or_name))
+    if named is not None:
+        return _exported(named)
     if path.is_dir():
         for name in (BEST, LAST):
             if (path / name).is_file():

@@ -361,7 +361,7 @@ def walk(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
-@pytest.mark.parametrize("name", ["nes-6x384", "expressive", "lakhnes"])
+@pytest.mark.parametrize("name", ["nes-bars", "nes-frames", "expressive", "lakhnes"])
 def test_live_is_what_the_shipped_models_compose_at_once(name: str, seed: int) -> None:
     """For 64 bars, with seeks, mutes and other requests on the way."""
     rng = np.random.default_rng(seed)

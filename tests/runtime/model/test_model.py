@@ -9,6 +9,7 @@ import pytest
 from lakhnes.runtime import DEFAULT_MODEL, Model, ModelError, OptionError, Timing, find_model, list_models
 from lakhnes.runtime.model.model_info import FORMAT_VERSION, MODEL_FILE, ModelInfo
 from lakhnes.runtime.model.onnx_runtime import open_session
+from lakhnes.runtime.music.vocabulary import rows
 
 
 def some_tokens(model: Model, n: int) -> list[int]:
@@ -17,8 +18,8 @@ def some_tokens(model: Model, n: int) -> list[int]:
 
 def test_the_builtin_model_says_what_it_is(builtin_model: Model) -> None:
     info = builtin_model.info
-    assert (info.name, info.timing, info.mem_len) == (DEFAULT_MODEL, Timing.FRAMES, 1024)
-    assert len(info.vocabulary) == 631
+    assert (info.name, info.timing, info.mem_len) == (DEFAULT_MODEL, Timing.BARS, 1152)
+    assert info.vocabulary == rows()
     assert info.provenance
     assert info.parity["tokens"] > info.mem_len
     assert (find_model().parent / "MODEL_CARD.md").is_file()
@@ -43,7 +44,7 @@ def test_a_prompt_gives_what_steps_give_also_where_the_memory_wraps(builtin_mode
         np.testing.assert_allclose(got, steps, atol=0.5)
         assert (got.argmax(-1) == steps.argmax(-1)).mean() > 0.98
     builtin_model.reset()
-    assert builtin_model.prefill([]).shape == (0, 631)
+    assert builtin_model.prefill([]).shape == (0, len(rows()))
 
 
 def test_a_snapshot_brings_back_the_same_future(small_model: Model) -> None:
@@ -92,8 +93,13 @@ def test_names_and_folders_find_models(tmp_path: Path) -> None:
     assert Model.load(tmp_path / MODEL_FILE).info.name == DEFAULT_MODEL
 
 
+def test_a_model_goes_by_the_name_of_its_folder_and_an_old_name_still_finds_it() -> None:
+    assert find_model("nes-6x384") == find_model("nes-frames")
+    assert Model.load("nes-6x384").info.name == "nes-frames"
+
+
 def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no model 'nope'.*nes-6x384"):
+    with pytest.raises(ModelError, match=r"no model 'nope'.*nes-bars"):
         Model.load("nope")
     with pytest.raises(ModelError, match=r"has no model\.onnx in it"):
         Model.load(tmp_path)
@@ -135,7 +141,7 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
     write(text.replace('"n_head": 6', '"n_head": 7'))
     with pytest.raises(ModelError, match="other tensors"):
         Model.load(tmp_path)
-    write(text.replace('"mem_len": 1024', '"mem_len": 1025'))
+    write(text.replace('"mem_len": 1152', '"mem_len": 1153'))
     with pytest.raises(ModelError, match="looks up more than its table has"):
         Model.load(tmp_path)
     write(text, rename=True)

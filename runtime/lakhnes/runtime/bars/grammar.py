@@ -21,6 +21,7 @@ class BarTables:
     Attributes:
         positions: token of the POSITION at each tick from 1 on.
         ticks: int64 [V], the tick of each POSITION; else 0.
+        voiced: bool [V], what a voice does.
         bars: token of each BAR.
         biases: float32 [5, 16, V], 0 for the notes and rests that may come on a tick: after each voice
             (0: none yet), for each set of sounding voices. All else is -inf.
@@ -31,6 +32,7 @@ class BarTables:
         positions = [Event(Kind.POSITION, None, tick) for tick in BAR_VALUES[Kind.POSITION]]
         self.positions = np.array([vocabulary.token(event) for event in positions])
         self.ticks = np.array([e.value if e.kind is Kind.POSITION else 0 for e in events], np.int64)
+        self.voiced = np.array([event.voice is not None for event in events])
         self.bars = [vocabulary.token(Event(Kind.BAR, None, value)) for value in range(N_BARS)]
         self.biases = np.full((len(Voice) + 1, 1 << len(Voice), len(events)), _FORBIDDEN, np.float32)
         for token, event in enumerate(events):

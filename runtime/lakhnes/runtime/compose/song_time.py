@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from lakhnes.runtime.bars.bar_time import BarTime
-from lakhnes.runtime.bars.bars import BarLines, Bars
+from lakhnes.runtime.bars.bars import METERS, BarLines, Bars
 from lakhnes.runtime.bars.codec import (
     SWINGS,
     BarredCodec,
@@ -19,6 +19,7 @@ from lakhnes.runtime.bars.codec import (
 )
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.head import Place, compose_head
+from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.events import VOICE_VALUES, Kind, Voice
 from lakhnes.runtime.music.scales import keys_of
@@ -40,6 +41,7 @@ def song_time(
     rng: np.random.Generator,
     *,
     new: Collection[Voice] = tuple(Voice),
+    beats_per_bar: int | None = None,
 ) -> SongTime:
     """The time of a song of which a score is there, perhaps an empty one.
 
@@ -53,6 +55,7 @@ def song_time(
         request: what is asked for.
         rng: the source of chance; it is left as it is, and a source of its own comes from it.
         new: voices of which the score says nothing, for they are to be composed.
+        beats_per_bar: of a song of which nothing is there; None leaves it to the model.
     """
     if model.codec.timing is not Timing.BARS:
         return SongTime(model_time(score, grid, model.codec.timing), model.codec, grid)
@@ -60,6 +63,8 @@ def song_time(
     lines = None if beats is None else BarLines.of(beats)
     bars = None if lines is None else lines.bars(score)
     there = {} if lines is None or bars is None else _there(score, lines, bars, new)
+    if beats_per_bar is not None:
+        there[Kind.METER, None] = [beats_per_bar]
     head = compose_head(model, there | _asked(request, new), rng.spawn(1)[0], request.sampling)
     said = {(event.kind, event.voice): event.value for event in head}
     if lines is None or bars is None:
@@ -95,6 +100,15 @@ def _asked(request: Request, new: Collection[Voice]) -> dict[Place, Collection[i
     return asked
 
 
-def own_grid(model: Model, request: Request) -> BeatGrid | None:
-    """The tempo and meter that a model gives the song of a request; None from one that counts no beats."""
-    return song_time(model, Score(), None, request, request.rng()).grid
+def own_grid(model: Model, request: Request, beats_per_bar: int | None = None) -> BeatGrid | None:
+    """The tempo and meter that a model gives the song of a request; None from one that counts no beats.
+
+    Raises:
+        OptionError: if the model knows no bars of so many beats.
+    """
+    if beats_per_bar is not None and beats_per_bar not in METERS:
+        raise OptionError(
+            f"A bar of {beats_per_bar} beats without a tempo is out of range; give {METERS[0]} to "
+            f"{METERS[-1]}, or a tempo too."
+        )
+    return song_time(model, Score(), None, request, request.rng(), beats_per_bar=beats_per_bar).grid

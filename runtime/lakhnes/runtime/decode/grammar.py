@@ -137,9 +137,14 @@ class BarGrammar(LogitsProcessor):
         spoken = state.rank // _RANKS if state.rank >= 0 else -1
         bias: Bias = self._tables.biases[spoken + 1, state.sounding].copy()
         waits = state.waits
-        nothing = spoken < 0 and state.time > state.start and self._codec.place_at(state.time) > 0
-        bias[waits.tokens] = -SURELY if nothing else 0
-        bias[END_TOKEN] = -SURELY if nothing else 0
+        bias[waits.tokens] = -SURELY if state.at_empty_position else 0
+        bias[END_TOKEN] = -SURELY if state.at_empty_position else 0
+        place = self._codec.place_at(state.time)
+        if place and state.time == state.start and spoken < 0 and state.tokens:
+            position = self._tables.positions[place - 1]
+            if state.tokens[-1] != position:  # nobody has said where this is
+                bias[self._tables.voiced] = FORBIDDEN
+                bias[position] = 0
         return bias
 
 

@@ -94,7 +94,7 @@ class Kept(LogitsProcessor):
         """Does what `bias` forbids, and gives what the model expects of it to what comes instead."""
         at, event = self._moments.following(state)
         if at > state.time:
-            self._now(state).apply(logits)
+            self._now(state).apply(state, logits)
             self._due.wait(state.waits, logits, at - state.time)
         elif event.kind is Kind.END:
             logits += self._end_bias
@@ -103,7 +103,7 @@ class Kept(LogitsProcessor):
             token = self._tokens[event]
             own = logits[token]
             logits[token] = FORBIDDEN
-            self._now(state).apply(logits)
+            self._now(state).apply(state, logits)
             logits[token] = own
             self._due.turn(logits, rank(event), token)
             logits[token] = max(logits[token], -SURELY)

@@ -131,7 +131,8 @@ class Silence(LogitsProcessor):
 
     Voices speak in order, so each is asked in its turn whether it speaks now. One that is silent answers no:
     what the model expects of it goes to what may come after its turn. It must not go to the voices before it,
-    which have answered already; they would play all the time.
+    which have answered already; they would play all the time. Nor to others at all where the model has just
+    named a position in a bar, perhaps for the silent voice's sake: then the song goes on to another one.
 
     Attributes:
         bias_row: float32 [V], forbids what they do not say.
@@ -165,13 +166,16 @@ class Silence(LogitsProcessor):
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
         """Gives what the model expects of them to what may come after their turn."""
-        return self.apply(logits)
+        return self.apply(state, logits)
 
-    def apply(self, logits: Bias) -> Bias:
+    def apply(self, state: DecodeState, logits: Bias) -> Bias:
         """Changes logits float32 [V] in place, and returns them."""
+        skips = state.codec.passing if state.at_empty_position else None
         for own, after in self._turns:
             passed = log_sum(logits[own])
             logits[own] = FORBIDDEN
+            if skips is not None:
+                after = after & skips
             left = log_sum(logits[after])
             if passed > -np.inf and left > -np.inf:
                 logits[after] += np.float32(np.logaddexp(passed, left) - left)

@@ -11,7 +11,7 @@ import numpy as np
 from lakhnes.runtime.decode.processors import MELODIC, Bias, LogitsProcessor, begins
 from lakhnes.runtime.decode.state import LONGEST_PERIOD, DecodeState, RecentNotes
 from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Timing
 
 _NOTES = 24
 """Last notes of a voice that are looked at."""
@@ -50,7 +50,8 @@ _MOST_RESTED_NATS = 3.0
 class RepetitionPenalty(LogitsProcessor):
     """A voice that holds a note, circles, keeps to few pitches or rests grows likelier to do something else.
 
-    The longer it lasts, the likelier; what is usual in music is left alone. The noise may repeat itself.
+    The longer it lasts, the likelier; what is usual in music is left alone. The noise may repeat itself. A
+    model in bars circles no more than people do, so of its voices only long notes and long rests count.
     """
 
     label = "the repetition penalty"
@@ -67,6 +68,7 @@ class RepetitionPenalty(LogitsProcessor):
         turning = (Kind.NOTE_ON, Kind.NOTE_OFF)
         self._strength = np.float32(strength)
         self._voices = sorted(voices)
+        self._circles = codec.timing is not Timing.BARS
         self._turns = {
             voice: np.array([event.voice is voice and event.kind in turning for event in events])
             for voice in Voice
@@ -88,7 +90,7 @@ class RepetitionPenalty(LogitsProcessor):
                 bias = np.zeros(self._size, np.float32) if bias is None else bias
                 gain = _RESTED_NATS * (seconds - _USUAL_REST_SECONDS)
                 bias[self._starts[voice]] += min(_MOST_RESTED_NATS, gain)
-            if voice in MELODIC:
+            if self._circles and voice in MELODIC:
                 for token, nats in self._losses(voice, state.lines[voice]).items():
                     bias = np.zeros(self._size, np.float32) if bias is None else bias
                     bias[token] -= nats

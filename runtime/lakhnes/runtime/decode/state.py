@@ -120,6 +120,12 @@ class DecodeState:
         return self.codec.waits_at(self.time)
 
     @property
+    def at_empty_position(self) -> bool:
+        """Whether a token has just named a position in a bar, after which music has some event."""
+        codec = self.codec
+        return self.rank < 0 and self.time > self.start and bool(codec.place_at(self.time))
+
+    @property
     def may_begin(self) -> bool:
         """Whether this is a moment for onsets: a row, or one at which a note has begun anyway."""
         return self.rows is None or self.onset_now or self.rows.on_row(self.time)

@@ -10,11 +10,14 @@ import platformdirs
 from lakhnes.runtime.errors import ModelError
 from lakhnes.runtime.model.model_info import MODEL_FILE
 
-DEFAULT_MODEL = "nes-6x384"
+DEFAULT_MODEL = "nes-bars"
 """Name of the model that composes when none is named."""
 
 EXPRESSIVE_MODEL = "expressive"
 """Name of the model that also composes dynamics and timbre."""
+
+_NAMES_NOW = {"nes-6x384": "nes-frames"}
+"""The names today of models that sessions and settings may know by another."""
 
 
 def model_dirs() -> list[Path]:
@@ -37,6 +40,17 @@ def list_models() -> dict[str, Path]:
     return found
 
 
+def named_model(name: str) -> Path | None:
+    """The ONNX file of a named model; None if there is none of that name."""
+    models = list_models()
+    return models.get(name, models.get(_NAMES_NOW.get(name, "")))
+
+
+def name_of(path: Path) -> str | None:
+    """The name of a model's ONNX file; None for one that is in no folder of models."""
+    return next((name for name, file in list_models().items() if file == path), None)
+
+
 def find_model(name_or_dir: str | Path | None = None) -> Path:
     """The ONNX file of a model.
 
@@ -48,8 +62,9 @@ def find_model(name_or_dir: str | Path | None = None) -> Path:
     """
     models = list_models()
     wanted = str(DEFAULT_MODEL if name_or_dir is None else name_or_dir)
-    if wanted in models:
-        return models[wanted]
+    named = named_model(wanted)
+    if named is not None:
+        return named
     path = Path(wanted)
     if not wanted:
         raise ModelError(f"A model without a name: give a model's folder, or one of {', '.join(models)}.")

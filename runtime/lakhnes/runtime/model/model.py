@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.errors import ModelError
-from lakhnes.runtime.model.catalog import find_model
+from lakhnes.runtime.model.catalog import find_model, name_of
 from lakhnes.runtime.model.model_file import NEXT_STEP, PREFILL_CHUNK, check_model, read_model
 from lakhnes.runtime.model.model_info import ModelInfo
 from lakhnes.runtime.model.onnx_runtime import open_session, ort
@@ -56,7 +57,7 @@ class Model:
         """
         path = find_model(name_or_dir)
         data, info = read_model(path)
-        return cls._open(data, info, path, threads)
+        return cls._open(data, replace(info, name=name_of(path) or info.name), path, threads)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, threads: int = 1) -> Model:

@@ -151,6 +151,10 @@ class Codec:
         wait = self.first_wait(samples)
         return self.wait_token(wait), wait
 
+    def place_at(self, time: int) -> int:
+        """The tick in the bar; 0 where tokens know no bars."""
+        return 0
+
     def arriving_at(self, time: int) -> list[int]:
         """The tokens that say which moment of a song it is; none where tokens only wait."""
         return []
