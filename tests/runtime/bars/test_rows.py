@@ -23,7 +23,7 @@ from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
 from lakhnes.runtime.music.score import Note, Part, Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES
-from lakhnes.runtime.music.vocabulary import Vocabulary, rows
+from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary, rows
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import Beats, track_beats
 
@@ -232,6 +232,23 @@ def test_a_song_in_twice_or_half_the_tempo_has_bars_of_a_usual_length():
 @pytest.mark.parametrize(("beats", "of_the_model"), [(1, 4), (2, 2), (7, 7), (8, 4), (9, 3), (11, 4)])
 def test_a_meter_that_the_model_lacks_becomes_a_part_of_it(beats, of_the_model):
     assert BarLines.of(BeatGrid.steady(120, beats)).beats_per_bar == of_the_model
+
+
+@given(songs(), st.integers(0, 1000), st.integers(1, 300))
+def test_a_song_goes_on_from_anywhere_in_a_bar(there, seed, tick):
+    codec = BarredCodec(CODEC.vocabulary, head_of(there), pick_up=there.pick_up)
+    length = tick * TICK_SAMPLES
+    score = Score.of((Part(notes_of(there, voice, length)) for voice in Voice), length)
+    song = Song(codec, np.random.default_rng(seed), length_samples=length + 200 * TICK_SAMPLES)
+    song.begin_with(list(codec.events_of(score)))
+    song.read([END_TOKEN, *song.prompt], np.zeros((len(song.prompt), len(CODEC.vocabulary)), np.float32))
+    new = composed(song, seed)
+    tokens = [*song.prompt, *(token for token in new if token != END_TOKEN)]
+    said = bars_of_events(CODEC.events(tokens))
+    for voice in (Voice.P1, Voice.P2, Voice.TR):
+        onsets = [note.onset * TICK_SAMPLES for note in said.parts[voice]]
+        heard = [note.onset for note in song.score().parts[voice].notes]
+        assert [onset for onset in onsets if onset < song.score().length] == heard
 
 
 def test_beats_are_tracked_where_nobody_states_them():

@@ -152,7 +152,10 @@ class Song:
 
     def begin_with(self, events: Sequence[Event]) -> None:
         """Takes events that were there before, which the model reads too, as the beginning of the song."""
-        self.prompt = [*self._codec.beginning_at(0), *self._codec.tokens(events)]
+        tokens = self._codec.tokens(events)
+        if tokens and self._codec.event(tokens[-1]).kind is Kind.POSITION:
+            tokens.pop()  # nothing happens there yet: the song says its next position itself
+        self.prompt = [*self._codec.beginning_at(0), *tokens]
         self.replay(events)
 
     def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
