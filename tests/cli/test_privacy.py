@@ -72,6 +72,7 @@ class Watch:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
         families = set(re.findall(r"\bsocket(?:pair)?\((\w+)", self._log.read_text()))
         left = sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
         return Watched(process.returncode, said, families, left)

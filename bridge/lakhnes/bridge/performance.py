@@ -137,10 +137,8 @@ class Performance:
         self._problems: tuple[str, ...] = ()
         self._closing = threading.Event()
         self._work = threading.Event()
-        self._threads = [
-            threading.Thread(target=target, name=f"lakhnes {name}", daemon=True)
-            for name, target in (("player", self._play), ("composer", self._compose), ("watch", self._watch))
-        ]
+        self._composer_thread = _thread("composer", self._compose)
+        self._threads = (_thread("player", self._play), self._composer_thread, _thread("watch", self._watch))
 
     @property
     def ahead_bars(self) -> float:
@@ -182,7 +180,9 @@ class Performance:
         self.player.close()
         for thread in self._threads:
             if thread.ident is not None and thread is not threading.current_thread():
-                thread.join(timeout=5)
+                # Whatever composes ends with its bar, however long a busy machine takes over it; Python would
+                # abort if it ended within the model. A back end, which others wait for, may never answer.
+                thread.join(None if thread is self._composer_thread else 5)
         for outlet in self.player.outlets:
             outlet.close()
 
@@ -371,6 +371,10 @@ class Performance:
     def _make_room(self) -> None:
         """Forgets what was composed for a voice that somebody plays now."""
         self.composer.forget(self._next_line(PPQ))
+
+
+def _thread(name: str, target: Callable[[], None]) -> threading.Thread:
+    return threading.Thread(target=target, name=f"lakhnes {name}", daemon=True)
 
 
 def _checked(thing: Watched) -> str | None:
