@@ -69,7 +69,7 @@ class JackServer:
         assert self._process is not None
         end = time.monotonic() + _START_SECONDS
         while self._process.poll() is None and time.monotonic() < end:
-            if self.tool("jack_lsp").returncode == 0:
+            if "system:playback_1" in self.tool("jack_lsp").stdout:  # it answers before it has its ports
                 return True
             time.sleep(0.05)
         return False
@@ -126,8 +126,12 @@ class JackServer:
         """Connects two ports, once both are there."""
         self.wait_for(source)
         self.wait_for(target)
-        done = self.tool("jack_connect", source, target)
-        assert done.returncode == 0, done.stderr
+        for _ in range(_ATTEMPTS):  # a server with much to do lets no client in for a moment
+            done = self.tool("jack_connect", source, target)
+            if done.returncode == 0:
+                return
+            time.sleep(0.5)
+        raise AssertionError(done.stderr)
 
     def wait_for(self, port: str, seconds: float = 60.0) -> None:
         """Waits until a port is there."""

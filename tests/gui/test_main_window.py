@@ -133,12 +133,13 @@ def test_dynamics_of_a_song_that_is_changed_meanwhile_are_left_out(at: Desk) -> 
 def test_the_key_holds_for_what_comes(at: Desk) -> None:
     at.settle()
     assert at.studio.stage is not None
-    begun = at.studio.stage.performance.composer.timeline.end + BAR  # a bar that is begun stays as it is
     for box, text in ((at.window.steering.scale.key, "A"), (at.window.steering.scale.scale, "minor")):
         box.setCurrentText(text)
         box.activated.emit(box.currentIndex())
     assert parse_scale(at.state.scale) == parse_scale("a minor")
-    at.composed(8)
+    at.settle()
+    begun = at.studio.stage.performance.composer.timeline.end + BAR  # a bar that is begun stays as it is
+    at.composed(begun // BAR + 4)
     allowed = parse_scale("a minor")
     at.settle()
     melodic = [n for voice in (Voice.P1, Voice.P2, Voice.TR) for n in at.state.score.parts[voice].notes]
