@@ -18,9 +18,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import IO
 
 import pytest
+from filelock import FileLock
+
+_ONE_AT_A_TIME = FileLock(Path(tempfile.gettempdir()) / "lakhnes-tests-jack.lock")
+"""Servers of two processes disturb each other when one starts or is killed."""
 
 _number = count()
 _ATTEMPTS = 3
@@ -148,14 +153,15 @@ def jack_server(period: int = 1024, rate: int = 48_000) -> Iterator[JackServer]:
         pytest.skip("jackd is not installed")
     server = JackServer(period, rate)
     before = {name: os.environ.get(name) for name in server.environment}
-    os.environ.update(server.environment)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.release()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with _ONE_AT_A_TIME:
+        os.environ.update(server.environment)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.release()
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
