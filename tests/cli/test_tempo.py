@@ -13,6 +13,12 @@ from lakhnes.runtime import Score
 symusic = pytest.importorskip("symusic")
 
 
+def four_bars(folder: Path, model: Path, bpm: int) -> None:
+    """Composes four bars into `a.mid`."""
+    options = ("--model", model, "--bpm", bpm, "--bars", 4, "--seed", 1, "-o", "a.mid")
+    assert lakhnes_here("generate", *options, cwd=folder).returncode == 0
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A song of 150 BPM or so, exact to the sample and without a grid."""
@@ -161,20 +167,7 @@ def test_tempi_that_cannot_be_are_refused(
 def test_what_is_composed_to_a_song_with_a_tempo_keeps_it(
     tmp_path: Path, small: Path, command: tuple[str, ...]
 ) -> None:
-    lakhnes_here(
-        "generate",
-        "--model",
-        small,
-        "--bpm",
-        "133",
-        "--bars",
-        "4",
-        "--seed",
-        "1",
-        "-o",
-        "a.mid",
-        cwd=tmp_path,
-    )
+    four_bars(tmp_path, small, 133)
     name, *options = command
     done = lakhnes_here(name, "--model", small, "a.mid", "-o", "b.mid", "--seed", "2", *options, cwd=tmp_path)
     assert done.returncode == 0
@@ -195,20 +188,7 @@ def test_a_meter_is_a_number_or_a_fraction(tmp_path: Path, small: Path) -> None:
 
 
 def test_only_what_is_new_begins_in_its_first_bar(tmp_path: Path, small: Path) -> None:
-    lakhnes_here(
-        "generate",
-        "--model",
-        small,
-        "--bpm",
-        "150",
-        "--bars",
-        "4",
-        "--seed",
-        "1",
-        "-o",
-        "a.mid",
-        cwd=tmp_path,
-    )
+    four_bars(tmp_path, small, 150)
     common = ("continue", "--model", small, "a.mid", "--bars", "2", "--seed", "2")
     assert lakhnes_here(*common, "--only-new", "-o", "new.mid", cwd=tmp_path).returncode == 0
     assert lakhnes_here(*common, "-o", "whole.mid", cwd=tmp_path).returncode == 0

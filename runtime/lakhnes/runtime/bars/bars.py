@@ -228,7 +228,7 @@ def articulated(notes: Sequence[Note], voice: Voice, articulation: int, bar: int
         notes: of a voice, in model time.
         voice: whose notes they are.
         articulation: as in `Bars`.
-        bar: model time of a bar, as long as the song is composed at once.
+        bar: model time of a bar.
         frame: model time of a 60th of a second.
     """
     played = []
