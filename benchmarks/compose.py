@@ -1,4 +1,4 @@
-"""How fast composing is, against the original LakhNES and against the memory bus, in one interleaved run.
+"""Measures composing beside the original LakhNES and the memory bus, in one interleaved run.
 
     python benchmarks/compose.py [--json] [--rounds N]
 

@@ -98,7 +98,7 @@ class Slide:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """How a voice plays its notes; without arguments as plainly as LakhNES does.
+    """The sound of a voice's notes. Without arguments it is as plain as in LakhNES.
 
     Raises:
         ValueError: if a volume or timbre is out of its range.

@@ -42,7 +42,7 @@ _NEVER = 1 << 62
 
 
 class RegisterMode(StrEnum):
-    """How faithfully the writes of the original LakhNES are kept."""
+    """Whether register writes follow the original LakhNES."""
 
     LEGACY = "legacy"
     """Those of LakhNES, byte for byte. Pulse pitch 33 is silent, for the sweep unit mutes it; lower pitches

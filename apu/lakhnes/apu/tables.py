@@ -54,7 +54,7 @@ NOISE_STATES = 32_767
 
 
 class ChipTables(NamedTuple):
-    """What the compiled chip reads (`ChipTables` of chip.h); all arrays of int64."""
+    """The tables of the compiled chip (`ChipTables` of chip.h), each an array of int64."""
 
     patterns: NDArray[np.int64]
     """Outputs of the sequencers, 0..30 for the triangle in half steps of its level, else 0 or 1."""

@@ -74,7 +74,7 @@ class Hands:
             self._hear(voice, Event(Kind.NOTE_OFF, voice))
 
     def heard(self) -> list[Moment]:
-        """What was played since this was asked last."""
+        """Returns the notes that were played since the last call."""
         moments = []
         while self._heard:
             moments.append(self._heard.popleft())

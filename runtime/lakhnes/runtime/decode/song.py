@@ -80,7 +80,6 @@ class Song:
         self.prompt: Sequence[int] = codec.beginning_at(0)
         self.n_tokens = 0
         self.over = False
-        self._codec = codec
         self._rng = rng
         self._end_samples = min(limits) if limits else None
         self._max_tokens = max_tokens
@@ -98,7 +97,7 @@ class Song:
     @property
     def codec(self) -> Codec:
         """How the model says the song."""
-        return self._codec
+        return self.state.codec
 
     @property
     def time_samples(self) -> int:
@@ -152,10 +151,10 @@ class Song:
 
     def begin_with(self, events: Sequence[Event]) -> None:
         """Takes events that were there before, which the model reads too, as the beginning of the song."""
-        tokens = self._codec.tokens(events)
-        if tokens and self._codec.event(tokens[-1]).kind is Kind.POSITION:
+        tokens = self.codec.tokens(events)
+        if tokens and self.codec.event(tokens[-1]).kind is Kind.POSITION:
             tokens.pop()  # nothing happens there yet: the song says its next position itself
-        self.prompt = [*self._codec.beginning_at(0), *tokens]
+        self.prompt = [*self.codec.beginning_at(0), *tokens]
         self.replay(events)
 
     def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
@@ -195,7 +194,7 @@ class Song:
             self.state.tokens.append(END_TOKEN)
             return END_TOKEN, self._finish()
         if event != drawn:
-            token = self._codec.token_at(event, self.state.time)
+            token = self.codec.token_at(event, self.state.time)
         self.state.tokens.append(token)
         if event.kind is Kind.WAIT and drawn.kind is Kind.NOTE_ON and self.state.rows is not None:
             self.state.late = drawn
@@ -211,11 +210,11 @@ class Song:
         """A token that chance chooses, its event, and what the processors make of it."""
         while shaped.max() > -np.inf:
             token = draw(shaped, self._mirostat.sampling, self._rng)
-            drawn = event = self._codec.event_at(token, self.state.time)
+            drawn = event = self.codec.event_at(token, self.state.time)
             for processor in self._processors:
                 event = processor.adjust(self.state, event)
             late = event.kind is Kind.WAIT and drawn.kind is not Kind.WAIT
-            if not late or shaped[self._codec.passing].max() > -np.inf:
+            if not late or shaped[self.codec.passing].max() > -np.inf:
                 return token, drawn, event
             shaped[token] = FORBIDDEN  # it would have to wait, and there is no time
         raise OptionError(self._blame(logits))
@@ -229,7 +228,7 @@ class Song:
     def _finish(self) -> list[Event]:
         self.over = True
         closing = [Event(Kind.NOTE_OFF, voice) for voice in Voice if self._builder.sounding(voice)]
-        self.state.tokens.extend(self._codec.token(event) for event in closing)
+        self.state.tokens.extend(self.codec.token(event) for event in closing)
         return [*(self._add(event) for event in closing), END]
 
     def _blame(self, logits: NDArray[np.float32]) -> str:
