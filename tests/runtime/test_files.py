@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakhnes.runtime import OutputError, unfinished
-from lakhnes.runtime.files import write_all, write_whole
+from lakhnes.runtime.files import real_name, write_all, write_whole
 from lakhnes.runtime.unfinished import Unfinished, remove_left_behind
 
 
@@ -175,6 +175,16 @@ def test_a_path_that_leads_nowhere_is_a_sentence(tmp_path: Path, name: str) -> N
     with pytest.raises(OutputError, match=r"cannot be written: .*(Give|Make|Check)"):
         write_whole(tmp_path / name, b"x")
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@posix
+def test_a_name_is_that_where_links_lead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "link").symlink_to("songs")
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path / "songs")
+    names = [real_name(Path(path)) for path in (".", "../link", "../loop", "none")]
+    assert names == ["songs", "songs", "loop", "none"]
 
 
 @posix

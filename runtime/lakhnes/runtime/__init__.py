@@ -1,17 +1,17 @@
-"""Events, the score, the model and composing: all that runs without PyTorch.
+"""Events, scores, models and composing: everything that runs without PyTorch.
 
-The sub-packages; each imports only those above it:
+The sub-packages, from the bottom up; each imports only those above it:
 
 - `music`: events and vocabulary, the score, editing, texts, scales, and the codec between score and tokens
-- `time`: the grid of beats and bars, finding it, moving notes onto it, and the model's time
+- `time`: the grid of beats and bars, beat tracking, quantising, and the model's time
 - `bars`: music in bars, its tokens row by row and their grammar
-- `model`: the network with its ring of memories, and which models there are
-- `decode`: from logits to events
-- `compose`: what a user asks for
+- `model`: the network with its ring of memories, and the list of models
+- `decode`: turns logits into events
+- `compose`: the user's request, and composing
 
 Start at `music/events.py` and `music/score.py` for the music, `model/model.py` for the network,
-`decode/state.py`, `decode/processors.py` and `decode/song.py` for what becomes of its logits. The names below
-are in the order of a task: load a model, say what the music should be, compose, read and write.
+and `decode/state.py`, `decode/processors.py` and `decode/song.py` for the way from logits to events. The
+names below follow the order of a task: load a model, describe the music, compose, read and write.
 """
 
 from lakhnes.runtime.compose.arrange import (
@@ -23,6 +23,7 @@ from lakhnes.runtime.compose.arrange import (
 )
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.compose.form import compose_form, parse_form
+from lakhnes.runtime.compose.game_set import GAME_PIECES, GamePiece, GameSet, compose_game_set
 from lakhnes.runtime.compose.live_composer import LiveComposer
 from lakhnes.runtime.compose.loops import compose_loop
 from lakhnes.runtime.compose.regenerate import regenerate
@@ -49,11 +50,13 @@ from lakhnes.runtime.errors import (
     PortLostError,
     ScreenError,
     SoundError,
+    StudyError,
     TrainingError,
 )
 from lakhnes.runtime.model.catalog import DEFAULT_MODEL, EXPRESSIVE_MODEL, find_model, list_models
 from lakhnes.runtime.model.model import Batch, Model, Snapshot
 from lakhnes.runtime.model.model_info import ModelInfo
+from lakhnes.runtime.music.chords import Chord, parse_chords
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.scales import parse_scale
 from lakhnes.runtime.music.score import Change, Note, Part, Score, ScoreBuilder
@@ -74,12 +77,14 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "Batch",
     "Snapshot",
     "ModelInfo",
-    # Say what the music should be.
+    # Describe the music.
     "Request",
     "Sampling",
     "parse_scale",
+    "parse_chords",
+    "Chord",
     "parse_form",
-    # Compose: from nothing, with music that is there, in sections, as a loop, live.
+    # Compose: from nothing, with existing music, in sections, as a loop, live.
     "compose_song",
     "continue_score",
     "accompany_voices",
@@ -87,13 +92,17 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "regenerate",
     "compose_dynamics",
     "compose_form",
+    "GAME_PIECES",
+    "GamePiece",
+    "GameSet",
+    "compose_game_set",
     "compose_loop",
     "Composed",
     "side_by_side",
     "LiveComposer",
     "Timeline",
     "Moment",
-    # The loop itself: a song takes logits, processors shape them.
+    # The loop itself: a song takes logits, and processors change them.
     "Composer",
     "compose_together",
     "Song",
@@ -109,7 +118,7 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "Note",
     "Change",
     "ScoreBuilder",
-    # Its time.
+    # Time.
     "BeatGrid",
     "TimeSignature",
     "KeySignature",
@@ -130,7 +139,7 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "read_text",
     "tx1_text",
     "tx2_text",
-    # What can go wrong.
+    # Errors.
     "LakhnesError",
     "OptionError",
     "ModelError",
@@ -139,6 +148,7 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "OutputError",
     "DataError",
     "CheckpointError",
+    "StudyError",
     "TrainingError",
     "PortError",
     "PortLostError",

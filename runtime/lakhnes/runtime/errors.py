@@ -1,23 +1,23 @@
-"""The errors of the project, all in one tree.
+"""The errors of the project, in one tree.
 
-LakhnesError            whatever a user can cause and mend
-├── FormatError         a music file that cannot be read: names file, line or byte, reason
-├── MusicError          music that does not allow what is asked of it
+LakhnesError            an error that a user can cause and fix
+├── FormatError         a music file that cannot be read; names the file, the line or byte, and the reason
+├── MusicError          music that does not suit the task
 ├── ModelError          a model that cannot be found or used
 ├── CheckpointError     a training checkpoint that is refused or not supported
 ├── DataError           prepared training data that cannot be read or made
+├── StudyError          a plan, a page or a results file of a listening study that cannot be used
 ├── TrainingError       a training run that cannot go on
-├── OptionError         a setting out of its range; the command ends with code 2, with 1 for all others
+├── OptionError         a setting out of its range; the command exits with 2, for all others with 1
 ├── OutputError         a file that cannot be written
-├── ScreenError         no screen for a window, or a library missing that windows need
-├── SoundError          no sound output, or one that fails
+├── ScreenError         a missing screen, or a missing library for windows
+├── SoundError          a sound output that is missing or fails
 ├── PortError           a MIDI port that cannot be found or opened
-│   └── PortLostError   a MIDI port that was open and is gone
-├── MissingLibraryError the compiled part of the sound chip is not there
+│   └── PortLostError   a MIDI port that was open and disappeared
+├── MissingLibraryError the compiled part of the sound chip is missing
 └── MissingExtraError   an optional dependency that is not installed
 
-Messages say what was wrong, where, and the next step, on one line of under 500 characters, all of them
-printable.
+A message says what is wrong, where, and what to do next. It is one printable line of under 500 characters.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from pathlib import Path
 from lakhnes.runtime.printable import printable
 
 _MAX_MESSAGE = 499
-"""Characters of a message; a longer one loses its middle: the file comes first, the next step last."""
+"""Characters of a message. A longer one loses its middle: the file comes first, the next step last."""
 
 
 class LakhnesError(Exception):
-    """Root of every error that a user can cause and mend."""
+    """Root of every error that a user can cause and fix."""
 
     def __init__(self, message: str = "") -> None:
-        """Keeps the message fit to print, whatever a file put into it.
+        """Make the message printable, whatever a file put into it.
 
         Args:
-            message: what was wrong, where, and the next step.
+            message: what is wrong, where, and the next step.
         """
         super().__init__(printable(message, _MAX_MESSAGE))
 
@@ -47,19 +47,19 @@ class FormatError(LakhnesError):
     """A music file that cannot be read."""
 
     def __init__(self, source: str | Path, reason: str, *, line: int | None = None) -> None:
-        """Says where and why.
+        """Name the place and the reason.
 
         Args:
             source: the file, or a name for the text.
             reason: what is wrong and the next step, without a final full stop.
-            line: 1-based line, where the format has lines.
+            line: 1-based line, if the format has lines.
         """
         where = f"{source}, line {line}" if line is not None else str(source)
         super().__init__(f"{where}: {reason}.")
 
 
 class MusicError(LakhnesError):
-    """Music that is not there, or does not allow what is asked of it."""
+    """Music that is missing or does not suit the task."""
 
 
 class ModelError(LakhnesError):
@@ -71,11 +71,15 @@ class CheckpointError(LakhnesError):
 
 
 class DataError(LakhnesError):
-    """Prepared training data that cannot be read, or of which there is none to make."""
+    """Prepared training data that cannot be read or made."""
+
+
+class StudyError(LakhnesError):
+    """A plan, a page or a results file of a listening study that cannot be used."""
 
 
 class TrainingError(LakhnesError):
-    """A training run that cannot go on; its last checkpoint is as it was."""
+    """A training run that cannot continue; its last checkpoint is unchanged."""
 
 
 class OptionError(LakhnesError):
@@ -83,7 +87,7 @@ class OptionError(LakhnesError):
 
 
 class OutputError(LakhnesError):
-    """A file that cannot be written; nothing is left behind."""
+    """A file that cannot be written; no part of it is left behind."""
 
 
 class PortError(LakhnesError):
@@ -91,22 +95,22 @@ class PortError(LakhnesError):
 
 
 class PortLostError(PortError):
-    """A MIDI port that was open and is gone; opening it again is the way back."""
+    """A MIDI port that was open and disappeared; open it again to go on."""
 
 
 class SoundError(LakhnesError):
-    """No sound output, or one that fails; everything else goes on without sound."""
+    """A sound output that is missing or fails; everything else works without sound."""
 
 
 class ScreenError(LakhnesError):
-    """There is no screen for a window, or a library is missing that windows need."""
+    """A missing screen, or a missing library for windows."""
 
 
 class MissingLibraryError(LakhnesError):
-    """The compiled part of the sound chip, which is not there."""
+    """A missing compiled part of the sound chip."""
 
     def __init__(self) -> None:
-        """Says how to get it."""
+        """Explain how to compile it."""
         super().__init__(
             "The sound chip was not compiled when lakhnes was installed, so there is no sound; all else "
             "works. Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev), then lakhnes once more."
@@ -114,7 +118,7 @@ class MissingLibraryError(LakhnesError):
 
 
 def step_to_extra(extra: str) -> str:
-    """Return what to do to get an extra that is not installed.
+    """Return the next step for an extra that is not installed.
 
     Args:
         extra: its name in `pip install "lakhnes[extra]"`.
@@ -132,11 +136,11 @@ class MissingExtraError(LakhnesError):
     """An optional dependency that is not installed."""
 
     def __init__(self, extra: str, need: str) -> None:
-        """Says what to install.
+        """Name the command that installs it.
 
         Args:
             extra: name of the extra in `pip install "lakhnes[extra]"`.
-            need: what asked for it.
+            need: the part that needs it.
         """
         if getattr(sys, "frozen", False):
             super().__init__(

@@ -1,4 +1,4 @@
-"""Writing files whole: to temporary names beside the targets, then renamed."""
+"""Writing whole files: first to temporary names in the target folder, then renamed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lakhnes.runtime.errors import OutputError
 from lakhnes.runtime.unfinished import Unfinished
 
 Content = bytes | Callable[[BinaryIO], None]
-"""What a file holds, or a function that writes it."""
+"""The content of a file, or a function that writes it."""
 
 _NEXT_STEPS = {
     errno.ENOSPC: "Free some space, or give another place.",
@@ -25,20 +25,20 @@ _NEXT_STEPS = {
 
 
 def write_whole(path: Path, data: Content) -> None:
-    """Writes a file so that it is there whole or not at all; see `write_all`."""
+    """Write a whole file or none; see `write_all`."""
     write_all({path: data})
 
 
 def write_all(files: Mapping[Path, Content]) -> None:
-    """Writes files so that all of them are there whole, or none is touched.
+    """Write all files whole, or leave all of them untouched.
 
-    A file that is there is replaced and keeps its permissions; a link is followed.
+    An existing file is replaced and keeps its permissions. A link is followed.
 
     Args:
         files: target and content of each.
 
     Raises:
-        OutputError: if a folder or the disk does not take them; nothing is left behind.
+        OutputError: if a folder or the disk refuses them; no part is left behind.
     """
     path = Path()
     named: dict[Path, Path] = {}
@@ -69,7 +69,7 @@ def write_all(files: Mapping[Path, Content]) -> None:
 
 
 def real_path(path: Path) -> Path:
-    """Return where a path leads, through all links.
+    """Return the target of a path, through all links.
 
     Raises:
         OSError: if its links lead in a circle.
@@ -78,6 +78,14 @@ def real_path(path: Path) -> Path:
     if real.is_symlink():
         raise OSError(errno.ELOOP, "its links lead in a circle", str(path))
     return real
+
+
+def real_name(path: Path) -> str:
+    """Return the real name of a file or folder, after all links; works for `.` too.
+
+    `Path.resolve` raises if links form a circle; here they keep their own name.
+    """
+    return os.path.basename(os.path.realpath(path))
 
 
 def _write(path: Path, data: Content) -> None:

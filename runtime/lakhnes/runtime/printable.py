@@ -1,4 +1,4 @@
-"""Text from files, made fit to print."""
+"""Printable text from files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from __future__ import annotations
 def printable(text: str, most: int | None = None) -> str:
     r"""Return a text on one line, without control characters.
 
-    A file can hold what moves a terminal's cursor or turns the direction of writing; here it becomes an
-    escape such as `\x1b`. Spaces and line breaks become one space each.
+    A file can contain characters that move a terminal's cursor or turn the writing direction. They become
+    escapes such as `\x1b`. Each run of spaces and line breaks becomes one space.
 
     Args:
         text: any text, also one with lone surrogates.
-        most: longest result, in characters; what is longer loses its middle. None for no limit.
+        most: longest result in characters; a longer text loses its middle. None for no limit.
     """
     if most is not None and len(text) > 2 * most:
         text = text[:most] + text[-most:]  # the rest would be cut anyway

@@ -1,8 +1,7 @@
 """The boundary around every reader of outside data.
 
-Parsers raise what they like for a broken file, so no list of their exceptions is complete. What is raised
-inside `reading` becomes the reader's own error, and the exception stays behind it as its cause, where tests
-look for mistakes of our own.
+A parser may raise anything for a broken file, so no list of exceptions is complete. `reading` turns each one
+into the reader's own error. The exception stays as its cause, where tests look for our own mistakes.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ _MAX_REASON = 160
 
 @contextmanager
 def reading(source: str | Path, refusal: type[LakhnesError], step: str) -> Iterator[None]:
-    """Turn whatever a parser raises into the reader's own error.
+    """Turn any exception of a parser into the reader's own error.
 
-    Errors of ours pass as they are. So does `MemoryError`: a reader compares sizes with the bytes that are
-    there before it takes memory, so it is the machine that has too little.
+    Errors of this project pass unchanged. So does `MemoryError`: a reader compares sizes with the bytes of
+    the file before it allocates memory, so the machine itself has too little.
 
     Args:
         source: the file, or a name for the data.
         refusal: class of the reader's own error.
-        step: what the user does next, a sentence.
+        step: the user's next step, as a sentence.
 
     Raises:
         LakhnesError: of class `refusal`, with the file's name, the reason and the next step.
@@ -44,7 +43,7 @@ def reading(source: str | Path, refusal: type[LakhnesError], step: str) -> Itera
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an exception says, on one line and short; its class where it says nothing."""
+    """Return an exception's message on one short line, or its class name if it has none."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = " ".join(str(error).split())

@@ -1,8 +1,8 @@
-"""Temporary files beside their targets, and the removal of those that a killed process left.
+"""Temporary files in target folders, and the removal of those that a killed process left.
 
-Each write has a mark of its own, and a file with that mark that it holds a lock on. The system gives up the
-lock however the process ends, so another process that has its number meanwhile deceives nobody. The mark
-begins with the machine: locks of a network folder may not reach other machines, whose files are left alone.
+Each write has its own mark, and locks a file with that mark. The system releases the lock when the process
+ends, so a later process with the same number causes no confusion. The mark starts with the machine's id:
+locks of a network folder may not reach other machines, so their files are left alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import BinaryIO, Self
 _NAME = re.compile(r"(?P<mark>\.lakhnes-(?P<machine>[0-9a-f]{8})-[0-9a-f]{16})(-\d+)?")
 
 _TRIES = 3
-"""Marks that are tried; another process may take one for left behind before it is locked."""
+"""Number of marks to try; another process may remove a mark before it is locked."""
 
 
 class Unfinished:
-    """The temporary files of one write; those that are still there at its end are removed."""
+    """The temporary files of one write. It removes those that still exist at its end."""
 
     def __init__(self) -> None:
-        """Begins without a file."""
+        """Start without a file."""
         self._marks: dict[Path, BinaryIO] = {}
         self._parts: list[Path] = []
 
@@ -60,7 +60,7 @@ class Unfinished:
 
 
 def remove_left_behind(folder: Path) -> None:
-    """Remove the temporary files in a folder whose process, on this machine, is no more."""
+    """Remove the temporary files in a folder whose process, on this machine, has ended."""
     found: dict[str, list[Path]] = {}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -80,13 +80,13 @@ def remove_left_behind(folder: Path) -> None:
 
 
 def _new_mark(folder: Path) -> BinaryIO:
-    """A file whose lock says that this process is alive."""
+    """Create a file whose lock shows that this process is alive."""
     for _ in range(_TRIES - 1):
         mark = _begun(folder)
         if _locked(mark) and Path(mark.name).exists():
             return mark
         _drop(mark)
-    return _begun(folder)  # without locks on this file system, where nobody else can lock it either
+    return _begun(folder)  # this file system has no locks, so nobody else can lock it either
 
 
 def _begun(folder: Path) -> BinaryIO:
@@ -94,7 +94,10 @@ def _begun(folder: Path) -> BinaryIO:
 
 
 def _drop(mark: BinaryIO) -> None:
-    """Remove a mark: while it is locked, but on Windows, where an open file cannot be removed."""
+    """Remove a mark while it is locked.
+
+    On Windows after closing, because open files cannot be removed there.
+    """
     if os.name == "nt":
         mark.close()
     _remove(Path(mark.name))
@@ -107,7 +110,7 @@ def _remove(file: Path) -> None:
 
 
 def _is_own(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file of this user's."""
+    """Return whether this user owns a file."""
     if not entry.is_file(follow_symlinks=False):
         return False
     return os.name == "nt" or entry.stat(follow_symlinks=False).st_uid == os.geteuid()
@@ -115,7 +118,7 @@ def _is_own(entry: os.DirEntry[str]) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """Eight digits for this machine; two of one name differ where the system numbers them."""
+    """Return eight digits for this machine; machines of one name differ if the system numbers them."""
     number = ""
     with contextlib.suppress(OSError):
         number = Path("/etc/machine-id").read_text("ascii", "replace")

@@ -18,6 +18,7 @@ from lakhnes.runtime.bars.codec import (
     tempo_class,
     tempo_of_class,
 )
+from lakhnes.runtime.compose.regenerate import events_before
 from lakhnes.runtime.decode.kept import Kept
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, parse_event
@@ -249,6 +250,24 @@ def test_a_song_goes_on_from_anywhere_in_a_bar(there, seed, tick):
         onsets = [note.onset * TICK_SAMPLES for note in said.parts[voice]]
         heard = [note.onset for note in song.score().parts[voice].notes]
         assert [onset for onset in onsets if onset < song.score().length] == heard
+
+
+@given(songs(), st.integers(0, 2**32))
+def test_the_model_is_told_the_place_of_all_that_is_kept(there, seed):
+    """Also of what begins or ends where composing begins, in the middle of a bar."""
+    codec = BarredCodec(CODEC.vocabulary, head_of(there), pick_up=there.pick_up)
+    length = there.length * TICK_SAMPLES
+    score = Score.of((Part(notes_of(there, voice, length)) for voice in Voice), length)
+    moments = [m for part in score.parts for note in part.notes for m in (note.onset, note.end)]
+    first = moments[seed % len(moments)] if moments else 0
+    before, acts = events_before(codec, score, first)
+    song = Song(codec, np.random.default_rng(seed), processors=[Kept(codec, score, {})], ends=False)
+    song.begin_with(before, acts=acts)
+    song.read([END_TOKEN, *song.prompt], np.zeros((len(song.prompt), len(CODEC.vocabulary)), np.float32))
+    new = composed(song, seed)
+    said = [token for token in (*song.prompt, *new) if token != END_TOKEN]
+    whole = [*codec.beginning_at(0), *codec.tokens(codec.events_of(score))]
+    assert bars_of_events(CODEC.events(said)).parts == bars_of_events(CODEC.events(whole)).parts
 
 
 def test_beats_are_tracked_where_nobody_states_them():

@@ -321,6 +321,7 @@ REQUESTS = (
 
 
 @settings(max_examples=25)
+@example((False, Timing.BARS), 43, 120.0, [("go on", 1)] * 3)
 @example((False, Timing.FRAMES), 0, 97.0, [("ask", 3), ("go on", 1), ("ask", 0), ("ask", 3)])
 @given(
     st.sampled_from(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lakhnes.runtime import BeatGrid, Model, OptionError, Request, Score, compose_loop
+from lakhnes.runtime import BeatGrid, Model, OptionError, Request, Score, Timing, compose_loop
 from lakhnes.runtime.decode.match_cache import Reader
 from lakhnes.runtime.decode.sampling import log_softmax
 
@@ -43,7 +43,8 @@ def test_more_takes_lead_better_into_the_first_bar_and_change_the_last_alone(sma
         for a, b in zip(one.parts, many.parts, strict=True):
             assert [n for n in a.notes if n.end <= cut - 10] == [n for n in b.notes if n.end <= cut - 10]
         gains.append(likelihood(many) - likelihood(one))
-    assert np.mean(gains) > 0
+    if small_model.codec.timing is Timing.FRAMES:  # a reading of bars takes the song's own head
+        assert np.mean(gains) > 0
 
 
 def test_a_loop_of_one_bar_is_refused(small_model: Model) -> None:

@@ -1,4 +1,7 @@
+import random
+
 import pytest
+from bar_songs import CODEC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,6 +23,8 @@ from lakhnes.runtime import (
     tx1,
     tx2,
 )
+from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.music.editing import extract, spliced, with_span
 from lakhnes.runtime.music.timing import EVENT_TIMINGS
 
 ON, OFF = Kind.NOTE_ON, Kind.NOTE_OFF
@@ -216,6 +221,169 @@ def test_what_rings_over_the_first_change_comes_whole() -> None:
     assert made.take_changes() == (0, Score())
 
 
+CODECS = [
+    Codec(tx1(), Timing.FRAMES),
+    Codec(tx2(), Timing.SAMPLES),
+    BarredCodec(CODEC.vocabulary, [Event(Kind.METER, None, 4), Event(Kind.ARTICULATION, Voice.P1, 1)]),
+]
+
+
+def any_score(rng: random.Random) -> Score:
+    """A score of any density, some of whose notes are shorter than a tick."""
+    unit, parts = rng.choice((1, 7, 200, 5000)), []
+    for voice in Voice:
+        notes, time = [], 0
+        for _ in range(rng.choice((0, 1, 5, 12))):
+            time += unit * rng.choice((0, 0, 1, 3, 9))
+            pitch = rng.randint(1, 16) if voice is Voice.NO else rng.choice((5, 30, 45, 60, 100))
+            velocity = 15 if voice is Voice.TR else rng.randint(1, 15)
+            notes.append(Note(time, unit * rng.randint(1, 6) + rng.randint(0, 3), pitch, velocity))
+            time = notes[-1].end
+        changes, onsets = [], {note.onset for note in notes}
+        for sample in sorted(rng.sample(range(time), min(time, 0 if voice is Voice.TR else 4))):
+            if rng.random() < 0.5:
+                changes.append(Change(sample, Kind.TIMBRE, rng.randint(0, 1)))
+            elif sample not in onsets:
+                changes.append(Change(sample, Kind.VELOCITY, rng.randint(1, 15)))
+        parts.append(Part(tuple(notes), tuple(changes)))
+    ends = [part.notes[-1].end for part in parts if part.notes]
+    return Score.of(parts, max(ends, default=0) + rng.choice((0, 1, 5 * unit)))
+
+
+def edited(score: Score, rng: random.Random) -> Score:
+    """A score with a span of some voices from another one."""
+    first = rng.randint(0, score.length)
+    last = min(score.length, first + rng.randint(0, max(1, score.length // rng.choice((1, 6)))))
+    return with_span(score, any_score(rng), (first, last), {v for v in Voice if rng.random() < 0.4})
+
+
+def in_other_bars(score: Score, grid: BeatGrid, rng: random.Random) -> Score:
+    """A score with a span taken out and another one put in; mostly whole bars."""
+    bar = grid.bar_ticks if rng.random() < 0.8 else rng.choice((1, 120, 480))
+    first = rng.randint(0, max(1, grid.tick(score.length) // bar)) * bar
+    out, into = (rng.choice((0, 0, 1, 2, 3)) * bar for _ in range(2))
+    first, last, end = map(grid.sample, (first, first + out, first + into))
+    middle = any_score(rng) if rng.random() < 0.5 else Score()
+    middle = extract(middle.lengthened(end - first), (0, end - first)) if end > first else Score()
+    return spliced(score, (first, last), middle)
+
+
+def song_of_bars(rng: random.Random, grid: BeatGrid) -> Score:
+    """A song of several bars, most of whose notes lie on rows."""
+    parts, end = [], 0
+    for voice in Voice:
+        notes, tick = [], 0
+        for _ in range(rng.choice((0, 3, 30, 60))):
+            tick += rng.choice((0, 0, 120, 240, 960))
+            after = tick + rng.choice((40, 120, 240, 480, 1920, 5000))
+            start, stop = (grid.sample(at + (rng.random() < 0.1)) for at in (tick, after))
+            pitch = rng.randint(1, 16) if voice is Voice.NO else rng.randint(40, 80)
+            notes.append(Note(start, stop - start, pitch, 15 if voice is Voice.TR else rng.randint(1, 15)))
+            tick = after + 1 if rng.random() < 0.1 else after + 120
+        changes = [Change(n.onset, Kind.TIMBRE, 1) for n in notes if voice is Voice.P2 and rng.random() < 0.2]
+        parts.append(Part(tuple(notes), tuple(changes)))
+        end = max([end, *(note.end for note in notes[-1:])])
+    return Score.of(parts, end + rng.choice((0, 1, 9000)))
+
+
+def told(made: Timeline) -> list[object]:
+    """What the model reads of each span, and when what it plays is said."""
+    return [
+        (
+            span.start,
+            span.end,
+            span.prompt,
+            span.tokens,
+            [tick for tick, token in zip(span.ticks, span.tokens, strict=True) if made.codec.plays[token]],
+        )
+        for span in made.spans
+    ]
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.timing.value)
+@pytest.mark.parametrize("seed", range(30))
+def test_another_form_of_a_song_is_loaded_as_if_it_were_new(codec: Codec, seed: int) -> None:
+    rng, grid = random.Random(seed), BeatGrid.steady(117)
+    ringing = {voice for voice in Voice if rng.random() < 0.2}
+    score, going = any_score(rng), Timeline(codec, grid)
+    for _ in range(5):
+        fresh = Timeline(codec, grid)
+        for made in (going, fresh):
+            made.load(score, ringing=ringing)
+        assert going.moments(0, 1 << 40) == fresh.moments(0, 1 << 40)
+        assert going.score() == fresh.score()
+        assert going.sounding(going.end + 1) == fresh.sounding(fresh.end + 1)
+        assert told(going) == told(fresh)
+        score = edited(score, rng)
+
+
+@pytest.mark.parametrize("bpm", [120, 117, 150])
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.timing.value)
+@pytest.mark.parametrize("seed", range(30))
+def test_a_song_with_bars_put_in_or_taken_out_is_loaded_as_if_it_were_new(
+    codec: Codec, seed: int, bpm: int
+) -> None:
+    rng, grid = random.Random(seed), BeatGrid.steady(bpm)
+    score, going = song_of_bars(rng, grid), Timeline(codec, grid)
+    for _ in range(6):
+        fresh = Timeline(codec, grid)
+        for made in (going, fresh):
+            made.load(score)
+        assert going.moments(0, 1 << 40) == fresh.moments(0, 1 << 40)
+        assert going.score() == fresh.score()
+        assert told(going) == told(fresh)
+        score = in_other_bars(score, grid, rng) if rng.random() < 0.8 else edited(score, rng)
+
+
+@pytest.mark.parametrize("bars", [1, -1, 8, -7])
+def test_bars_put_in_at_the_start_leave_the_rest_as_it_was_said(
+    bars: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the bars is said, however long the song is."""
+    grid, codec = BeatGrid.steady(120), CODECS[2]
+    row = grid.sample(120)
+    notes = tuple(Note(row * 4 * i, row * 2, 60 + i % 12) for i in range(4 * 200))
+    song = Score.of((Part(notes), Part(), Part(), Part()), row * 16 * 200)
+    first, made = grid.sample(9 * 1920), Timeline(codec, grid)
+    made.load(song)
+    n_said: list[int] = []
+    rewrite = Timeline._rewrite
+
+    def counted(self, span, index, first, moments, *rest):  # type: ignore[no-untyped-def]
+        moments = list(moments)
+        n_said.append(len(moments))
+        return rewrite(self, span, index, first, moments, *rest)
+
+    monkeypatch.setattr(Timeline, "_rewrite", counted)
+    empty = Score(length=grid.sample(max(0, bars) * 1920))
+    there = spliced(song, (first, first + grid.sample(max(0, -bars) * 1920)), empty)
+    made.load(there)
+    assert sum(n_said) < 40
+    fresh = Timeline(codec, grid)
+    fresh.load(there)
+    assert told(made) == told(fresh)
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.timing.value)
+@pytest.mark.parametrize("seed", range(30))
+def test_another_form_of_what_was_composed_is_loaded(codec: Codec, seed: int) -> None:
+    """Whatever was said since the song was loaded, and read or not."""
+    rng, grid = random.Random(seed), BeatGrid.steady(117)
+    going, fresh = Timeline(codec, grid), Timeline(codec, grid)
+    going.load(any_score(rng))
+    span = going.last(going.end) or going.begin(0, codec.beginning_at(0))
+    for _ in range(rng.randint(0, 3)):
+        going.insert(span, [Moment(span.end, Event(ON, Voice.TR, 40))])
+        going.fill(span, span.end + 480 * rng.randint(1, 9))
+    score = edited(going.score()[1], rng)
+    if rng.random() < 0.5:
+        going.take_changes()
+    for made in (going, fresh):
+        made.load(score)
+    assert going.moments(0, 1 << 40) == fresh.moments(0, 1 << 40)
+    assert going.score() == fresh.score()
+
+
 class Document(RuleBasedStateMachine):
     """A document that follows a timeline by its changes alone."""
 
@@ -281,13 +449,24 @@ class Document(RuleBasedStateMachine):
         assert whole == (0, self.document) or not self.made.spans
 
 
-def test_a_change_comes_with_the_first_note_that_lasts() -> None:
-    """The first note begins where its span ends, and a gap follows: it is none."""
+@pytest.mark.parametrize(
+    "said",
+    [
+        [(0, [2, 0], Voice.P1), (5, [], Voice.P1), (0, [0, 0], Voice.P1)],
+        [
+            *((0, [0, 0], Voice.P2), (5, [], Voice.P1), (0, [0], Voice.P1)),
+            *((0, [2, 0], Voice.P2), (5, [2], Voice.P1)),
+        ],
+    ],
+    ids=["of the first note", "after other notes"],
+)
+def test_a_note_that_a_gap_ends_at_once_is_none(said: list[tuple[int, list[int], Voice]]) -> None:
+    """The last note before a gap begins where its span ends; the changes before it are there all the same."""
     document = Document()
-    for place, said in ((0, [2, 0]), (5, []), (0, [0, 0])):
-        document.compose(place, said, Voice.P1)
+    for place, numbers, voice in said:
+        document.compose(place, numbers, voice)
         document.what_was_read_is_what_is_there()
-    assert document.document.parts[0].changes
+    assert any(part.changes for part in document.document.parts)
 
 
 TestDocument = Document.TestCase

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from lakhnes.runtime import DEFAULT_MODEL, Model, ModelError, OptionError, Timing, find_model, list_models
+from lakhnes.runtime.model import model as model_module
 from lakhnes.runtime.model.model_info import FORMAT_VERSION, MODEL_FILE, ModelInfo
 from lakhnes.runtime.model.onnx_runtime import open_session
-from lakhnes.runtime.music.vocabulary import rows
+from lakhnes.runtime.music.vocabulary import bars
 
 
 def some_tokens(model: Model, n: int) -> list[int]:
@@ -19,7 +20,7 @@ def some_tokens(model: Model, n: int) -> list[int]:
 def test_the_builtin_model_says_what_it_is(builtin_model: Model) -> None:
     info = builtin_model.info
     assert (info.name, info.timing, info.mem_len) == (DEFAULT_MODEL, Timing.BARS, 1152)
-    assert info.vocabulary == rows()
+    assert info.vocabulary == bars()
     assert info.provenance
     assert info.parity["tokens"] > info.mem_len
     assert (find_model().parent / "MODEL_CARD.md").is_file()
@@ -42,9 +43,9 @@ def test_a_prompt_gives_what_steps_give_also_where_the_memory_wraps(builtin_mode
         assert got.shape == steps.shape
         # Activations are rounded to 8 bits: what differs in the last place of a sum may fall to either side.
         np.testing.assert_allclose(got, steps, atol=0.5)
-        assert (got.argmax(-1) == steps.argmax(-1)).mean() > 0.98
+        assert np.abs(got - steps).mean() < 0.05  # logits are 2 apart as a rule
     builtin_model.reset()
-    assert builtin_model.prefill([]).shape == (0, len(rows()))
+    assert builtin_model.prefill([]).shape == (0, len(bars()))
 
 
 def test_a_snapshot_brings_back_the_same_future(small_model: Model) -> None:
@@ -149,19 +150,18 @@ def test_a_model_without_metadata_of_a_newer_format_or_with_other_tensors_is_ref
         Model.load(tmp_path)
 
 
-@pytest.mark.parametrize("gains", [True, False])
-def test_where_8_bit_steps_crawl_the_weights_become_floats_if_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, gains: bool
+@pytest.mark.parametrize("there", [True, False])
+def test_where_no_operator_has_8_bit_weights_they_become_floats(
+    monkeypatch: pytest.MonkeyPatch, *, there: bool
 ) -> None:
-    measured = iter([1.0, 0.5 if gains else 2.0])
-    monkeypatch.setattr(Model, "_probe", lambda self, source: next(measured))
+    """Whatever a step takes: a seed is one song, however busy the machine is."""
+    monkeypatch.setattr(model_module, "has_operator", lambda bits: there)
     loaded = Model.load()
-    monkeypatch.undo()
     data = find_model().read_bytes()
-    expected = Model(open_session(data, widen=gains), loaded.info)
+    expected = Model(open_session(data, widen=not there), loaded.info)
     tokens = some_tokens(loaded, 20)
     np.testing.assert_array_equal(loaded.prefill(tokens), expected.prefill(tokens))
-    other = Model(open_session(data, widen=not gains), loaded.info)
+    other = Model(open_session(data, widen=there), loaded.info)
     assert not np.array_equal(other.prefill(tokens), expected.prefill(tokens))
 
 

@@ -1,8 +1,8 @@
-"""Music in bars: notes on ticks of a beat, apart from the tempo at which they are played.
+"""Music in bars: notes on ticks of a beat, independent of the tempo.
 
-Time in samples says nothing about the beat, so a model that counts samples or frames cannot know where it is
-in the bar. Here a beat has 24 ticks at every tempo, swing is taken out, and note ends within a sixteenth of
-the next note become the articulation of the voice.
+Time in samples says nothing about the beat. A model that counts samples or frames cannot know its place in
+the bar. Here a beat has 24 ticks at every tempo, and swing is removed. Note ends within a sixteenth of the
+next note become the articulation of the voice.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ TICKS_PER_BEAT = 24
 """Ticks of a beat, for sixteenths, triplets and ornaments."""
 
 REST_TICKS = 6
-"""A silence of at least this many ticks, a sixteenth, is a rest; a shorter one is articulation."""
+"""Shortest rest in ticks, a sixteenth; a shorter silence is articulation."""
 
 METERS = range(2, 8)
-"""Beats that a bar may have."""
+"""Numbers of beats that a bar may have."""
 
 BAR_SECONDS = (1.2, 2.7)
-"""Bars are counted in twice or half the tempo where that brings them between these lengths."""
+"""Shortest and longest bar in seconds; the tempo is doubled or halved if that brings bars into this range."""
 
 SOUNDING = (1.0, 0.75, 0.5)
-"""Fraction of the time to the next note that a note sounds: legato, detached, short."""
+"""Fraction of the time to the next note that a note sounds, for legato, detached and short."""
 
 HIT_FRAMES = (16, 6, 3)
 """Longest noise hit in frames, for each articulation."""
 
-_DETACHED = 0.35  # of a voice's notes end early: then it is not legato
+_DETACHED = 0.35  # share of a voice's notes that end early; from here on it is not legato
 _SAME_ROW = 1.05 * FRAME_SAMPLES  # sound drivers write a frame late, so an onset this near to a row is on it
-_BETTER = 0.05  # more of the bars must repeat an earlier one for bar lines to move to another beat
-_PAIR = TICKS_PER_BEAT // 2  # ticks of two sixteenths, of which swing makes the first one longer
-_PICK_UP = 0.5  # of the first bar is silent: then it is a pick-up
+_BETTER = 0.05  # extra share of bars that must repeat an earlier one before bar lines move to another beat
+_PAIR = TICKS_PER_BEAT // 2  # ticks of two sixteenths; swing makes the first one longer
+_PICK_UP = 0.5  # silent share of the first bar, from which it is a pick-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class BarNote:
     onset: int
     """Ticks from the first bar line, 0 or more."""
     end: int | None
-    """Tick at which a rest begins; None if the note sounds up to the next one, as its articulation says."""
+    """Tick of the rest after it; None if the note sounds up to the next one, as its articulation says."""
     pitch: int
     """MIDI pitch; for the noise 1 to 16."""
 
@@ -65,13 +65,13 @@ class Bars:
     """The notes of each `Voice`, at most one on a tick."""
     n_bars: int
     beats_per_bar: int
-    """2 to 7."""
+    """Beats per bar, 2 to 7."""
     bpm: float
     """Beats a minute."""
     swing: float = 0.5
     """Fraction of a pair of sixteenths that the first one takes; 0.5 is straight."""
     articulation: tuple[int, ...] = (0, 0, 0, 0)
-    """Of each `Voice`: 0 legato, 1 detached, 2 short."""
+    """Articulation of each `Voice`: 0 legato, 1 detached, 2 short."""
 
     @property
     def bar_ticks(self) -> int:
@@ -85,19 +85,19 @@ class Bars:
 
     @property
     def pick_up(self) -> bool:
-        """Whether the first bar is an incomplete one before the first downbeat."""
+        """Whether the first bar is incomplete, before the first downbeat."""
         first = min((part[0].onset for part in self.parts if part), default=0)
         return self.n_bars > 1 and first >= _PICK_UP * self.bar_ticks
 
     @property
     def repeating(self) -> float:
-        """Fraction of the voices' bars with notes that equal an earlier bar of the voice."""
+        """Fraction of the voices' bars with notes that equal an earlier bar of the same voice."""
         lines = [[(note.onset, note.pitch) for note in part] for part in self.parts]
         return _repeating(lines, self.bar_ticks, 0)
 
     @property
     def on_grid(self) -> float:
-        """Fraction of the notes that begin on a 32nd or a triplet of one; by chance it is a half."""
+        """Fraction of the notes that begin on a 32nd or a triplet of one; by chance a half."""
         onsets = np.array([note.onset for part in self.parts for note in part], np.int64)
         return float(np.mean((onsets % 3 == 0) | (onsets % 4 == 0))) if len(onsets) else 0.0
 
@@ -106,11 +106,11 @@ def bars_of(score: Score, beats: Beats) -> Bars:
     """Return a score in bars.
 
     Args:
-        score: in whole frames, as `clean_frames` gives it.
-        beats: of this score.
+        score: in whole frames, as `clean_frames` returns it.
+        beats: the beats of this score.
 
     Raises:
-        ValueError: if a bar has more or fewer beats than `METERS` allows.
+        ValueError: if a bar has a number of beats that `METERS` does not allow.
     """
     if beats.beats_per_bar not in METERS:
         raise ValueError(f"a bar of {beats.beats_per_bar} beats")
@@ -134,27 +134,27 @@ def bars_of(score: Score, beats: Beats) -> Bars:
 
 @dataclass(frozen=True, slots=True)
 class BarLines:
-    """Where the bars of a model lie in a song that has a grid: ticks of the model, and samples."""
+    """The bars of a model in a song with a grid: converts ticks of the model and samples."""
 
     grid: BeatGrid
     beats_per_bar: int
-    """Of the model, 2 to 7."""
+    """Beats per bar of the model, 2 to 7."""
     bpm: float
-    """Beats of the model a minute."""
+    """Tempo of the model, in beats a minute."""
     factor: float
     """Beats of the model for each quarter note of the grid."""
     first: float
-    """Tick of the grid at the model's tick 0, which is a bar line at or before sample 0."""
+    """Tick of the grid at the model's tick 0, a bar line at or before sample 0."""
     swing: float = 0.5
-    """As in `Bars`; ticks are straight, samples swing."""
+    """Swing as in `Bars`; ticks are straight, samples swing."""
 
     @classmethod
     def of(cls, grid: BeatGrid, swing: float | None = None) -> BarLines:
-        """The bars of a grid, in twice or half its tempo where that brings them to a usual length.
+        """Return the bars of a grid, in twice or half its tempo if that makes their length typical.
 
         Args:
-            grid: of the song.
-            swing: of what is played on it; None for that of the grid.
+            grid: the grid of the song.
+            swing: swing of the music on it; None for the grid's own.
         """
         quarters = grid.beats_per_bar
         meter = quarters if quarters in METERS else max((m for m in METERS if quarters % m == 0), default=4)
@@ -164,38 +164,49 @@ class BarLines:
         first = math.floor((grid.exact_tick(0) - origin) / bar + 1e-6) * bar + origin
         return cls(grid, meter, grid.bpm * factor, factor, first, grid.swing if swing is None else swing)
 
+    @property
+    def _halves(self) -> tuple[float, float]:
+        """Ticks of a pair of sixteenths before its second one: as swing has them, and straight."""
+        return _PAIR * self.swing, _PAIR / 2
+
     def tick(self, sample: float) -> float:
-        """The tick of a sample."""
-        tick = (self.grid.exact_tick(sample) - self.first) * self.factor * TICKS_PER_BEAT / PPQ
-        pair, inside = divmod(tick, _PAIR)
-        early = _PAIR * self.swing
-        half = _PAIR / 2
-        straight = (
-            inside / early * half if inside < early else half + (inside - early) / (_PAIR - early) * half
-        )
-        return pair * _PAIR + straight
+        """Return the tick of a sample."""
+        swung = (self.grid.exact_tick(sample) - self.first) * self.factor * TICKS_PER_BEAT / PPQ
+        return _moved(swung, *self._halves)
 
     def sample(self, tick: float) -> int:
-        """The sample of a tick; on a whole tick of the grid."""
-        pair, inside = divmod(tick, _PAIR)
-        early = _PAIR * self.swing
-        half = _PAIR / 2
-        swung = inside / half * early if inside < half else early + (inside - half) / half * (_PAIR - early)
-        beats = (pair * _PAIR + swung) / TICKS_PER_BEAT / self.factor
+        """Return the sample of a tick; for a whole tick, on the grid."""
+        beats = _moved(tick, *reversed(self._halves)) / TICKS_PER_BEAT / self.factor
         return self.grid.sample(round(self.first + beats * PPQ))
 
     def nearest(self, sample: int) -> float:
-        """The tick of a sample; that of a row of the grid if it is within a frame of one."""
+        """Return the tick of a sample, or of a row of the grid within a frame of it."""
         tick, step = self.tick(sample), self.grid.row_ticks * self.factor * TICKS_PER_BEAT / PPQ
         row = round(tick / step) * step if step else tick
         return row if abs(self.sample(row) - sample) <= _SAME_ROW else tick
 
     def bars(self, score: Score) -> Bars:
-        """A score in these bars."""
+        """Return a score in these bars."""
         lines = [_line(score.parts[voice], self.nearest, self.tick) for voice in Voice]
         beat = 60 * SAMPLE_RATE / self.grid.bpm
         articulation = tuple(_articulation(score.parts[voice], voice, beat) for voice in Voice)
         return _bars(lines, 0, self.beats_per_bar, self.bpm, self.swing, articulation)
+
+
+def _moved(tick: float, second: float, place: float) -> float:
+    """Move a tick, with the second half of each pair of rows starting at another place.
+
+    Swapping the two places converts back.
+
+    Args:
+        tick: any.
+        second: ticks of a pair before its second half.
+        place: their new number.
+    """
+    pair, inside = divmod(tick, _PAIR)
+    if inside < second:
+        return pair * _PAIR + inside / second * place
+    return pair * _PAIR + place + (inside - second) / (_PAIR - second) * (_PAIR - place)
 
 
 def _bars(
@@ -206,7 +217,7 @@ def _bars(
     swing: float,
     articulation: tuple[int, ...],
 ) -> Bars:
-    """The bars of lines of (onset, end, pitch) that begin at a tick."""
+    """Return the bars of lines of (onset, end, pitch), starting at a tick."""
     bar_ticks = meter * TICKS_PER_BEAT
     last = max((line[-1][0] for line in lines if line), default=start)
     n_bars = (last - start) // bar_ticks + 1
@@ -219,14 +230,14 @@ def _bars(
 
 
 def articulated(notes: Sequence[Note], voice: Voice, articulation: int, bar: int, frame: float) -> list[Note]:
-    """Notes as long as they are played, of notes that sound up to the next one where no rest ends them.
+    """Return notes at their played length, from notes that sound up to the next one or a rest.
 
-    Only a note whose next one begins in the same bar is made shorter, so nothing of a bar depends on the bars
-    after it, and a song that is still being composed sounds as it will when it is whole.
+    Only a note with a next note in the same bar becomes shorter. No bar therefore depends on later bars, and
+    a song that is still being composed sounds as it will when complete.
 
     Args:
-        notes: of a voice, in model time.
-        voice: whose notes they are.
+        notes: notes of a voice, in model time.
+        voice: their voice.
         articulation: as in `Bars`.
         bar: model time of a bar.
         frame: model time of a 60th of a second.
@@ -239,14 +250,14 @@ def articulated(notes: Sequence[Note], voice: Voice, articulation: int, bar: int
         elif after is not None and note.end == after.onset and note.onset // bar == after.onset // bar:
             length *= SOUNDING[articulation]
             if after.pitch == note.pitch:
-                length = min(length, note.length - frame)  # else they would sound as one on the chip
+                length = min(length, note.length - frame)  # without a gap they would sound as one on the chip
             length = min(note.length, max(frame, length))
         played.append(replace(note, length=max(1, round(length))))
     return played
 
 
 def notes_of(bars: Bars, voice: Voice, length: int) -> tuple[Note, ...]:
-    """The notes of a voice in model time, each up to its rest or the next one, the last up to a length."""
+    """Return the notes of a voice in model time, each up to its rest or the next one."""
     line = bars.parts[voice]
     notes = []
     for note, after in zip(line, (*line[1:], None), strict=False):
@@ -261,10 +272,10 @@ def notes_of(bars: Bars, voice: Voice, length: int) -> tuple[Note, ...]:
 def _line(
     part: Part, row: Callable[[int], float], tick: Callable[[int], float]
 ) -> list[tuple[int, int, int]]:
-    """Onset and end in ticks, and pitch, of a voice's notes, at most one on a tick.
+    """Return (onset, end, pitch) of a voice's notes, onset and end in ticks, at most one on a tick.
 
-    A note of a fast run comes a tick late where the one before it has taken its own, but no later; then it
-    replaces that one.
+    In a fast run a note may come a tick late if the one before it takes its own tick, but no later. Then it
+    replaces the one before.
     """
     line: list[tuple[int, int, int]] = []
     for note in part.notes:
@@ -278,18 +289,21 @@ def _line(
 
 
 def _tick(beats: Beats, sample: int) -> float:
-    """Place of a sample in ticks from the tracked downbeat."""
+    """Return the position of a sample in ticks from the tracked downbeat."""
     return (beats.place(sample) - beats.downbeat) * TICKS_PER_BEAT / beats.rows_per_beat
 
 
 def _on_row(beats: Beats, sample: int) -> float:
-    """Place of a sample in ticks from the tracked downbeat; on a row if it is within a frame of one."""
+    """Return the position of a sample in ticks from the tracked downbeat.
+
+    A sample within a frame of a row counts as on it.
+    """
     row = round(beats.place(sample))
     return _tick(beats, beats.sample(row) if abs(beats.sample(row) - sample) <= _SAME_ROW else sample)
 
 
 def _tempo_factor(beats_per_bar: int, bpm: float) -> float:
-    """What the tempo is multiplied by so that a bar has a usual length."""
+    """Return the factor of the tempo that makes the length of a bar typical."""
     seconds = beats_per_bar * 60 / bpm
     shortest, longest = BAR_SECONDS
     if seconds > longest:
@@ -298,14 +312,14 @@ def _tempo_factor(beats_per_bar: int, bpm: float) -> float:
 
 
 def _downbeat(lines: Sequence[Sequence[tuple[int, int]]], bar_ticks: int) -> int:
-    """Ticks by which bar lines move so that more bars repeat earlier ones; 0 unless that is clear."""
+    """Return the ticks by which bar lines must move to repeat more bars; 0 unless the gain is clear."""
     repeating = [_repeating(lines, bar_ticks, shift) for shift in range(0, bar_ticks, TICKS_PER_BEAT)]
     best = int(np.argmax(repeating))
     return best * TICKS_PER_BEAT if repeating[best] > repeating[0] + _BETTER else 0
 
 
 def _repeating(lines: Sequence[Sequence[tuple[int, int]]], bar_ticks: int, shift: int) -> float:
-    """Fraction of the bars with notes, of lines of (onset, pitch), that equal an earlier bar of the line."""
+    """Return the fraction of bars with notes that equal an earlier bar of the same line."""
     same = total = 0
     for line in lines:
         bars: dict[int, list[tuple[int, int]]] = {}
@@ -330,7 +344,7 @@ def _part(line: Sequence[tuple[int, int, int]], start: int, length: int, voice: 
 
 
 def _articulation(part: Part, voice: Voice, beat_samples: float) -> int:
-    """How a voice parts its notes: 0 legato, 1 detached, 2 short."""
+    """Return the articulation of a voice: 0 legato, 1 detached, 2 short."""
     steps = [(note, after.onset - note.onset, after) for note, after in pairwise(part.notes)]
     if voice is Voice.NO:
         held = [note.length / FRAME_SAMPLES for note, step, _ in steps if note.length < step]
@@ -347,11 +361,11 @@ def _articulation(part: Part, voice: Voice, beat_samples: float) -> int:
 
 
 def _repeats(note: Note, after: Note) -> bool:
-    """Whether a pitch is struck again so soon that a gap must be there."""
+    """Return whether a pitch repeats so soon that a gap is needed."""
     return note.pitch == after.pitch and after.onset - note.onset <= 8 * FRAME_SAMPLES
 
 
 def _hit_length(frames: Sequence[float]) -> int:
-    """How long hits of the noise are: 0 as long as can be, 1 a while, 2 short."""
+    """Return the length of noise hits: 0 as long as possible, 1 medium, 2 short."""
     middle = float(np.median(frames))
     return 0 if middle >= 11 else 1 if middle >= 4.5 else 2

@@ -1,25 +1,29 @@
-"""Bars as tokens, row by row, and back.
+"""Bars as tokens, row by row, and the conversion back.
 
     <S> LENGTH_2 METER_4 TEMPO_22 SWING_0 KEY_12 P1_DENSITY_4 P1_ART_0 .. NO_DENSITY_3 NO_ART_2
     BAR_0 P1_NOTEON_72 TR_NOTEON_36 NO_NOTEON_12 POS_12 NO_NOTEON_5 POS_24 P1_NOTEON_75 TR_NOTEON_48 ..
     BAR_1 .. <S>
 
-The head says what the whole song is like; its tokens come in this order, and KEY may be missing. BAR begins a
-bar, and what happens at its tick 0 follows at once; POS names another tick of the bar. At one tick the voices
-come in order.
+The head describes the whole song. Its tokens come in this order, and KEY may be missing. BAR starts a bar,
+and the events of tick 0 follow it. POS names another tick of the bar. At one tick the voices come in order.
+
+Between BAR and the notes there may be bars to come (AHEAD to BACK), the music of some voices in this bar
+(GIVEN to BACK), the chord of the bar (CHORD), and for each voice its relation to earlier bars (RELATION).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakhnes.runtime.bars.bar_time import score_of
 from lakhnes.runtime.bars.bars import TICKS_PER_BEAT, BarNote, Bars, bars_of
 from lakhnes.runtime.bars.grammar import N_BARS, bar_tables
+from lakhnes.runtime.bars.relations import KnownRelations
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import BAR_VALUES, VOICE_VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
@@ -29,27 +33,27 @@ from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import track_beats
 
 TEMPI_BPM = (56.0, 215.0)
-"""Middle of the first and of the last class of TEMPO; the classes between are even in octaves."""
+"""Middle of the first and of the last class of TEMPO; the other classes are evenly spaced in octaves."""
 
 _TEMPO_STEP = math.log(TEMPI_BPM[1] / TEMPI_BPM[0]) / (len(BAR_VALUES[Kind.TEMPO]) - 1)
 
 TEMPO_OCTAVE = round(math.log(2) / _TEMPO_STEP)
-"""Classes of TEMPO from one tempo to twice as fast."""
+"""Number of TEMPO classes per octave of tempo."""
 
 SWINGS = (0.5, 0.58, 0.667)
 """Swing of each class of SWING."""
 
 LENGTHS = (8, 16)
-"""Bars from which on a song is of LENGTH 1 and of LENGTH 2."""
+"""Number of bars from which a song is of LENGTH 1 and of LENGTH 2."""
 
 DENSITIES = (0.5, 1.0, 2.0, 3.0)
-"""Notes a beat up to which a voice that plays at all is of DENSITY 1, 2, 3 and 4; of more it is 5."""
+"""Highest number of notes per beat for DENSITY 1, 2, 3 and 4; DENSITY 5 is above, and 0 is silent."""
 
 HEAD: tuple[tuple[Kind, Voice | None], ...] = (
     *((kind, None) for kind in BAR_VALUES if kind not in (Kind.BAR, Kind.POSITION)),
     *((kind, voice) for voice in Voice for kind in VOICE_VALUES),
 )
-"""Kind and voice of the events of the head, in order."""
+"""Kind and voice of each event of the head, in order."""
 
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -57,7 +61,7 @@ _CLEAR_KEY = (0.75, 0.05)  # least correlation, and least lead over the second k
 
 
 def tempo_class(bpm: float) -> int:
-    """Return the class of TEMPO that is nearest to a tempo."""
+    """Return the class of TEMPO nearest to a tempo in beats a minute."""
     place = round(math.log(bpm / TEMPI_BPM[0]) / _TEMPO_STEP)
     return min(max(place, 0), len(BAR_VALUES[Kind.TEMPO]) - 1)
 
@@ -68,7 +72,7 @@ def tempo_of_class(number: int) -> float:
 
 
 def swing_class(swing: float) -> int:
-    """Return the class of SWING that is nearest to a swing."""
+    """Return the class of SWING nearest to a swing."""
     return min(range(len(SWINGS)), key=lambda number: abs(SWINGS[number] - swing))
 
 
@@ -85,7 +89,7 @@ def density_class(n_notes: int, n_beats: int) -> int:
 def key_of(bars: Bars) -> int | None:
     """Return the key of a song, 0 to 11 major and 12 to 23 minor, or None if it is not clear.
 
-    Source: the profiles of Krumhansl and Kessler, correlated with how long each pitch class sounds.
+    Source: the key profiles of Krumhansl and Kessler, correlated with the duration of each pitch class.
     """
     weights = np.zeros(12)
     for voice in (Voice.P1, Voice.P2, Voice.TR):
@@ -95,15 +99,29 @@ def key_of(bars: Bars) -> int | None:
             weights[note.pitch % 12] += min(end - note.onset, 2 * TICKS_PER_BEAT)
     if not weights.std():
         return None
-    profiles = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
-    fits = np.array([np.corrcoef(weights, profile)[0, 1] for profile in profiles])
+    fits = _key_fits(weights)
     second, best = np.sort(fits)[-2:]
     least, lead = _CLEAR_KEY
     return int(np.argmax(fits)) if best >= least and best - second >= lead else None
 
 
+def likeliest_key(weights: NDArray[np.float64]) -> int:
+    """Return the key that fits best, as `key_of` counts; C major for weights that are all the same.
+
+    Args:
+        weights: float64 [12], how long each pitch class sounds.
+    """
+    return int(np.argmax(_key_fits(weights))) if weights.std() else 0
+
+
+def _key_fits(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation of the durations of pitch classes, [12], with the profile of each key, [24]."""
+    profiles = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
+    return np.array([np.corrcoef(weights, profile)[0, 1] for profile in profiles])
+
+
 def head_of(bars: Bars) -> list[Event]:
-    """Return the events that say what a whole song is like."""
+    """Return the events that describe a whole song."""
     key = key_of(bars)
     values = [
         (Kind.LENGTH, length_class(bars.n_bars)),
@@ -125,7 +143,7 @@ def head_of(bars: Bars) -> list[Event]:
 
 
 def moments_of(bars: Bars) -> list[tuple[int, Event]]:
-    """Return the notes and rests of a song with their ticks, in time, on one tick by voice."""
+    """Return the notes and rests of a song with their ticks, in order of time and voice."""
     moments = []
     for voice in Voice:
         for note in bars.parts[voice]:
@@ -152,15 +170,21 @@ def events_of_bars(bars: Bars) -> Iterator[Event]:
 
 
 def bars_of_events(events: Iterable[Event]) -> Bars:
-    """Return the song that events say, up to `<S>`; what the head leaves out is as usual."""
+    """Return the song of some events, up to `<S>`; default values replace what the head leaves out.
+
+    Music that is shown early occurs again in its own time.
+    """
     meter, bpm, swing = 4, 120.0, 0.5
     articulation = [0] * len(Voice)
     parts: tuple[list[BarNote], ...] = tuple([] for _ in Voice)
-    n_bars, place = 0, 0
+    n_bars, place, early = 0, 0, False
     for event in events:
         voice = event.voice
         if event.kind is Kind.END:
             break
+        if early or event.kind in (Kind.AHEAD, Kind.GIVEN):
+            early = event.kind is not Kind.BACK
+            continue
         if event.kind is Kind.METER:
             meter = event.value
         elif event.kind is Kind.TEMPO:
@@ -177,20 +201,22 @@ def bars_of_events(events: Iterable[Event]) -> Bars:
                 articulation[voice] = event.value
             elif event.kind is Kind.NOTE_ON:
                 parts[voice].append(BarNote(tick, None, event.value))
+            elif event.kind is not Kind.NOTE_OFF:
+                continue
             elif parts[voice] and parts[voice][-1].end is None and parts[voice][-1].onset < tick:
                 parts[voice][-1] = replace(parts[voice][-1], end=tick)
     return Bars(tuple(map(tuple, parts)), max(n_bars, 1), meter, bpm, swing, tuple(articulation))
 
 
 class BarCodec(Codec):
-    """Scores to tokens of bars and back."""
+    """Converter between scores and tokens of bars."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        """Takes a vocabulary that has bars."""
+        """Take a vocabulary that has bars."""
         super().__init__(vocabulary, Timing.BARS)
 
     def encode(self, score: Score) -> list[int]:
-        """Return the tokens of a score on the beats that are tracked in it, without `<S>`.
+        """Return the tokens of a score on its tracked beats, without `<S>`.
 
         Raises:
             ValueError: if a bar has a number of beats that the vocabulary lacks.
@@ -199,31 +225,44 @@ class BarCodec(Codec):
         return self.tokens(events_of_bars(bars_of(clean, track_beats(clean))))
 
     def decode(self, tokens: Iterable[int]) -> Score:
-        """Return the score of a token stream, at the tempo that its head names."""
+        """Return the score of a token stream, at the tempo of its head."""
         bars = bars_of_events(self.events(tokens))
         return score_of(bars, BeatGrid.steady(bars.bpm, bars.beats_per_bar))
 
 
 class BarredCodec(BarCodec):
-    """The codec of one song in bars: it knows the bar lines, so time says which tokens may come.
+    """The codec of one song in bars. It knows the bar lines, so the time determines the possible tokens.
 
-    Model time counts ticks of `TICK_SAMPLES` from the first bar line on.
+    Model time counts ticks of `TICK_SAMPLES` from the first bar line.
 
     Attributes:
-        head: events that say what the whole song is like.
+        head: events that describe the whole song.
         bar_ticks: ticks of a bar.
-        articulation: of each `Voice`, as in `Bars`.
+        articulation: articulation of each `Voice`, as in `Bars`.
     """
 
-    def __init__(self, vocabulary: Vocabulary, head: Iterable[Event], *, pick_up: bool = False) -> None:
-        """Takes what is known of the song.
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        head: Iterable[Event],
+        *,
+        pick_up: bool = False,
+        after_bars: Mapping[int, tuple[int, ...]] | None = None,
+        known: KnownRelations | None = None,
+    ) -> None:
+        """Take what is known about the song.
 
         Args:
-            vocabulary: that has bars.
+            vocabulary: a vocabulary with bars.
             head: in the order of `HEAD`.
-            pick_up: whether the first bar is an incomplete one before the first downbeat.
+            pick_up: whether the first bar is incomplete, before the first downbeat.
+            after_bars: tokens that follow BAR, by the number of the bar from 0 on; see `bars.shown`.
+            known: the relations of existing bars; None if the model does not read them.
         """
         super().__init__(vocabulary)
+        self.pick_up = pick_up
+        self._after_bars = after_bars or {}
+        self._known = known
         self.head = tuple(head)
         values = {(event.kind, event.voice): event.value for event in self.head}
         self.bar_ticks = values.get((Kind.METER, None), 4) * TICKS_PER_BEAT
@@ -231,17 +270,33 @@ class BarredCodec(BarCodec):
         self._tables = bar_tables(vocabulary)
         self._first = -1 if pick_up else 0
 
+    def says_as(self, other: Codec) -> bool:
+        """Return whether equal tokens mean the same to another codec, apart from the head of a song."""
+        if not isinstance(other, BarredCodec):
+            return False
+        mine, theirs = ((c.bar_ticks, c.pick_up, c._after_bars, c._known) for c in (self, other))
+        return mine == theirs and super().says_as(other)
+
+    def later(self, tokens: Sequence[int], samples: int) -> Sequence[int] | None:
+        """Return the tokens of the same music some bars later; None if this is impossible."""
+        bars, rest = divmod(samples, self.bar_ticks * TICK_SAMPLES)
+        if rest or self._after_bars:
+            return None
+        said = np.arange(len(self.vocabulary.events))
+        said[self._tables.bars] = np.roll(self._tables.bars, -bars)
+        return [int(token) for token in said[np.asarray(tokens, np.int64)]]
+
     @property
     def longest_wait(self) -> int:
-        """Samples of a bar."""
+        """Longest wait of one token, in samples: a bar."""
         return self.bar_ticks * TICK_SAMPLES
 
     def place_at(self, time: int) -> int:
-        """The tick in the bar."""
+        """Return the tick in the bar."""
         return time // TICK_SAMPLES % self.bar_ticks
 
     def waits_at(self, time: int) -> Waits:
-        """The later positions in the bar, and the next bar."""
+        """Return the later positions in the bar, and the next bar."""
         place = self.place_at(time)
         left = self.bar_ticks - place
         following = self._following(time)
@@ -252,7 +307,7 @@ class BarredCodec(BarCodec):
         return Waits(samples, tokens, list(range(TICK_SAMPLES, (left + 1) * TICK_SAMPLES, TICK_SAMPLES)))
 
     def event_at(self, token: int, time: int) -> Event:
-        """What a token means: a wait for BAR and POSITION."""
+        """Return the event of a token: a wait for BAR and POSITION."""
         event = self.event(token)
         if event.kind is Kind.BAR:
             return Event(Kind.WAIT, None, (self.bar_ticks - self.place_at(time)) * TICK_SAMPLES)
@@ -261,29 +316,101 @@ class BarredCodec(BarCodec):
         return event
 
     def token_at(self, event: Event, time: int) -> int:
-        """The token that says an event, or the first of those that say a wait."""
+        """Return the token that says an event, or the first of those that say a wait."""
         return self.wait_at(time, event.value)[0] if event.kind is Kind.WAIT else self.token(event)
 
     def wait_at(self, time: int, samples: int) -> tuple[int, int]:
-        """The first of the tokens that say a wait, and its samples: no further than the next bar."""
+        """Return the first token of a wait, and its samples: no further than the next bar."""
         place, ticks = self.place_at(time), max(1, samples // TICK_SAMPLES)
         left = self.bar_ticks - place
         if ticks >= left:
             return self._following(time), left * TICK_SAMPLES
         return int(self._tables.positions[place + ticks - 1]), ticks * TICK_SAMPLES
 
+    def telling(
+        self, after_bars: Mapping[int, tuple[int, ...]], known: KnownRelations | None = None
+    ) -> BarredCodec:
+        """Return the codec of the same song with other tokens after bar lines."""
+        return BarredCodec(
+            self.vocabulary, self.head, pick_up=self.pick_up, after_bars=after_bars, known=known
+        )
+
+    def knowing(self, score: Score, end: int, stay: Collection[Voice] = ()) -> BarredCodec:
+        """Return the codec of the same song with the relations of existing bars, if the model reads them.
+
+        Args:
+            score: in model time.
+            end: the model time from which the voices may change.
+            stay: voices that do not change, up to the end of the score.
+        """
+        if not self._tables.relating:
+            return self
+        bar = self.longest_wait
+        whole = score.length // bar + 1  # with the bar that begins where the score ends
+        n_bars = {voice: whole if voice in stay else end // bar for voice in Voice}
+        return self.telling(self._after_bars, KnownRelations(score, n_bars, self.bar_ticks))
+
+    def bar_token(self, bar: int) -> int:
+        """Return the token of a bar."""
+        return self._tables.bars[(bar + self._first) % N_BARS]
+
+    def told_at(self, time: int) -> tuple[int, ...]:
+        """Return the tokens that show music after BAR, if a bar begins at a time."""
+        return () if self.place_at(time) else self._after_bars.get(self.bar_at(time), ())
+
+    def known_at(self, time: int) -> dict[Voice, int]:
+        """Return the token of each known relation of the bar of a time."""
+        known = {} if self._known is None else self._known.of(self.bar_at(time))
+        return {voice: self._tables.relations[voice][relation] for voice, relation in known.items()}
+
+    def relation_tokens(self, voice: Voice) -> list[int]:
+        """Return the token of each relation of a voice."""
+        return self._tables.relations[voice]
+
+    def relations_of(self, tokens: Sequence[int]) -> dict[Voice, int]:
+        """Return the relations that the last bar of some tokens names."""
+        named: dict[Voice, int] = {}
+        for token in reversed(tokens):
+            if token in self._tables.before_chord:
+                break
+            if token in self._tables.relating:
+                voice, relation = self._tables.relating[token]
+                named[voice] = relation
+        return named
+
+    def relation_due(self, last: int) -> bool:
+        """Return whether a relation may come next, after the last token; it may not after the first note."""
+        return last in self._tables.before_relation
+
+    def chord_due(self, last: int) -> bool:
+        """Return whether the chord of a bar comes next, after the last token."""
+        return bool(self._tables.chords) and last in self._tables.before_chord
+
+    @property
+    def chord_tokens(self) -> list[int]:
+        """Token of each chord."""
+        return self._tables.chords
+
     def arriving_at(self, time: int) -> list[int]:
-        """The bar of a time, and the position in it."""
-        place = self.place_at(time)
-        bar = self._tables.bars[(self._bar_at(time) + self._first) % N_BARS]
-        return [bar, int(self._tables.positions[place - 1])] if place else [bar]
+        """Return the bar of a time, the tokens after it, and the position in it.
+
+        At a bar line the relations are missing: the song names them itself.
+        """
+        place, bar = self.place_at(time), self.bar_at(time)
+        arrived = [self.bar_token(bar), *self._after_bars.get(bar, ())]
+        if not place:
+            return arrived
+        return [*arrived, *self.known_at(time).values(), int(self._tables.positions[place - 1])]
 
     def beginning_at(self, time: int) -> list[int]:
-        """The head of the song, and where in it music begins."""
+        """Return the head of the song, and the place in it where music begins."""
         return [*self.tokens(self.head), *self.arriving_at(time)]
 
     def events_of(self, score: Score) -> Iterator[Event]:
-        """The events of a score in model time; the noise does not end its notes, nor does the song's end."""
+        """Yield the events of a score in model time.
+
+        The noise does not end its notes, and neither does the end of the song.
+        """
         time = 0
         for event in super().events_of(score):
             time += event.value if event.kind is Kind.WAIT else 0
@@ -291,13 +418,20 @@ class BarredCodec(BarCodec):
                 yield event
 
     def _say_wait(self, samples: int, time: int) -> tuple[int, ...]:
-        return tuple(self._waits_of(samples, time))
+        said: list[int] = []
+        for token in self._waits_of(samples, time):
+            said.append(token)
+            time += self.event_at(token, time).value
+            if not self.place_at(time):
+                said += [*self.told_at(time), *self.known_at(time).values()]
+        return tuple(said)
 
     def _following(self, time: int) -> int:
-        """Token of the next bar."""
-        return self._tables.bars[(self._bar_at(time) + self._first + 1) % N_BARS]
+        """Return the token of the next bar."""
+        return self.bar_token(self.bar_at(time) + 1)
 
-    def _bar_at(self, time: int) -> int:
+    def bar_at(self, time: int) -> int:
+        """Return the number of the bar, from 0."""
         return time // TICK_SAMPLES // self.bar_ticks
 
 

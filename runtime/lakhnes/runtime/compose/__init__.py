@@ -1,4 +1,4 @@
-"""What a user asks for: songs, continuations, accompaniments, forms, loops, and live music.
+"""Composing for a request: songs, continuations, accompaniments, forms, loops, and live music.
 
 Start at `request.py` and `arrange.py`.
 """

@@ -1,7 +1,7 @@
-"""Composing from nothing, and with music that is there: continuing, accompanying, composing a part anew.
+"""Composing from nothing and with existing music: continuing, accompanying, and new passages.
 
-What stays comes out as it went in, sample for sample. Where it has a beat, new notes begin on its rows; the
-beat is the grid that is given, else the one that is found, if it is sure.
+Kept music stays the same, sample for sample. If it has a beat, new notes begin on its rows. The beat is the
+given grid, or the tracked one if it is sure.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.compose.around import PROMPT_TRUST, around, close_to_music
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.song_time import song_time
 from lakhnes.runtime.decode.composer import Composer
-from lakhnes.runtime.decode.kept import Kept, Template
+from lakhnes.runtime.decode.kept import Template
 from lakhnes.runtime.decode.match_cache import MatchCache, Reader
 from lakhnes.runtime.decode.processors import MELODIC
 from lakhnes.runtime.decode.sampling import log_softmax
@@ -26,37 +28,33 @@ from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Voice
 from lakhnes.runtime.music.score import Part, Score
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import BeatGrid
-from lakhnes.runtime.time.model_time import ModelTime, beat_of, to_song
+from lakhnes.runtime.time.model_time import ModelTime, to_song
 
 MAX_SECONDS = 180
-"""What is new is cut here, if neither the user nor the model ends it."""
+"""Longest new music, if neither the user nor the model ends it, in seconds."""
 
 PERPLEXITY_TOKENS = 4096
-"""Most tokens of a prompt that its perplexity is measured on; that takes some two seconds."""
-
-PROMPT_TRUST = 2.0
-"""How far the match cache is trusted in what continues a prompt, so that its motifs return as often as in
-music of people; see `lakhnes evaluate --arrangements`."""
+"""Most tokens of a prompt for its perplexity; they take about two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A song, and what it took."""
+    """A composed song with its figures."""
 
     score: Score
     n_tokens: int
-    """Events that were composed; what came back in a form does not count."""
+    """Number of composed events; repeated sections of a form do not count."""
     grid: BeatGrid | None = None
-    """On which it lies; None for free time."""
+    """Grid of the song; None for free time."""
 
 
 class Arrangement:
-    """Music in the making; iterate over it to compose, ask `score` for what there is.
+    """Music while it is composed. Iterate over it to compose; `score` returns the whole.
 
     Attributes:
-        composer: what composes what is new, in model time.
+        composer: composer of the new music, in model time.
         time: that model time.
-        grid: on which the whole lies; None where no beat is known.
+        grid: grid of the whole; None if no beat is known.
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class Arrangement:
         time: ModelTime,
         grid: BeatGrid | None = None,
     ) -> None:
-        """Takes a composer, what makes the whole of its song, and time and grid of the whole."""
+        """Take a composer, a function that completes its song, and the time and the grid of the whole."""
         self.composer = composer
         self.time = time
         self.grid = grid
@@ -77,20 +75,20 @@ class Arrangement:
 
     @property
     def progress(self) -> float:
-        """How much of what is new is composed, 0..1; of a song that the model ends, of its longest."""
+        """Fraction of the new music composed, 0..1; of the longest length if the model ends the song."""
         return self.composer.song.progress
 
     def score(self) -> Score:
-        """The whole: what was there, and what is new so far."""
+        """Return the whole: existing music and the new music so far."""
         return self.finished(self.composer.song)
 
     def finished(self, song: Song) -> Score:
-        """The whole with what is new as in a song: that of the composer, or a branch of it."""
+        """Return the whole with the new music of a song: the composer's own, or a branch of it."""
         return self._finish(song)
 
 
 def prompt_perplexity(model: Model, prompt: Score) -> float:
-    """How well a model foresees a score, of a long one its last 4,096 tokens: exp of nats a token.
+    """Return the perplexity of a score for a model: exp of nats a token, over its last 4,096 tokens at most.
 
     Raises:
         MusicError: if the score has no note.
@@ -114,21 +112,21 @@ def compose_song(
     cache: bool = True,
     rng: np.random.Generator | None = None,
 ) -> Arrangement:
-    """Composes a song from nothing.
+    """Compose a song from nothing.
 
     Args:
-        model: what composes.
-        request: what is asked for.
-        grid: from tick 0 on; every note begins on its rows. None for free time.
-        length_samples: of the song, exactly; the model cannot end it before.
-        min_samples: the model cannot end the song before.
+        model: the composing model.
+        request: the user's settings.
+        grid: grid from tick 0; every note begins on its rows. None for free time.
+        length_samples: exact length of the song; the model cannot end it earlier.
+        min_samples: the model cannot end the song earlier.
         max_samples: the song is cut here if the model has not ended it.
-        max_tokens: at most so many tokens.
-        cache: whether the model's match cache takes part, if it is calibrated.
-        rng: the source of chance; None for a new one of the request's seed.
+        max_tokens: most tokens.
+        cache: whether the model's match cache is used, if it is calibrated.
+        rng: the random generator; None for a new one from the request's seed.
 
     Raises:
-        OptionError: if something is asked for that cannot be done.
+        OptionError: if a setting is impossible.
     """
     rng = request.rng() if rng is None else rng
     when = song_time(model, Score(), grid, request, rng)
@@ -162,27 +160,27 @@ def continue_score(
     seconds: float | None = None,
     *,
     grid: BeatGrid | None = None,
-    trust: float = PROMPT_TRUST,
+    own: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Arrangement:
-    """Goes on where a score ends.
+    """Continue a score at its end.
 
     Args:
-        model: what composes; of the prompt it reads what its memory holds.
-        prompt: what is there; it comes out as it went in.
-        request: what is asked for.
-        seconds: length of what is new; None lets the model end it.
-        grid: of the prompt; None for the beat that is found in it.
-        trust: how far the match cache is trusted, see `MatchCache`; more keeps closer to the prompt.
-        rng: the source of chance; None for a new one of the request's seed.
+        model: the composing model; it reads as much of the prompt as its memory holds.
+        prompt: existing music; it stays unchanged.
+        request: the user's settings.
+        seconds: length of the new music; None lets the model end it.
+        grid: grid of the prompt; None for its tracked beat.
+        own: whether the prompt is the model's own music; if not, the new music stays closer to it.
+        rng: the random generator; None for a new one from the request's seed.
 
     Raises:
         MusicError: if the prompt has no note, or a pitch outside the vocabulary.
     """
-    grid = grid or beat_of(_with_notes(prompt))
     rng = request.rng() if rng is None else rng
+    request = request if own else close_to_music(request, model.codec)
     silent = [voice for voice in Voice if not prompt.parts[voice].notes]
-    when = song_time(model, prompt, grid, request, rng, new=silent)
+    when = song_time(model, _with_notes(prompt), grid, request, rng, new=silent)
     time = when.time
     events = list(when.codec.events_of(time.score))
     start = time.score.length
@@ -190,7 +188,7 @@ def continue_score(
     end = max(start + 1, time.to_model(stop))
     song = request.song(
         when,
-        cache=MatchCache.of(model, trust),
+        cache=MatchCache.of(model, None if own else PROMPT_TRUST),
         rng=rng,
         length_samples=end if seconds else None,
         max_samples=end,
@@ -204,23 +202,23 @@ def continue_score(
         new = {v: clipped(to_song(time, v, whole, start), span) for v in Voice}
         return with_new(replace(prompt, length=end), new)
 
-    return Arrangement(Composer(model, song), finish, time, grid)
+    return Arrangement(Composer(model, song), finish, time, when.grid)
 
 
 def accompany_voices(
     model: Model, score: Score, keep: Collection[Voice], request: Request, *, grid: BeatGrid | None = None
 ) -> Arrangement:
-    """Composes new voices around kept ones, which come out as they went in.
+    """Compose new voices around kept ones, which stay unchanged.
 
     Args:
-        model: what composes.
-        score: what is there.
-        keep: the voices that stay.
-        request: what is asked for of the others.
-        grid: of the score; None for the beat that is found in it.
+        model: the composing model.
+        score: existing music.
+        keep: the kept voices.
+        request: settings for the generated voices.
+        grid: grid of the score; None for its tracked beat.
 
     Raises:
-        OptionError: if no voice is free, or no kept one has a note.
+        OptionError: if no voice is to be generated, or no kept voice has a note.
     """
     free = [voice for voice in Voice if voice not in keep]
     if not free:
@@ -228,31 +226,30 @@ def accompany_voices(
     kept = score.only(keep)
     if not kept.n_notes:
         raise OptionError("None of the kept voices has a note; keep one that has.")
-    grid = grid or beat_of(score)
-    rng = request.rng()
-    when = song_time(model, kept, grid, request, rng, new=free)
+    rng, request = request.rng(), close_to_music(request, model.codec)
+    when = song_time(model, kept, grid, request, rng, new=free, heard=score)
+    when, kept_music = around(when, when.time.score, dict.fromkeys(free, 0))
     time = when.time
-    kept_music = Kept(when.codec, time.score, dict.fromkeys(free, 0))
-    song = request.song(when, voices=free, extra=[kept_music], rng=rng)
+    song = request.song(when, voices=free, extra=[kept_music], opens=False, rng=rng)
 
     def finish(song: Song) -> Score:
         whole = song.score()
         span = 0, score.length
         return with_new(kept, {v: clipped(to_song(time, v, whole), span) for v in free})
 
-    return Arrangement(Composer(model, song), finish, time, grid)
+    return Arrangement(Composer(model, song), finish, time, when.grid)
 
 
 def accompany_rhythm(
     model: Model, score: Score, request: Request, *, grid: BeatGrid | None = None
 ) -> Arrangement:
-    """Keeps a score's rhythm and its noise; the model chooses the pitches of the other voices.
+    """Keep a score's rhythm and its noise; the model chooses the pitches of the other voices.
 
     Args:
-        model: what composes.
-        score: what is there.
-        request: what is asked for of the pitches.
-        grid: of the score; None for the beat that is found in it.
+        model: the composing model.
+        score: existing music.
+        request: settings for the pitches.
+        grid: grid of the score; None for its tracked beat.
 
     Raises:
         MusicError: if no melodic voice has a note.
@@ -261,16 +258,20 @@ def accompany_rhythm(
     """
     if not any(score.parts[voice].notes for voice in MELODIC):
         raise MusicError("There is no note of P1, P2 or TR to find a pitch for; give a score that has one.")
-    grid = grid or beat_of(score)
     rng = request.rng()
     silent = [voice for voice in Voice if not score.parts[voice].notes]
     when = song_time(model, score, grid, request, rng, new=silent)
     time = when.time
+    if isinstance(when.codec, BarredCodec):  # a bar with the rhythm of another has its relation too
+        when = replace(when, codec=when.codec.knowing(time.score, time.score.length, tuple(Voice)))
     template = Template(when.codec, time.score, MELODIC)
     song = request.song(when, voices=MELODIC, extra=[template], on_rows=False, rng=rng)
 
     def sung(part: Part, composed: Part) -> Part:
-        """A part with the pitches that were composed; notes too short for the model have none and go."""
+        """Return a part with the composed pitches.
+
+        Notes too short for the model have no new pitch and are left out.
+        """
         pitches = {note.onset: note.pitch for note in composed.notes}
         told = [(note, pitches.get(time.to_model(note.onset))) for note in part.notes]
         notes = tuple(replace(note, pitch=pitch) for note, pitch in told if pitch is not None)
@@ -280,7 +281,7 @@ def accompany_rhythm(
         whole = song.score()
         return score.with_parts({v: sung(score.parts[v], whole.parts[v]) for v in MELODIC})
 
-    return Arrangement(Composer(model, song), finish, time, grid)
+    return Arrangement(Composer(model, song), finish, time, when.grid)
 
 
 def _with_notes(prompt: Score) -> Score:

@@ -1,4 +1,4 @@
-"""Dynamics and timbre for notes that are there, composed by a model that knows them."""
+"""Dynamics and timbre for existing notes, composed by a model that knows them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from lakhnes.runtime.time.model_time import SongTime
 
 
 def compose_dynamics(model: Model, score: Score, request: Request) -> Arrangement:
-    """Keeps all notes of a score, and composes how loud they are, how that changes, and with what timbre.
+    """Keep all notes of a score, and compose their volumes and timbres.
 
     Args:
-        model: what composes; its vocabulary has VELOCITY and TIMBRE.
-        score: notes; what it says of volumes and timbres is replaced. Pitches that the model does not know
-            stay, and are read by octaves as near as it can.
-        request: chance and sampling; the notes stay, so nothing else counts.
+        model: the composing model; its vocabulary has VELOCITY and TIMBRE.
+        score: notes; new volumes and timbres replace its own. Pitches that the model does not know stay, and
+            the model reads the nearest octave.
+        request: seed and sampling; other settings have no effect, because the notes stay.
 
     Raises:
         MusicError: if the score has no note.
-        ModelError: if the model knows no dynamics.
+        ModelError: if the model has no dynamics.
     """
     if not model.codec.vocabulary.has_expression:
         raise ModelError(
@@ -57,10 +57,10 @@ def _at_full_volume(note: Note) -> Note:
 
 
 def _with_dynamics(part: Part, said: Part, time: FreeTime, length: int) -> Part:
-    """A part with the volumes and timbres of what was composed, each as long after its note's onset."""
+    """Return a part with composed volumes and timbres, at their distance from the onsets of its notes."""
     own = {time.to_model(note.onset): note for note in part.notes}
     known = sorted(own)
-    loud = {note.onset: note.velocity for note in said.notes}  # a note too short for the model is not there
+    loud = {note.onset: note.velocity for note in said.notes}  # the model lacks notes that are too short
     notes = [replace(n, velocity=loud.get(time.to_model(n.onset), n.velocity)) for n in part.notes]
     starts = {note.onset for note in notes}
     changes: dict[tuple[int, Kind], Change] = {}

@@ -1,4 +1,4 @@
-"""Songs of sections that come back: AABA, AA'BA and the like."""
+"""Songs with repeated sections, such as AABA and AA'BA."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from lakhnes.runtime.compose.arrange import Arrangement, Composed, compose_song, continue_score
 from lakhnes.runtime.compose.regenerate import regenerate
 from lakhnes.runtime.compose.request import Request
-from lakhnes.runtime.decode.match_cache import OWN_TRUST
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.model.model import Model
 from lakhnes.runtime.music.editing import extract, with_tail
@@ -22,11 +21,11 @@ MAX_SECTIONS = 64
 """Most sections of a form."""
 
 VARIED = (Voice.P1, Voice.P2)
-"""Voices that are new where a section is varied: bass and drums stay."""
+"""Voices that are new in a varied section; bass and drums stay."""
 
 
 def parse_form(text: str) -> tuple[str, ...]:
-    """Reads a form: a letter for each section, with as many ' after it as variations of it came before.
+    """Read a form: a letter for each section, and an apostrophe for each earlier variation.
 
     Args:
         text: such as `AABA` or `AA'BA`, in any case.
@@ -35,9 +34,9 @@ def parse_form(text: str) -> tuple[str, ...]:
         The sections' names: `("A", "A'", "B", "A")`.
 
     Raises:
-        OptionError: if it is none, or varies what has not come yet.
+        OptionError: if the text is no form, or varies a section before it occurs.
     """
-    plain = text.strip().upper().replace("\u2019", "'")  # as word processors have it
+    plain = text.strip().upper().replace("\u2019", "'")  # as word processors write it
     if not re.fullmatch(r"(?:[A-Z]'*)+", plain):
         raise OptionError(f"{text!r} is no form: give a letter for each section, such as AABA or AA'BA.")
     form = tuple(re.findall(r"[A-Z]'*", plain))
@@ -60,21 +59,21 @@ def compose_form(
     *,
     progress: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Composed:
-    """Composes a song in sections.
+    """Compose a song in sections.
 
-    A section that has come before comes again note for note. A varied one has new pulses over its bass and
-    drums. Any other goes on from where the song is.
+    A repeated section is the same note for note. A varied one has new pulses over its bass and drums. Any
+    other section continues the song.
 
     Args:
-        model: what composes; its memory is reset.
-        form: names of the sections, as `parse_form` gives them.
+        model: the composing model; its memory is reset.
+        form: names of the sections, as `parse_form` returns them.
         grid: tempo and meter.
-        bars: of a section.
-        request: what is asked for.
-        progress: takes how much is done, 0..1, and how many tokens were composed.
+        bars: bars of a section.
+        request: the user's settings.
+        progress: called with the fraction done, 0..1, and the number of composed tokens.
 
     Raises:
-        OptionError: if something is asked for that cannot be done.
+        OptionError: if a setting is impossible.
     """
     rng = request.rng()
     starts = [grid.sample(place * bars * grid.bar_ticks) for place in range(len(form) + 1)]
@@ -108,8 +107,8 @@ def compose_form(
 def _going_on(
     model: Model, score: Score, grid: BeatGrid, end: int, request: Request, rng: np.random.Generator
 ) -> Arrangement:
-    """What continues a score up to a sample."""
+    """Return the continuation of a score up to a sample."""
     if not score.n_notes:
         return compose_song(model, request, grid, length_samples=end, rng=rng)
     seconds = (end - score.length) / SAMPLE_RATE
-    return continue_score(model, score, request, seconds, grid=grid, trust=OWN_TRUST, rng=rng)
+    return continue_score(model, score, request, seconds, grid=grid, own=True, rng=rng)

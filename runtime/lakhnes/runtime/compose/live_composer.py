@@ -1,9 +1,9 @@
-"""Composing while somebody plays: a timeline is filled in front of whoever plays it, a bar at a time.
+"""Live composing: it fills a timeline ahead of the player, a bar at a time.
 
-Each span of the timeline has its own song, with its own source of chance, that goes on where it was: so what
-is composed live is what `compose_song` composes at once, whatever was asked in between, and wherever else
-somebody has been. Only where tokens were changed, by notes that somebody played or by forgetting, is a song
-read again from its events.
+Each span of the timeline has its own song, with its own random generator, which continues where it stopped.
+Live music therefore equals the music that `compose_song` composes in one go, whatever the user changed or
+wherever the player jumped. Only after a change of tokens, by a user's notes or by forgetting, is a song read
+again from its events.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lakhnes.runtime.compose.reloading import n_differing
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.song_time import song_time
 from lakhnes.runtime.compose.timeline import Moment, Span, Timeline
@@ -29,58 +30,61 @@ from lakhnes.runtime.time.grid import PPQ, BeatGrid
 from lakhnes.runtime.time.model_time import SongTime
 
 SNAPSHOTS = 4
-"""Places that the model's memory is kept of: ends of spans, and the last beats while somebody plays along."""
+"""Number of places whose model memory is kept: ends of spans, and the last beats while a user plays along."""
+
+_TOLD_ANEW = 0.1
+"""Fraction of a song's notes that change before the model is told anew what the whole song is like."""
 
 _NEVER = 1 << 62
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """Where composing can go on in a span."""
+    """A place in a span where composing can continue."""
 
     span: Span
     tick: int
-    """Where the span ends here."""
+    """End of the span at this place."""
     count: int
-    """Tokens of the span up to here."""
+    """Number of the span's tokens up to here."""
     song: Song
     logits: Logits
-    """What the network expects here."""
+    """The network's logits at this place."""
     start: int
-    """Tokens of the span that were there when the song was begun."""
+    """Number of the span's tokens when the song started."""
     prompt: tuple[int, ...]
-    """What the model read then."""
+    """The tokens that the model had read then."""
     snapshot: Snapshot | None = None
-    """The model's memory; None while the model itself has it, or where it must read all again."""
+    """The model's memory; None while the model itself has it, or if it must read everything again."""
 
 
 class LiveComposer:
-    """Composes into a timeline, in front of a place that moves.
+    """Composer that fills a timeline ahead of a moving position.
 
-    All of it belongs to one thread; `request`, `limit` and `rests` may be set by others.
+    It belongs to one thread. Other threads may set `request`, `limit` and `rests`.
 
     Attributes:
-        timeline: what is composed; others may read it.
-        request: what is asked for now; it shapes what is composed next.
-        played: voices that somebody plays, so that nothing is composed for them.
-        limit: the tick up to which is composed at most, or to the end of its bar; None for no end.
-        rests: whether a place beyond the end of what is composed is reached by a rest, which counts as
-            composed, so that the song has no holes; else the way there is composed when somebody comes.
+        timeline: the composed music; other threads may read it.
+        request: the current settings; they shape the music that is composed next.
+        played: voices that a user plays; nothing is composed for them.
+        limit: tick at which composing stops, at the end of its bar; None for no end.
+        rests: whether a jump beyond the composed music fills the gap with a rest, which counts as
+            composed; if not, the gap is composed when the player reaches it.
         n_tokens: tokens composed so far.
     """
 
     def __init__(self, model: Model, grid: BeatGrid, request: Request | None = None, seed: int = 0) -> None:
-        """Begins a song.
+        """Start a song.
 
         Args:
-            model: what composes; it belongs to the composer from now on.
-            grid: of one tempo. Every note begins on its rows; whoever plays may be faster or slower.
-            request: what is asked for; its seed does not count.
-            seed: of the song. What is composed without a break from tick 0 is what `compose_song` composes of
-                it.
+            model: the composing model; the composer owns it from now on.
+            grid: grid of one tempo. Every note begins on its rows; the player may be faster or slower.
+            request: the settings; its seed has no effect.
+            seed: seed of the song. Music composed without a break from tick 0 equals that of
+                `compose_song`.
 
         Raises:
-            OptionError: if something is asked for that cannot be done.
+            OptionError: if a setting is impossible.
         """
         self.request = request or Request()
         self.played: frozenset[Voice] = frozenset()
@@ -91,12 +95,13 @@ class LiveComposer:
         self._grid = grid
         self._seed, self._take = seed, 0
         self._when = self._song_time(Score())
+        self._adopted, self._untold = Score(), 0  # notes that have changed since `_when` was found
         self.timeline = Timeline(self._codec, grid)
         self._last: Span | None = None
-        self._places: list[_Place] = []  # one for each span, the one that was composed last at the end
-        self._current: _Place | None = None  # the one that the model's memory is at
-        self._beats: deque[_Place] = deque(maxlen=SNAPSHOTS)  # of the last beats, while somebody plays along
-        self._wishes()  # refuses now what it would refuse at the first bar
+        self._places: list[_Place] = []  # one for each span; the one composed last is at the end
+        self._current: _Place | None = None  # the place of the model's memory
+        self._beats: deque[_Place] = deque(maxlen=SNAPSHOTS)  # the last beats, while a user plays along
+        self._wishes()  # refuse now what the first bar would refuse
 
     def adopt(
         self,
@@ -107,29 +112,34 @@ class LiveComposer:
         seed: int | None = None,
         ringing: Collection[Voice] = (),
     ) -> None:
-        """Goes on with another song; what comes at its end is composed from what it is.
+        """Continue with another song; new music follows its end.
 
         Args:
-            score: the song from tick 0 on.
-            model: what composes from now on; None for the one before.
-            grid: of the song, of one tempo; None for the one before.
-            seed: begins chance anew, so that an empty song is the seed's own; with None it goes on.
-            ringing: voices whose last note goes on after the score's end, if it reaches it.
+            score: the song from tick 0.
+            model: the new composing model; None keeps the old one.
+            grid: grid of the song, with one tempo; None keeps the old one.
+            seed: restarts the random generator, so that an empty song equals the seed's own; None continues
+                it.
+            ringing: voices whose last note continues after the score's end, if it reaches it.
         """
+        same = model in (None, self._model) and grid in (None, self._grid) and seed is None
         self._model, self._grid = model or self._model, grid or self._grid
         self._seed, self._take = (self._seed, self._take + 1) if seed is None else (seed, 0)
-        self._when = self._song_time(score)
+        self._untold += n_differing(self._adopted, score)
+        self._adopted = score
+        if not same or self._untold > score.n_notes * _TOLD_ANEW:
+            self._when, self._untold = self._song_time(score), 0
         self.timeline.load(score, self._codec, self._grid, ringing=ringing)
         self._last = self.timeline.spans[-1] if self.timeline.spans else None
         self._start_anew()
 
     def compose(self, place: int, ahead: int, lead: int = 0) -> bool:
-        """Composes up to the next bar line if less than so much is there; to the next beat if somebody plays.
+        """Compose up to the next bar line if too little is ready, or to the next beat if a user plays.
 
         Args:
-            place: the tick that is played now.
-            ahead: ticks in front of it that are to be there.
-            lead: ticks after `place` before which a new beginning makes no sense.
+            place: the tick that is playing now.
+            ahead: ticks after it that must be ready.
+            lead: ticks after `place` before which a new start makes no sense.
 
         Returns:
             Whether it composed anything.
@@ -148,13 +158,13 @@ class LiveComposer:
         return True
 
     def new_take(self, tick: int) -> None:
-        """Forgets what is composed from a tick on; what comes there next is new."""
+        """Forget the composed music from a tick on, and compose a new take there."""
         self.timeline.forget(tick)
         self._start_anew()
         self._take += 1
 
     def forget(self, tick: int) -> None:
-        """Forgets what is composed from a tick on."""
+        """Forget the composed music from a tick on."""
         count = self.timeline.forget(tick)
         spans = self.timeline.spans
         for place in self._all_places():
@@ -164,10 +174,10 @@ class LiveComposer:
             self._changed(spans[-1], count)
 
     def hear(self, played: Iterable[Moment]) -> None:
-        """Takes what somebody played into the timeline, as far as it is composed there.
+        """Take a user's notes into the timeline, as far as it is composed there.
 
         Args:
-            played: of voices that are in `played`.
+            played: notes of voices in `played`.
         """
         for moment in played:
             span = self.timeline.at(moment.tick)
@@ -176,24 +186,27 @@ class LiveComposer:
 
     @property
     def _codec(self) -> Codec:
-        """How the model says the song."""
+        """Converter between events and tokens of the model."""
         return self._when.codec
 
     def _song_time(self, score: Score) -> SongTime:
-        """The time of a song that begins with a score; on the plain rows of its grid, where time has rows."""
+        """Return the time of a song that starts with a score.
+
+        It uses the plain rows of the grid, if the time has rows.
+        """
         told = score if self._model.codec.timing is Timing.BARS else Score()
         rng = np.random.default_rng(self._seed)
         silent = [voice for voice in Voice if not told.parts[voice].notes]
         return song_time(self._model, told, self._grid, self.request, rng, new=silent)
 
     def _start_anew(self) -> None:
-        """Forgets all places."""
+        """Forget all places."""
         self._places.clear()
         self._beats.clear()
         self._current = None
 
     def _changed(self, span: Span, count: int) -> None:
-        """Forgets the places of a span after its first tokens, which are as they were."""
+        """Forget the places of a span after its first unchanged tokens."""
         for place in self._all_places():
             if place.span is span and place.count > count:
                 self._drop(place)
@@ -208,7 +221,7 @@ class LiveComposer:
             self._current = None
 
     def _rest(self, tick: int) -> Span:
-        """A span that is silent from the end of all that is composed up to a place."""
+        """Return a span that is silent from the end of the composed music up to a place."""
         end = self.timeline.end
         self.forget(end)  # notes that were about to begin
         self._last = self.timeline.last(end)
@@ -221,9 +234,9 @@ class LiveComposer:
         return span
 
     def _begin(self, tick: int) -> Span:
-        """A span for a place where nothing is composed; the model goes on with what it did last.
+        """Return a span for an empty place; the model continues from its last music.
 
-        The beginning of a song is the seed's own, wherever somebody was before.
+        The start of a song equals the seed's own, whatever was played before.
         """
         codec = self._codec
         time = self.timeline.model_sample(tick)
@@ -239,7 +252,7 @@ class LiveComposer:
         return self.timeline.begin(tick, prompt)
 
     def _extend(self, span: Span, target: int, limit: int | None) -> None:
-        """Composes from a span's end to a target or past it, but not past the limit."""
+        """Compose from a span's end to a target or past it, but not past the limit."""
         self._last = span
         place = self._place(span)
         song, codec, grid, before = place.song, self._codec, self.timeline.model_grid, span.end
@@ -247,13 +260,15 @@ class LiveComposer:
         song.limit(None if limit is None else self.timeline.model_sample(limit))
         while span.end < target and not song.over:
             token, events = song.take(place.logits)
+            if not events:
+                self.timeline.say(span, token, span.end)
             for number, event in enumerate(events):
                 if event.kind is Kind.WAIT:
                     self.timeline.say(span, token, grid.tick(song.time_samples))
                 elif event.kind is not Kind.END:
                     said = codec.token(event)
                     self.timeline.say(span, said, span.end)
-                    if number:  # the song was cut; the model reads how its notes end
+                    if number:  # the song was cut; the model reads the ends of its notes
                         self._model.step(token)
                         token = said
             place.logits = self._model.step(token)
@@ -265,13 +280,13 @@ class LiveComposer:
 
     def _wishes(self) -> list[LogitsProcessor]:
         """What is asked for of the voices that nobody plays."""
-        codec, time = self._codec, self._when.time
+        codec, time, place_at = self._codec, self._when.time, self._when.place_at
         ours = [voice for voice in Voice if voice not in self.played]
-        wishes = self.request.processors(codec, time.rows, voices=ours, pace=time.pace)
+        wishes = self.request.processors(codec, time.rows, voices=ours, pace=time.pace, place_at=place_at)
         return [*wishes, Absent(codec.vocabulary, self.played)] if self.played else wishes
 
     def _place(self, span: Span) -> _Place:
-        """Where a span ends, with the model's memory there."""
+        """Return the end of a span as a place, with the model's memory there."""
         count = len(span.tokens)
         found = next((p for p in self._places if p.span is span and p.count == count), None)
         if found is self._current and found is not None:
@@ -292,14 +307,14 @@ class LiveComposer:
         return found
 
     def _step_again(self, place: _Place) -> None:
-        """Lets the model read what it has read up to a place, token by token as it did."""
+        """Let the model read again what it has read up to a place, token by token."""
         self._model.reset()
         self._model.prefill(place.prompt[:-1])
         for token in (*place.prompt[-1:], *place.span.tokens[place.start : place.count]):
             self._model.step(token)
 
     def _read_again(self, span: Span) -> _Place:
-        """A place at the end of a span whose tokens no song has composed, or that were changed since."""
+        """Return a place at the end of a span with changed tokens, or without a song."""
         count = len(span.tokens)
         for beat in reversed(self._beats):
             if beat.span is span and beat.snapshot is not None:
@@ -319,7 +334,7 @@ class LiveComposer:
         return _Place(span, span.end, count, song, logits, count, tuple(song.state.tokens))
 
     def _song(self, span: Span, count: int) -> Song:
-        """A new song for a span of which some tokens are there."""
+        """Return a new song for a span that has some tokens."""
         whole = not (self._take or span.start or count)
         seed = self._seed if whole else [self._seed, self._take, span.start, count]
         return self.request.song(
@@ -330,7 +345,7 @@ class LiveComposer:
         )
 
     def _events(self, span: Span, first: int, time: int) -> Iterator[Event]:
-        """What a span says from a tick on, which lies at a model time, with waits, up to its end."""
+        """Yield the events of a span from a tick, which lies at a model time, with waits, up to its end."""
         for tick, event in (*span.happens(self._codec, first, _NEVER), Moment(span.end, END)):
             at = self.timeline.model_sample(tick)
             if at > time:

@@ -1,4 +1,4 @@
-"""Songs whose end leads into their beginning."""
+"""Loops: songs whose end leads into their beginning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lakhnes.runtime.music.vocabulary import END_TOKEN
 from lakhnes.runtime.time.grid import BeatGrid
 
 TAKES = 8
-"""Endings that are tried."""
+"""Number of endings to try."""
 
 
 def compose_loop(
@@ -33,23 +33,24 @@ def compose_loop(
     takes: int = TAKES,
     progress: Callable[[float, int], None] = lambda done, n_tokens: None,
 ) -> Composed:
-    """Composes a song to be played over and over.
+    """Compose a song for endless playing.
 
-    Its last bar is composed several times; the one stays after which the model finds the first bar likeliest.
+    Its last bar is composed several times. The best is the one after which the model finds the first bar
+    likeliest.
 
     Args:
-        model: what composes; its memory is reset.
-        request: what is asked for.
-        grid: from tick 0 on.
+        model: the composing model; its memory is reset.
+        request: the user's settings.
+        grid: grid from tick 0.
         bars: length of the song.
-        takes: how many endings are tried.
-        progress: takes how much is done, 0..1, and how many tokens were composed.
+        takes: number of endings to try.
+        progress: called with the fraction done, 0..1, and the number of composed tokens.
 
     Returns:
         The song with its best ending.
 
     Raises:
-        OptionError: if the song has less than two bars.
+        OptionError: if the song has fewer than two bars.
     """
     if bars < 2:
         raise OptionError("A loop needs two bars at least; ask for more.")
@@ -77,14 +78,14 @@ def compose_loop(
 
 
 def _finish(model: Model, song: Song, logits: Logits) -> None:
-    """Composes a song to its end."""
+    """Compose a song to its end."""
     while not song.over:
         token, _ = song.take(logits)
         logits = model.step(token)
 
 
 def _likelihood_again(model: Model, codec: Codec, score: Score, bar_samples: int) -> float:
-    """How likely the first bar of a score is after all of it, as the model reads it: nats, 0 at most.
+    """Return the likelihood of a score's first bar after the whole score, in nats, 0 at most.
 
     The score is in model time.
     """

@@ -1,37 +1,36 @@
-"""Moments, which lie on ticks, of scores and back."""
+"""Conversion between scores and moments, which lie on ticks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from operator import itemgetter
 
 from lakhnes.runtime.compose.span import Moment
 from lakhnes.runtime.music.events import END, Event, Kind, Voice
-from lakhnes.runtime.music.score import FULL_VELOCITY, Score, ScoreBuilder, rank
+from lakhnes.runtime.music.score import FULL_VELOCITY, Part, Score, ScoreBuilder, rank
 from lakhnes.runtime.time.grid import BeatGrid
 
 
 def order_of(moment: Moment) -> tuple[int, int]:
-    """Return the place of a moment among others."""
+    """Return the sort key of a moment."""
     return moment.tick, rank(moment.event)
 
 
-def moments_of(score: Score, grid: BeatGrid, end: int, *, expression: bool) -> list[Moment]:
-    """Return what happens in a score, on ticks up to an end, in order.
+def moments_of(parts: Sequence[Part], grid: BeatGrid, end: int, *, expression: bool) -> list[Moment]:
+    """Return what happens in the parts of a score, on ticks up to an end, in order.
 
-    Full volume is told only with `expression`, and where it is no note's own.
+    Full volume is stated only with `expression`, and only if it is not a note's own.
     """
     happens: dict[tuple[int, int], Event] = {}
     tick_at = cache(grid.tick)  # notes often begin where others end
-    for voice in Voice:
-        part = score.parts[voice]
+    for voice, part in zip(Voice, parts, strict=True):
         starts = [tick_at(note.onset) for note in part.notes]
         turns: dict[int, Event] = {}
         said = [(change.sample, change.kind, change.value) for change in part.changes]
         full = set[int]()  # ticks of notes that need no volume of their own
         for note, onset, after in zip(part.notes, starts, (*starts, end)[1:], strict=True):
-            if onset < after:  # else another note takes its place
+            if onset < after:  # if not, another note takes its place
                 turns[onset] = Event(Kind.NOTE_ON, voice, note.pitch)
                 turns.setdefault(max(tick_at(note.end), onset + 1), Event(Kind.NOTE_OFF, voice))
                 said.append((note.onset, Kind.VELOCITY, note.velocity))
@@ -48,7 +47,7 @@ def moments_of(score: Score, grid: BeatGrid, end: int, *, expression: bool) -> l
 
 
 def score_of_moments(start: int, end: int, moments: Iterable[Moment], grid: BeatGrid) -> tuple[int, Score]:
-    """Return the score of what happens between two ticks, and the first of them."""
+    """Return the score of the moments between two ticks, and its first tick."""
     builder = ScoreBuilder()
     origin, now = grid.sample(start), start
     for tick, event in (*moments, Moment(end, END)):
@@ -60,7 +59,7 @@ def score_of_moments(start: int, end: int, moments: Iterable[Moment], grid: Beat
 
 
 def ends_before_gaps(moments: Iterable[Moment], least: int) -> set[Moment]:
-    """Return the ends of notes before gaps shorter than some ticks, and of the noise before any."""
+    """Return the ends of notes before gaps shorter than some ticks, and of the noise before any gap."""
     found = set[Moment]()
     ended = dict[Voice | None, Moment]()
     for moment in moments:

@@ -1,4 +1,4 @@
-"""The request: what a user asks of the music, as one value, whoever asks: command, app or controller."""
+"""The request: every setting of the music as one value, from a command, the app or a controller."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.decode.chords import Chords, PlaceAt
 from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import (
     Density,
@@ -15,11 +17,13 @@ from lakhnes.runtime.decode.processors import (
     PitchRange,
     Scale,
 )
+from lakhnes.runtime.decode.relations import Relations
 from lakhnes.runtime.decode.repetition import RepetitionPenalty
 from lakhnes.runtime.decode.rhythm import MaxLength, OnRows
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.decode.song import Song
 from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.music.chords import Chord
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.timing import Codec
 from lakhnes.runtime.time.model_time import SongTime
@@ -30,30 +34,36 @@ ALL = frozenset(Voice)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for; without arguments nothing but the defaults.
+    """The user's settings for the music; without arguments, the defaults.
 
-    It binds the voices that are composed. What is kept, or played by somebody, stays as it is.
+    They apply to generated voices. Kept music, and notes that a user plays, stay unchanged.
     """
 
     seed: int | tuple[int, ...] = 0
-    """Of the source of chance: the same seed gives the same music."""
+    """Random seed; the same seed gives the same music."""
     sampling: Sampling = USUAL_SAMPLING
-    """Temperature and cuts."""
+    """Temperature, top-k, top-p and target surprise."""
     scale: frozenset[int] | None = None
     """Pitch classes 0 (C) to 11 (B) that melodies keep to; None for all."""
+    chords: tuple[Chord, ...] = ()
+    """Chord of each bar, over and over, as `parse_chords` gives them; for songs that have bars."""
     muted: frozenset[Voice] = frozenset()
     """Voices that compose nothing."""
     ranges: Mapping[Voice, tuple[int, int]] = field(default_factory=dict)
     """Lowest and highest MIDI pitch of a voice."""
     density: float = 0.0
-    """More notes (up to 5) or fewer (down to -5)."""
+    """Density, -5 to 5: a higher value gives more notes; 0 changes nothing."""
     max_note_seconds: float | None = None
-    """Longest note; None for any."""
+    """Longest note in seconds; None for no limit."""
     repetition_penalty: float = 1.0
-    """Factor of what pushes a voice on that holds a note, circles or rests for long; 0 for none."""
+    """Strength of the repetition penalty, 0 or more: a higher value moves voices on sooner; 0 for none."""
+
+    repetition: float = 0.0
+    """Repetition, -5 to 5: with a higher value more bars take up earlier ones; 0 changes nothing. It works
+    with models that name the relations of bars."""
 
     def rng(self) -> np.random.Generator:
-        """A new source of chance."""
+        """Return a new random generator."""
         return np.random.default_rng(self.seed)
 
     def processors(
@@ -63,17 +73,19 @@ class Request:
         *,
         voices: Collection[Voice] = ALL,
         pace: float = 1.0,
+        place_at: PlaceAt = lambda time: None,
     ) -> list[LogitsProcessor]:
-        """What these wishes do to logits.
+        """Return the logits processors for these settings.
 
         Args:
-            codec: of the model.
+            codec: codec of the model.
             rows: rows in model time on which notes begin; None for free time.
-            voices: those that are composed.
+            voices: the generated voices.
             pace: samples of model time for each sample of the song.
+            place_at: gives the place in the song's bars at a model time.
 
         Raises:
-            OptionError: if something is asked for that cannot be done.
+            OptionError: if a setting is impossible.
         """
         vocabulary, composed = codec.vocabulary, frozenset(voices)
         made: list[LogitsProcessor] = []
@@ -81,6 +93,10 @@ class Request:
             made.append(RepetitionPenalty(codec, self.repetition_penalty, composed))
         if self.scale is not None:
             made.append(Scale(vocabulary, self.scale, composed))
+        if self.chords:
+            made.append(Chords(codec, self.chords, place_at, composed))
+        if isinstance(codec, BarredCodec) and vocabulary.relates:
+            made.append(Relations(codec, composed, self.muted, self.repetition))
         if self.muted & composed:
             if composed <= self.muted:
                 raise OptionError(
@@ -116,27 +132,27 @@ class Request:
         opens: bool = True,
         ends: bool = True,
     ) -> Song:
-        """A new song that is as asked for.
+        """Return a new song for these settings.
 
         Args:
             when: the time in which it is composed.
             extra: further processors, such as kept music.
-            voices: those that are composed.
+            voices: the generated voices.
             cache: the match cache; None for none.
-            rng: the source of chance; None for a new one of the seed.
-            length_samples: see `Song`, as for what follows; in model time.
+            rng: the random generator; None for a new one from the seed.
+            length_samples: in model time; see `Song`, also for the next ones.
             min_samples: see `Song`.
             max_samples: see `Song`.
             max_tokens: see `Song`.
-            on_rows: whether new notes begin on the rows of that time, if it has any.
+            on_rows: whether new notes begin on rows, if the time has any.
             opens: see `Song`.
             ends: see `Song`.
 
         Raises:
-            OptionError: if something is asked for that cannot be done.
+            OptionError: if a setting is impossible.
         """
         codec, rows = when.codec, when.time.rows if on_rows else None
-        wishes = self.processors(codec, rows, voices=voices, pace=when.time.pace)
+        wishes = self.processors(codec, rows, voices=voices, pace=when.time.pace, place_at=when.place_at)
         return Song(
             codec,
             self.rng() if rng is None else rng,

@@ -21,24 +21,24 @@ def side_by_side(
     progress: Callable[[Sequence[Arrangement]], None] = lambda begun: None,
     width: int | None = None,
 ) -> list[Arrangement]:
-    """Composes songs in threads, each with a memory of its own.
+    """Compose songs in threads, each with its own memory.
 
-    A batch that steps many songs together is faster on one core, but with 8-bit weights it rounds the
-    activations of all its songs together: a song would depend on its neighbours. Here a song is that of its
-    seed.
+    A batch that steps many songs together is faster on one core. With 8-bit weights, however, it rounds the
+    activations of all songs together, so a song would depend on the others. Here each song depends on its
+    seed only.
 
     Args:
-        model: what composes.
-        asked: what is asked for, of each song.
-        begin: begins a song with a model of its own.
-        progress: told after tokens of all the songs that have begun.
-        width: how many are composed at the same time; None for one on each core.
+        model: the composing model.
+        asked: the settings of each song.
+        begin: starts a song with its own model.
+        progress: called after tokens with all songs that have started.
+        width: number of songs composed at the same time; None for one per core.
 
     Returns:
         The finished songs, in order.
 
     Raises:
-        LakhnesError: the first that a song raises; the others end.
+        LakhnesError: the first error of a song; the other songs end.
     """
     begun: list[Arrangement] = []
     ended = False

@@ -1,22 +1,27 @@
-"""The timeline: what was composed for each moment of a song that is played live.
+"""The timeline: the composed events of each moment of a live song.
 
-It is made of spans of tokens. Each is what the model said without a break, with the tick at which it said
-it; so a place that was played once plays the same again, and the model can hear again what lies before any
-moment. A score may be loaded into it; what of that the model has no token for lies beside the tokens. One
-thread composes into it, others read.
+It consists of spans of tokens. Each holds the model's tokens without a break, and the tick of each. A place
+that has been played therefore plays the same again, and the model can read again what precedes any moment. A
+score may be loaded. Its events without a token are stored next to the tokens. One thread composes into the
+timeline, and others read it.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from threading import RLock
 
 from lakhnes.runtime.bars.bar_time import BarTime
 from lakhnes.runtime.bars.bars import REST_TICKS, BarLines
 from lakhnes.runtime.bars.codec import BarredCodec
-from lakhnes.runtime.compose.moments import ends_before_gaps, moments_of, order_of, score_of_moments
+from lakhnes.runtime.compose.moments import ends_before_gaps, order_of, score_of_moments
+from lakhnes.runtime.compose.reloading import Stretch, differing, moments_between
 from lakhnes.runtime.compose.span import Moment, Span
+from lakhnes.runtime.compose.spans import Spans
+from lakhnes.runtime.music.editing import with_tail
 from lakhnes.runtime.music.events import END, Event, Kind, Voice, octave_shifted
 from lakhnes.runtime.music.score import Note, Part, Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES, Codec, Timing
@@ -27,22 +32,21 @@ __all__ = ["Moment", "Span", "Timeline"]
 
 _NEVER = 1 << 62
 _UNITS = {Timing.SAMPLES: 1, Timing.FRAMES: FRAME_SAMPLES, Timing.BARS: TICK_SAMPLES}
-_CHANGES = (Kind.VELOCITY, Kind.TIMBRE)
 
 
 class Timeline:
-    """The spans of a song, in time; none overlaps another.
+    """The spans of a song, in order of time, without overlaps.
 
     Attributes:
-        codec: of the model that composes; it says what tokens mean.
-        grid: of the scores that go in and out. Whoever plays may be faster or slower.
+        codec: codec of the composing model; it gives tokens their meaning.
+        grid: grid of the scores that are loaded and returned. The player may be faster or slower.
         model_grid: the same ticks in the model's time.
-        spans: in time.
-        edition: rises with every score that is loaded.
+        spans: the spans, in order of time.
+        edition: rises with every loaded score.
     """
 
     def __init__(self, codec: Codec, grid: BeatGrid) -> None:
-        """Begins with nothing."""
+        """Start empty."""
         self.codec = codec
         self.grid = grid
         self._bar_time = (
@@ -55,11 +59,13 @@ class Timeline:
         self.edition = 0
         self._known = frozenset(codec.vocabulary.events)
         self._changed: int | None = None  # the lowest tick, since the changes were taken last
+        self._score = Score()  # what is here, up to the tick `_unsure`
+        self._unsure: int | None = None
         self._lock = RLock()
 
     @property
     def end(self) -> int:
-        """The tick at which the last of what is composed ends; 0 if nothing is."""
+        """Tick at which the last composed span ends; 0 if nothing is composed."""
         with self._lock:
             return self.spans[-1].end if self.spans else 0
 
@@ -71,110 +77,194 @@ class Timeline:
         *,
         ringing: Collection[Voice] = (),
     ) -> None:
-        """Forgets everything and holds a score instead, from tick 0 to its end.
+        """Replace everything by a score, from tick 0 to its end.
 
         Args:
-            score: the song; its times are put on ticks. Pitches, volumes and timbres that the model does not
-                know are played as they are, and read by the model as near as it can.
-            codec: of the model that composes from now on; None for the one before.
-            grid: of the song from now on; None for the one before.
-            ringing: voices whose last note goes on after the score's end, if it reaches it.
+            score: the song; its times move to ticks. Unknown pitches, volumes and timbres are played
+                unchanged, and the model reads the nearest that it knows.
+            codec: codec of the composing model from now on; None keeps the old one.
+            grid: grid of the song from now on; None keeps the old one.
+            ringing: voices whose last note continues after the score's end, if it reaches it.
         """
-        with self._lock:
-            codec, grid = codec or self.codec, grid or self.grid
+        codec, grid = codec or self.codec, grid or self.grid
         made = Timeline(codec, grid)  # in peace: the player needs the lock
         end = grid.tick(score.length)
-        if end > 0:
-            moments = moments_of(score, grid, end, expression=codec.vocabulary.has_expression)
-            moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
-            made._rewrite(made.begin(0, codec.beginning_at(0)), 0, 0, moments, end)
+        if end > 0 and not self._goes_on(made, score, end, ringing):
+            span = made.begin(0, codec.beginning_at(0))
+            made._say_score(span, score, Stretch(0, None), end, ringing)
         with self._lock:
             self.codec, self.grid, self._known, self.spans = codec, grid, made._known, made.spans
             self.model_grid, self._bar_time = made.model_grid, made._bar_time
             self.edition += 1
-            self._changed = None
+            self._changed = self._unsure = None
+            self._score = score
 
-    def take_changes(self) -> tuple[int, Score] | None:
-        """What has changed since this was asked last, or since a score was loaded.
+    def _goes_on(self, made: Timeline, score: Score, end: int, ringing: Collection[Voice]) -> bool:
+        """Fill another timeline with a score: say what differs, and copy the rest from here.
+
+        Args:
+            made: another timeline, still empty.
+            score: another form of the song that is here.
+            end: its last tick.
+            ringing: as in `load`.
 
         Returns:
-            A tick, and all from there to the end of what is composed: sample 0 of the score is the grid's
-            sample of that tick. No note rings over it. None if nothing has changed.
+            Whether anything could be copied; if not, the other timeline is still empty.
+        """
+        with self._lock:
+            known, unsure, spans = self._score, self._unsure, self.spans
+        alike = made.grid is self.grid and made.codec.says_as(self.codec)
+        if not alike or len(spans) != 1 or spans[0].start or not known.length:
+            return False
+        whole = spans[0]
+        there = differing(known, score, made.grid)
+        first = there.first if unsure is None else min(there.first, unsure)
+        rings = {voice for voice in Voice if whole.ringing(voice, whole.end + 1)}
+        rest = self._rest(made, whole, there) if unsure is None and rings == set(ringing) else None
+        first = max(0, first - made._gap)
+        index = self._index(whole, first)
+        span, _ = whole.split(min([first, *whole.ticks[index : index + 1]]))
+        span.prompt = array("H", made.codec.beginning_at(0))
+        made.spans.append(span)
+        last = None if rest is None else rest.start
+        made._say_score(span, score, Stretch(span.end, last), end, ringing)
+        if rest is not None:
+            span.go_on(rest)
+        span.new = end
+        return True
+
+    def _rest(self, made: Timeline, whole: Span, there: Stretch) -> Span | None:
+        """Return what another timeline says after a stretch, as a span; None if it cannot be copied.
+
+        Args:
+            made: the other timeline.
+            whole: the span of all that is here.
+            there: the stretch.
+        """
+        if there.last is None or not whole.reaches(there.last - there.later):
+            return None
+        _, rest = whole.split(there.last - there.later)
+        if not there.later:
+            return rest
+        grid = made.model_grid
+        samples = there.later * float((grid.samples[1] - grid.samples[0]) / (grid.ticks[1] - grid.ticks[0]))
+        # Halves are rounded to the even side, so a move by an even number of units changes no wait.
+        if len(grid.ticks) > 2 or samples % (2 * _UNITS[made.codec.timing]):
+            return None
+        tokens = made.codec.later(rest.tokens, round(samples))
+        return None if tokens is None else rest.later(there.later, array("H", tokens))
+
+    @property
+    def _gap(self) -> int:
+        """Ticks between the end of a note and the next onset below which the model may not read the end."""
+        return 0 if self._bar_time is None else self.model_grid.tick(REST_TICKS * TICK_SAMPLES)
+
+    def _say_score(
+        self, span: Span, score: Score, there: Stretch, end: int, ringing: Collection[Voice]
+    ) -> None:
+        """Says a stretch of a score in a span that ends where it begins."""
+        last = end + 1 if there.last is None else there.last
+        expression = self.codec.vocabulary.has_expression
+        moments = moments_between(score, self.grid, there.first, last + self._gap, end, expression=expression)
+        moments = [m for m in moments if m.tick < end or m.event.voice not in ringing]
+        inside = bisect_left(moments, last, key=attrgetter("tick"))
+        index = len(span.tokens)
+        self._rewrite(span, index, there.first, moments[:inside], min(last, end), moments[inside:])
+
+    def take_changes(self) -> tuple[int, Score] | None:
+        """Return the changes since the last call, or since a score was loaded.
+
+        Returns:
+            A tick, and the score from there to the end of the composed music. Its sample 0 is the grid's
+            sample of that tick, and no note rings over it. None if nothing has changed.
         """
         with self._lock:
             first, self._changed = self._changed, None
-            copied = None if first is None else self._copied(first)
-        return None if copied is None else score_of_moments(*copied)
+            copied, edition = None if first is None else self._copied(first), self.edition
+        if copied is None:
+            return None
+        tick, tail = score_of_moments(*copied)
+        with self._lock:
+            if edition == self.edition:
+                self._score = with_tail(self._score, tail, self.grid.sample(tick))
+                self._unsure = self._changed
+        return tick, tail
 
     def score(self, first: int = 0) -> tuple[int, Score]:
-        """What is composed from a tick on, or from the onset of what rings over it; as in `take_changes`."""
+        """Return the composed music from a tick, or from the onset of a note that rings over it.
+
+        The result is as in `take_changes`.
+        """
         with self._lock:
             copied = self._copied(first)
         return score_of_moments(*copied)
 
     def sounding(self, tick: int) -> dict[Voice, int]:
-        """The pitches of the notes that sound when a tick comes, before what happens at it."""
+        """Return the pitches of the notes that sound at a tick, before its events."""
         with self._lock:
-            span = self._before(tick)
+            span = self._said.before(tick)
             rings = {} if span is None else {voice: span.ringing(voice, tick) for voice in Voice}
         return {voice: note[1] for voice, note in rings.items() if note is not None}
 
     def known_until(self, tick: int) -> int:
-        """The tick up to which everything from `tick` on is composed; `tick` itself if nothing is."""
+        """Return the tick up to which everything from `tick` is composed; `tick` itself if nothing is."""
         with self._lock:
-            for span in self._from(tick):
+            for span in self._said.ending_after(tick):
                 if not span.start <= tick < span.end:
                     break
                 tick = span.end
             return tick
 
     def moments(self, first: int, last: int) -> list[Moment]:
-        """What happens from tick `first` on and before tick `last`, as far as it is composed."""
+        """Return the composed events from tick `first` and before tick `last`."""
         found = []
         with self._lock:
-            for span in self._from(first - 1):  # a span before may close its notes at this tick
+            for span in self._said.ending_after(first - 1):  # a span before may close its notes at this tick
                 if span.start >= last:
                     break
                 found += span.happens(self.codec, first, last)
         return found
 
     def next_tick(self, tick: int) -> int | None:
-        """The first tick from `tick` on at which something happens; None if nothing is composed."""
+        """Return the first tick with an event from `tick` on; None if nothing is composed."""
         with self._lock:
-            for span in self._from(tick):
+            for span in self._said.ending_after(tick):
                 found = span.beside_from(tick)
                 for index in range(bisect_left(span.ticks, tick), len(span.tokens)):
                     if found is not None and span.ticks[index] >= found:
                         break
-                    if not self.codec.passing[span.tokens[index]]:
+                    if self.codec.plays[span.tokens[index]]:
                         return span.ticks[index]
                 if found is not None:
                     return found
         return None
 
     def last(self, tick: int) -> Span | None:
-        """The span at whose end composing goes on for somebody at a tick; None where nothing is composed."""
+        """Return the span that composing continues for a player at a tick.
+
+        Return None if nothing is composed.
+        """
         with self._lock:
             found = None
-            for span in self._from(tick - 1):
+            for span in self._said.ending_after(tick - 1):
                 if not span.start <= tick <= span.end:
                     break
                 found, tick = span, span.end
             return found
 
     def at(self, tick: int) -> Span | None:
-        """The span in which a tick lies; None where nothing is composed."""
+        """Return the span that contains a tick; None if nothing is composed."""
         with self._lock:
-            return next((span for span in self._from(tick) if span.start <= tick), None)
+            return next((span for span in self._said.ending_after(tick) if span.start <= tick), None)
 
     def limit(self, span: Span) -> int | None:
-        """The tick at which the next span begins; None for the last one."""
+        """Return the tick at which the next span begins; None for the last one."""
         with self._lock:
             place = self.spans.index(span) + 1
             return self.spans[place].start if place < len(self.spans) else None
 
     def begin(self, tick: int, prompt: Sequence[int]) -> Span:
-        """Begins a span at a tick at which nothing is composed; tokens that the model heard before it."""
+        """Start a span at an empty tick, with the tokens that the model read before it."""
         with self._lock:
             span = Span(tick, prompt)
             place = bisect_left([other.start for other in self.spans], tick)
@@ -183,18 +273,18 @@ class Timeline:
             return span
 
     def fill(self, span: Span, end: int) -> None:
-        """Lets nothing happen between the end of a span that has said nothing and a tick."""
+        """Let nothing happen between the end of an empty span and a tick."""
         with self._lock:
             self._change(span.end)
             span.end = end
             span.prompt.extend(self.codec.arriving_at(self.model_sample(end)))
 
     def articulate(self, span: Span, since: int) -> None:
-        """Ends notes where the articulation of their voice has it, if the model knows one.
+        """End notes according to the articulation of their voice, if the model has one.
 
         Args:
             span: one of this timeline.
-            since: from the last note of each voice before this tick on.
+            since: from the last note of each voice before this tick.
         """
         if self._bar_time is None:
             return
@@ -216,12 +306,12 @@ class Timeline:
             self._change(min((moment.tick for moment in span.ends if moment.tick >= since), default=since))
 
     def say(self, span: Span, token: int, end: int) -> None:
-        """Adds a token to a span.
+        """Add a token to a span.
 
         Args:
             span: one of this timeline.
-            token: what is said at the span's end.
-            end: the span's end after it; later than before for a wait.
+            token: the token at the span's end.
+            end: the span's new end; later than before for a wait.
         """
         with self._lock:
             self._change(span.end)
@@ -231,10 +321,10 @@ class Timeline:
             span.end = end
 
     def forget(self, tick: int) -> int | None:
-        """Forgets everything from a tick on; notes that sound there sound on.
+        """Forget everything from a tick on; notes that sound there continue.
 
         Returns:
-            The number of the last span's tokens that are as they were; None if all are.
+            The number of unchanged tokens of the last span; None if all are unchanged.
         """
         with self._lock:
             if tick <= self.end:
@@ -243,17 +333,18 @@ class Timeline:
             last = self.spans[-1] if self.spans else None
             if last is None or (last.end <= tick and not last.says_from(tick)):
                 return None
-            return self._rewrite(last, bisect_left(last.ticks, tick), tick, (), tick)
+            return self._rewrite(last, self._index(last, tick), tick, (), tick)
 
     def insert(self, span: Span, played: Iterable[Moment]) -> int:
-        """Puts what somebody played into a span, between what was composed.
+        """Insert a user's notes into a span, between the composed ones.
 
         Args:
             span: one of this timeline.
-            played: within the span, in any order. What the same voice does at the same tick goes.
+            played: events within the span, in any order. They replace those of the same voice at the same
+                tick.
 
         Returns:
-            The number of the span's tokens that are as they were.
+            The number of unchanged tokens of the span.
         """
         played = list(played)
         with self._lock:
@@ -266,16 +357,31 @@ class Timeline:
                 if (moment.tick, moment.event.voice) not in said
             ]
             together = sorted([*there, *played], key=order_of)
-            return self._rewrite(span, bisect_left(span.ticks, first), first, together, span.end)
+            return self._rewrite(span, self._index(span, first), first, together, span.end)
 
-    def _rewrite(self, span: Span, index: int, first: int, moments: Iterable[Moment], end: int) -> int:
-        """Says moments, and waits up to an end, in the place of a span's tokens from an index and tick on."""
-        while index and self.codec.passing[span.tokens[index - 1]]:
-            index -= 1
+    def _rewrite(
+        self,
+        span: Span,
+        index: int,
+        first: int,
+        moments: Iterable[Moment],
+        end: int,
+        after: Sequence[Moment] = (),
+    ) -> int:
+        """Says moments, and waits up to an end, in the place of a span's tokens from an index and tick on.
+
+        Args:
+            span: one of this timeline.
+            index: of the first token that goes.
+            first: everything else from this tick is removed.
+            moments: the moments that replace it.
+            end: the tick after the last of them.
+            after: the moments that follow.
+        """
         moments = list(moments)
         unread = set[Moment]()
         if self._bar_time is not None:  # the model knows articulation
-            unread = ends_before_gaps(moments, self.model_grid.tick(REST_TICKS * TICK_SAMPLES))
+            unread = ends_before_gaps([*moments, *after], self._gap)
         now = span.ticks[index] if index < len(span.ticks) else span.end if index else span.start
         span.cut(index, first)
         time = self.model_sample(now)
@@ -298,99 +404,36 @@ class Timeline:
             span.new = now
         return index
 
+    def _index(self, span: Span, tick: int) -> int:
+        """Return the index of the first token to replace if a span is rewritten from a tick."""
+        index = bisect_left(span.ticks, tick)
+        while index and not self.codec.plays[span.tokens[index - 1]]:
+            index -= 1  # waits up to there
+        return index
+
     def _near(self, event: Event) -> Event | None:
-        """What the model reads of an event; None for nothing."""
+        """Return the event that the model reads for an event; None for no event."""
         if event.kind is Kind.NOTE_ON and event.voice is not None and event not in self._known:
             event = event._replace(value=octave_shifted(event.voice, event.value))
         return event if event in self._known and event is not END else None
 
     def _change(self, tick: int) -> None:
         self._changed = tick if self._changed is None else min(tick, self._changed)
-
-    def _before(self, tick: int) -> Span | None:
-        """The span in which the moment before a tick lies."""
-        return next((span for span in self._from(tick - 1) if span.start < tick), None)
+        self._unsure = tick if self._unsure is None else min(tick, self._unsure)
 
     def _copied(self, first: int) -> tuple[int, int, list[Moment], BeatGrid]:
-        """The tick from which on it can be cut, the end, what happens between, and the grid."""
+        """Return the tick to cut at, the end, the moments between them, and the grid."""
         end = self.end
-        start = self._unheld(min(first, end))
-        while True:
-            moments = self._since(start)
-            earlier = self._incomplete(moments, start, end)
-            if earlier is None:
-                return start, end, moments, self.grid
-            start = self._unheld(earlier)
-
-    def _since(self, start: int) -> list[Moment]:
-        """What happens from a tick on; what rings into a gap ends there."""
-        moments: list[Moment] = []
-        before: Span | None = None
-        for span in self._from(start - 1):
-            if before is not None and before.end < span.start:
-                rings = [voice for voice in Voice if before.ringing(voice, before.end + 1)]
-                moments += [Moment(before.end, Event(Kind.NOTE_OFF, voice)) for voice in rings]
-                moments.sort(key=order_of)
-            moments += span.happens(self.codec, start, _NEVER)
-            before = span
-        return moments
-
-    def _incomplete(self, moments: Iterable[Moment], start: int, end: int) -> int | None:
-        """The earlier tick from which on moments are a score of their own; None if they are one.
-
-        A part without notes has no changes: they come with the note that they follow, or lead to.
-        """
-        begun, changed = set[Voice](), set[Voice]()
-        for at, event in moments:
-            if event.voice is not None and event.kind is Kind.NOTE_ON and at < end:
-                begun.add(event.voice)
-            elif event.voice is not None and event.kind in _CHANGES:
-                changed.add(event.voice)
-        new = {voice for voice in begun if self._onset(voice, start) is None}
-        earlier = [*(self._onset(voice, start) for voice in changed - begun), self._changed_first(new, start)]
-        return min((tick for tick in earlier if tick is not None), default=None)
-
-    def _unheld(self, tick: int) -> int:
-        """The nearest tick before the notes that sound when one comes, over which no note rings."""
-        ends: tuple[Voice, ...] = tuple(Voice)  # at the tick itself, what is new may be that they end there
-        while (span := self._before(tick)) is not None:
-            rings = (span.ringing(voice, tick) for voice in ends)
-            onsets = [note[0] for note in rings if note is not None]
-            if not onsets:
-                break
-            tick = min(onsets)
-            ends = tuple(voice for voice in Voice if not self._turns(voice, tick))
-        return tick
-
-    def _turns(self, voice: Voice, tick: int) -> bool:
-        """Whether a voice begins or ends a note at a tick."""
-        return any(span.turns(voice, tick) for span in self._from(tick - 1)[:2])
-
-    def _onset(self, voice: Voice, tick: int) -> int | None:
-        """The onset of the last note of a voice before a tick; one that a gap ends at once is none."""
-        following: int | None = None
-        for span in reversed(self.spans):
-            goes_on = following == span.end
-            onset = span.onset(voice, tick if goes_on else min(tick, span.end))
-            if onset is not None:
-                return onset
-            following = span.start
-        return None
-
-    def _changed_first(self, voices: set[Voice], tick: int) -> int | None:
-        """The tick of the first change in some voices before a tick."""
-        if not voices:
-            return None
-        moments = (moment for span in self.spans for moment in span.happens(self.codec, 0, tick))
-        return next((at for at, event in moments if event.voice in voices and event.kind in _CHANGES), None)
+        start, moments = self._said.said_from(min(first, end), end)
+        return start, end, moments, self.grid
 
     def model_sample(self, tick: int) -> int:
-        """The sample of a tick in the model's time."""
+        """Return the sample of a tick in the model's time."""
         sample = self.model_grid.sample(tick)
         unit = _UNITS[self.codec.timing]
         return round(sample / unit) * unit
 
-    def _from(self, tick: int) -> list[Span]:
-        """The spans that end after a tick."""
-        # Spans are few: one for every jump to where nothing had been composed.
-        return [span for span in self.spans if span.end > tick]
+    @property
+    def _said(self) -> Spans:
+        """Its spans, to be read."""
+        return Spans(self.spans, self.codec)

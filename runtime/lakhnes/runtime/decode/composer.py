@@ -1,4 +1,4 @@
-"""The loop of composing: a model and the songs that it composes."""
+"""The loop of composing: a model and its songs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 
 def read_prompt(model: Model, song: Song, prompt: Sequence[int], *, given: bool = True) -> Logits:
-    """Lets a model that has forgotten everything, and a song, read what comes before.
+    """Let a model and a song read a prompt, after clearing the model's memory.
 
     Args:
-        model: what composes; its memory is reset.
-        song: what is to come.
-        prompt: tokens without `<S>` at their start; those that the memory cannot hold are left out.
-        given: whether they are of music that is given, rather than composed by the model itself.
+        model: the composing model; its memory is reset.
+        song: the new song.
+        prompt: tokens without `<S>` at their start; those beyond the model's memory are left out.
+        given: whether they are existing music, rather than composed by the model itself.
 
     Returns:
-        float32 [V], for the first token of the song.
+        float32 [V]: logits for the first token of the song.
     """
     tokens = [END_TOKEN, *prompt][-model.info.mem_len :]
     model.reset()
@@ -33,17 +33,17 @@ def read_prompt(model: Model, song: Song, prompt: Sequence[int], *, given: bool 
 
 
 class Composer:
-    """Composes one song; iterate over it for the events, ask `score` for what there is.
+    """Composer of one song. Iterate over it for the events; `score` returns the music so far.
 
-    The model belongs to the composer until the song is over.
+    The composer owns the model until the song is over.
     """
 
     def __init__(self, model: Model, song: Song) -> None:
-        """Begins a song.
+        """Begin a song.
 
         Args:
-            model: what composes; its memory is reset.
-            song: what is to come; of its prompt the model reads what its memory can hold.
+            model: the composing model; its memory is reset.
+            song: the new song; the model reads as much of its prompt as its memory holds.
         """
         self.song = song
         self._model = model
@@ -56,11 +56,11 @@ class Composer:
 
     @property
     def time_samples(self) -> int:
-        """Length of what is composed so far, in model time."""
+        """Length of the music so far, in model time."""
         return self.song.time_samples
 
     def score(self) -> Score:
-        """What is composed so far, in model time, with every note closed."""
+        """Return the music so far, in model time, with every note closed."""
         return self.song.score()
 
     def __iter__(self) -> Iterator[Event]:
@@ -86,20 +86,19 @@ def compose_together(
     width: int = 8,
     progress: Callable[[Song], None] = lambda song: None,
 ) -> Iterator[Song]:
-    """Composes many songs at once: each step reads one token of each.
+    """Compose many songs at once: each step reads one token of each.
 
-    A song's result depends on its own source of chance alone; in full precision it is the one that it gets
-    when it is composed by itself. With 8-bit weights it is not, for activations are rounded for all streams
-    together.
+    A song depends on its own random generator only. In full precision it equals the same song composed alone.
+    With 8-bit weights it does not, because activations are rounded for all streams together.
 
     Args:
-        model: what composes; its own memory is used for the prompts.
-        songs: taken as there is room for them.
-        width: how many go on at once.
-        progress: told of each song after each of its tokens.
+        model: the composing model; its own memory is used for the prompts.
+        songs: the songs; each starts when a stream is free.
+        width: number of songs composed at once.
+        progress: called with each song after each of its tokens.
 
     Yields:
-        Each song when it is over.
+        Each song, when it is over.
     """
     waiting = iter(songs)
     rows: list[Song | None] = list(islice(waiting, width))

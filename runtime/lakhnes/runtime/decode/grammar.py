@@ -1,4 +1,4 @@
-"""What is always right in a stream of events, whoever asks for what."""
+"""The grammar of event streams: rules that hold for every request."""
 
 from __future__ import annotations
 
@@ -26,61 +26,61 @@ from lakhnes.runtime.music.score import rank
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN, Vocabulary
 
-_RANKS = rank(Event(Kind.NOTE_ON, Voice.P2)) - rank(Event(Kind.NOTE_ON, Voice.P1))  # of a voice's events
+_RANKS = rank(Event(Kind.NOTE_ON, Voice.P2)) - rank(Event(Kind.NOTE_ON, Voice.P1))  # NOTEONs of a voice
 
 _FLICKER_SAMPLES = 10 * FRAME_SAMPLES
 _FLICKER_NOTES = 20
-"""In so many samples. Of NES-MDB's notes (valid), 1 in 200,000 is one more."""
+"""Window in samples, and most notes in it. Of NES-MDB's notes (valid), 1 in 200,000 exceeds the limit."""
 
 
 class NoEnd(FixedBias):
-    """The song may not end by itself, for a while or at all."""
+    """A ban on ending the song, for a time or always."""
 
     order = Order.GRAMMAR
 
     def __init__(self, vocabulary: Vocabulary, until_samples: int | None = None) -> None:
-        """Forbids `<S>` until a time; None forbids it for ever."""
+        """Forbid `<S>` until a time; None forbids it always."""
         super().__init__(forbid(vocabulary, [vocabulary.events[END_TOKEN]]), "the length of the song")
         self._until = until_samples
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """Forbids `<S>`, while it is too early."""
+        """Forbid `<S>` until the time is reached."""
         if self._until is None or state.time < self._until:
             logits[END_TOKEN] = FORBIDDEN
         return logits
 
 
 class Opening(LogitsProcessor):
-    """A song that begins with a note rather than with a rest, where anything can."""
+    """A song that begins with a note instead of a rest, if possible."""
 
     order = Order.OPENING
 
     def __init__(self, codec: Codec) -> None:
-        """Takes the codec of the model that composes."""
+        """Take the codec of the model that composes."""
         self._bias = np.where(codec.passing, np.float32(-SURELY), np.float32(0))
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """Keeps waits back until a note begins."""
+        """Forbid waits until a note begins."""
         return None if state.has_notes else self._bias
 
 
 class Flicker(LogitsProcessor):
-    """A voice begins no more notes in ten frames than the drivers of the console do.
+    """A limit on the notes of a voice in ten frames, as high as the console's drivers go.
 
-    Where time is samples, a model that hears only itself may come to flicker between pitches, a few samples
-    each: time would hardly go on.
+    In a model that counts samples, music that it hears only from itself may flicker between pitches, a few
+    samples each. Time would then hardly advance.
     """
 
     order = Order.GRAMMAR
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        """Takes the vocabulary of the model that composes."""
+        """Take the vocabulary of the model that composes."""
         self._biases = [
             np.where(begins(vocabulary, voice), -SURELY, np.float32(0)).astype(np.float32) for voice in Voice
         ]
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """Keeps back notes of the voices that flicker."""
+        """Forbid notes of the voices that flicker."""
         biases = [
             bias
             for bias, line in zip(self._biases, state.lines, strict=True)
@@ -92,23 +92,23 @@ class Flicker(LogitsProcessor):
 
 
 class Grammar(LogitsProcessor):
-    """Keeps a stream canonical, as all training data are.
+    """The grammar that keeps a stream canonical, like all training data.
 
-    At one sample the voices speak in order, each once: so time always goes on. A voice that is silent gets no
-    NOTEOFF, a NOTEON is followed by its VELOCITY where there is one, and waits are those of the timing. Where
-    time is frames, a silent voice gets no VELOCITY, and none says what it is already: else a model that knows
-    dynamics may forget the notes.
+    At one sample the voices act in order, each once, so time always advances. A silent voice gets no NOTEOFF.
+    A NOTEON is followed by its VELOCITY, if any. Waits fit the timing. If time counts frames, a silent voice
+    gets no VELOCITY, and none repeats the current value; a model with dynamics might forget the
+    notes.
     """
 
     order = Order.GRAMMAR
 
     def __init__(self, codec: Codec) -> None:
-        """Takes the codec of the model that composes."""
+        """Take the codec of the model that composes."""
         self._row = _grammar_rows(codec)
         self._clean = codec.timing is Timing.FRAMES
 
     def bias(self, state: DecodeState) -> Bias:
-        """Forbids what would come out of order, what says nothing, and waits of other timings."""
+        """Forbid events out of order, events without effect, and waits of other timings."""
         begun = state.begun if state.begun in self._row.volumes else None
         row = self._row(state.rank, state.sounding, begun)
         if self._clean and state.said and begun is None:
@@ -118,22 +118,22 @@ class Grammar(LogitsProcessor):
 
 
 class BarGrammar(LogitsProcessor):
-    """Keeps a stream of bars canonical, as all training data are.
+    """The grammar that keeps a stream of bars canonical, like all training data.
 
-    On one tick the voices speak in order, each once; a voice that is silent gets no NOTEOFF, and the noise
-    never; a POSITION lies in the bar, after the one before, and the next BAR has the next number. After a
-    POSITION something happens, if anything can.
+    On one tick the voices act in order, each once. A silent voice gets no NOTEOFF, and the noise never does.
+    A POSITION lies in the bar, after the one before. The next BAR has the next number. An event follows a
+    POSITION, if one is possible.
     """
 
     order = Order.GRAMMAR
 
     def __init__(self, codec: BarredCodec) -> None:
-        """Takes the codec of the song."""
+        """Take the codec of the song."""
         self._codec = codec
         self._tables = bar_tables(codec.vocabulary)
 
     def bias(self, state: DecodeState) -> Bias:
-        """Forbids what would come out of order, or in no bar."""
+        """Forbid events out of order or outside a bar."""
         spoken = state.rank // _RANKS if state.rank >= 0 else -1
         bias: Bias = self._tables.biases[spoken + 1, state.sounding].copy()
         waits = state.waits
@@ -142,24 +142,24 @@ class BarGrammar(LogitsProcessor):
         place = self._codec.place_at(state.time)
         if place and state.time == state.start and spoken < 0 and state.tokens:
             position = self._tables.positions[place - 1]
-            if state.tokens[-1] != position:  # nobody has said where this is
-                bias[self._tables.voiced] = FORBIDDEN
+            if state.tokens[-1] != position:  # no token has stated the position yet
+                bias[self._codec.plays] = FORBIDDEN
                 bias[position] = 0
         return bias
 
 
 def grammar_of(codec: Codec) -> list[LogitsProcessor]:
-    """What keeps the streams of a codec canonical."""
+    """Return the grammar that keeps a codec's streams canonical."""
     if isinstance(codec, BarredCodec):
         return [BarGrammar(codec)]
     return [Grammar(codec), Flicker(codec.vocabulary)]
 
 
 class _GrammarRows:
-    """The rows of a codec's grammar, each made when it is first wanted.
+    """The rows of a codec's grammar, each made when first needed.
 
     Attributes:
-        volumes: bool [V], the VELOCITYs of each voice that has any.
+        volumes: bool [V], the VELOCITYs of each voice that has some.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -179,7 +179,7 @@ class _GrammarRows:
     def __call__(self, spoken: int, sounding: int, begun: Voice | None) -> Bias:
         row = self._made.get((spoken, sounding, begun))
         if row is None:
-            # A wait or the end (rank -1) may always come; others only after what stands before them.
+            # A wait or the end (rank -1) may always follow; other events need their predecessors.
             allowed = self._used & ((self._ranks < 0) | (self._ranks > spoken))
             for voice in Voice:
                 if not sounding >> voice & 1:
@@ -197,5 +197,5 @@ def _grammar_rows(codec: Codec) -> _GrammarRows:
 
 @lru_cache(maxsize=16)
 def ranks(vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """The `rank` of each token's event, int64 [V]."""
+    """Return the `rank` of each token's event, int64 [V]."""
     return np.array([rank(event) for event in vocabulary.events], np.int64)

@@ -1,4 +1,4 @@
-"""The head of a song in bars: what is asked of it, and for the rest what the model likes."""
+"""The head of a song in bars: the user's settings, and the model's choice for the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from lakhnes.runtime.music.events import Event, Kind, Voice
 from lakhnes.runtime.music.vocabulary import END_TOKEN
 
 Place = tuple[Kind, Voice | None]
-"""What an event of a head is about."""
+"""The subject of a head's event."""
 
 Asked = Mapping[Place, Collection[int]]
-"""Values that the events of a head may have; those that are not named may have any."""
+"""Values that a head's events may have; unnamed events may have any value. A key without a possible value is
+left out."""
 
 _MAY_LACK = (Kind.KEY,)
 
@@ -25,13 +26,13 @@ _MAY_LACK = (Kind.KEY,)
 def compose_head(
     model: Model, asked: Asked, rng: np.random.Generator, sampling: Sampling | None = None
 ) -> tuple[Event, ...]:
-    """Draws the head of a song.
+    """Draw the head of a song.
 
     Args:
-        model: that composes in bars; its memory is reset.
-        asked: what is asked of the song.
-        rng: the source of chance.
-        sampling: temperature and cuts; None for the defaults.
+        model: a model in bars; its memory is reset.
+        asked: the requested values.
+        rng: the random generator.
+        sampling: temperature, top-k and top-p; None for the defaults.
 
     Returns:
         One event for each place of `HEAD`; the key may be missing.
@@ -43,7 +44,7 @@ def compose_head(
     place, token = 0, END_TOKEN
     while place < len(HEAD):
         logits = model.step(token)
-        ends = place + (HEAD[place][0] in _MAY_LACK and HEAD[place] not in asked)
+        ends = place + (HEAD[place][0] in _MAY_LACK and not asked.get(HEAD[place]))
         wanted = HEAD[place : ends + 1]
         fits = [
             where in wanted and (where not in asked or event.value in asked[where])

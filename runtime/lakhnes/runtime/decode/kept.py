@@ -1,4 +1,4 @@
-"""Logits processors for music that stays: voices composed around kept ones, and the rhythm accompaniment."""
+"""Logits processors for kept music: voices composed around kept ones, and the rhythm accompaniment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST = 1 << 20
 
 
 class _Moments:
-    """The events of a score with their times, and its end; time and rank say which comes next."""
+    """The events of a score with their times, and its end; time and rank select the next one."""
 
     def __init__(self, score: Score, events: Iterable[Event]) -> None:
         self._keys: list[tuple[int, int]] = []
@@ -32,7 +32,7 @@ class _Moments:
         self._events.append(END)
 
     def following(self, state: DecodeState) -> tuple[int, Event]:
-        """Time and event of the first moment after what a song has said."""
+        """Return the time and the event of the first moment after the song so far."""
         place = min(bisect_right(self._keys, (state.time, state.rank)), len(self._keys) - 1)
         return self._keys[place][0], self._events[place]
 
@@ -47,20 +47,22 @@ def _timed(events: Iterable[Event]) -> Iterator[tuple[int, Event]]:
 
 
 class Kept(LogitsProcessor):
-    """Kept events come exactly when and as they are; free voices may speak around them.
+    """Kept events occur exactly on time and unchanged; generated voices may act around them.
 
-    The song ends with the kept score. A new note of a free voice may stand for the NOTEOFF of its kept one.
+    The song ends with the kept score. A new note of a generated voice may replace the NOTEOFF of its kept
+    note.
     """
 
     order = Order.KEPT
 
     def __init__(self, codec: Codec, kept: Score, free: Mapping[Voice, int]) -> None:
-        """Takes what is kept and which voices are free.
+        """Take the kept music and the generated voices.
 
         Args:
-            codec: of the model that composes.
-            kept: in model time; in timing `frames` it must be clean.
-            free: for each free voice the sample from which it may speak; no kept note of it may begin after.
+            codec: codec of the composing model.
+            kept: in model time; for timing `frames` it must be clean.
+            free: for each generated voice the sample from which it may act; none of its kept notes may begin
+                later.
         """
         vocabulary = codec.vocabulary
         self._due = Due(codec)
@@ -75,11 +77,14 @@ class Kept(LogitsProcessor):
         self._moments = _Moments(kept, codec.events_of(kept))
 
     def _now(self, state: DecodeState) -> Silence:
-        """The voices that are silent but for what is kept."""
+        """Return the voices that are silent except for kept music."""
         return self._silence[frozenset(v for v, since in self._free.items() if since <= state.time)]
 
     def bias(self, state: DecodeState) -> Bias:
-        """Before a kept event: free voices and waits up to it. At its time: what stands before it, and it."""
+        """Forbid everything but generated voices and waits before a kept event.
+
+        At its time, events that may precede it, and the event itself, are allowed.
+        """
         at, event = self._moments.following(state)
         bias = self._now(state).bias_row
         if at > state.time:
@@ -91,7 +96,7 @@ class Kept(LogitsProcessor):
         return bias
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """Does what `bias` forbids, and gives what the model expects of it to what comes instead."""
+        """Apply `bias`, and move the probability of forbidden events to the events that replace them."""
         at, event = self._moments.following(state)
         if at > state.time:
             self._now(state).apply(state, logits)
@@ -110,7 +115,7 @@ class Kept(LogitsProcessor):
         return logits
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A wait that means to reach the next kept event reaches it exactly."""
+        """Return a wait that ends exactly at the next kept event, if it nearly does."""
         left = self._moments.following(state)[0] - state.time
         if event.kind is Kind.WAIT and left > 0 and self._due.arrives(event.value, left):
             return Event(Kind.WAIT, None, left)
@@ -125,21 +130,22 @@ def _subsets(voices: Collection[Voice]) -> list[frozenset[Voice]]:
 
 
 class Template(LogitsProcessor):
-    """The model fills in pitches: everything of a score is forced but what its notes of some voices sound.
+    """Template that the model fills with pitches: everything else of a score is forced.
 
-    Source: LakhNES `accompany_rhythm.ipynb`: waits, NOTEOFFs and noise are the prompt's, and where a melodic
-    voice begins a note, the model chooses its pitch.
+    Source: LakhNES `accompany_rhythm.ipynb`: waits, NOTEOFFs and noise come from the prompt. For each note of
+        a
+    melodic voice, the model chooses the pitch.
     """
 
     order = Order.KEPT
 
     def __init__(self, codec: Codec, score: Score, voices: Collection[Voice]) -> None:
-        """Takes the score.
+        """Take the score.
 
         Args:
-            codec: of the model that composes.
-            score: in model time; in timing `frames` it must be clean.
-            voices: those whose pitches the model chooses.
+            codec: codec of the composing model.
+            score: in model time; for timing `frames` it must be clean.
+            voices: voices whose pitches the model chooses.
         """
         vocabulary = codec.vocabulary
         self._codec = codec
@@ -155,7 +161,7 @@ class Template(LogitsProcessor):
         }
 
     def bias(self, state: DecodeState) -> Bias:
-        """Forbids all but the next event, or all but the notes of its voice."""
+        """Forbid everything but the next event, or the notes of its voice."""
         event = self._due(state)
         if event.kind is Kind.NOTE_ON and event.voice in self._choices:
             return self._choices[event.voice]
@@ -164,11 +170,11 @@ class Template(LogitsProcessor):
         return bias
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A wait is exactly the score's."""
+        """Return the score's own wait."""
         return self._due(state) if event.kind is Kind.WAIT else event
 
     def _due(self, state: DecodeState) -> Event:
-        """The score's next event, or the part of the wait to it that one token says."""
+        """Return the score's next event, or the first token's part of the wait to it."""
         at, event = self._moments.following(state)
         if at <= state.time:
             return event
@@ -176,26 +182,29 @@ class Template(LogitsProcessor):
 
 
 class Dynamics(LogitsProcessor):
-    """The model fills in volumes and timbres; all notes of a score come exactly when and as they are.
+    """Template that the model fills with volumes and timbres; all notes of a score stay unchanged.
 
-    What it draws instead of a volume or a timbre means that it has none to say now, whatever note it would
-    rather play, and becomes what comes next. So it says them as often as it would in music of its own.
+    If the model draws anything but a volume or a timbre, it has none to set now; the draw becomes the next
+    event of the score. The model therefore sets volumes and timbres as often as in its own music.
     """
 
     order = Order.KEPT
 
     def __init__(self, codec: Codec, score: Score) -> None:
-        """Takes the score.
+        """Take the score.
 
         Args:
-            codec: of the model that composes; it has VELOCITY and TIMBRE.
-            score: in model time; in timing `frames` it must be clean.
+            codec: codec of the composing model; it needs VELOCITY and TIMBRE.
+            score: in model time; for timing `frames` it must be clean.
         """
         self._shortest = codec.waits_at(0).lengths[0]
         self._moments = _Moments(score, events_of_score(score, expression=False))
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A volume or a timbre in its turn stays; anything else is the next note event, or the way there."""
+        """Return a volume or a timbre in its turn unchanged.
+
+        Any other event becomes the next note event, or a wait towards it.
+        """
         at, due = self._moments.following(state)
         now = at <= state.time
         if event.kind in (Kind.VELOCITY, Kind.TIMBRE) and (

@@ -1,19 +1,19 @@
-"""The match cache: what a song did before, remembered for as long as it lasts, as a logits processor.
+"""The match cache: a logits processor that remembers the song so far.
 
-A network sees no further than its memory, and copies what it sees imperfectly. Here the last events are
-looked for among all that came before, in four views that leave out more or less; the longer a passage there
-ends like the song does now, the more what followed it is expected again. A small gate says how far to trust
-that, by how well it has done so far. Where music is given, two corrections of the network come before: a
-temperature for one that is surer than it should be, and a bias that learns which events this music likes.
+A network sees only its memory, and copies it imperfectly. The cache searches the whole song for the last
+events, in four views of different detail. The longer a passage agrees with the end of the song, the more the
+cache expects its continuation. A small gate decides how far to trust this, from its success so far. For
+existing music, two corrections of the network come first: a temperature for a network that is too sure, and a
+bias that learns which events this music prefers.
 
-All numbers are fitted on songs that the network was not trained on, by `lakhnes calibrate`.
+`lakhnes calibrate` fits all numbers on songs that the network was not trained on.
 
 Sources:
 - Mahoney 2005, "Adaptive weighing of context models for lossless data compression": the match model.
 - Grave et al. 2017, "Improving neural language models with a continuous cache"; Merity et al. 2017, "Pointer
-  sentinel mixture models": expecting again what followed, and the gate.
+  sentinel mixture models": predicting the continuation again, and the gate.
 - Guo et al. 2017, "On calibration of modern neural networks": the temperature.
-- Krause et al. 2018, "Dynamic evaluation of neural sequence models": learning from the music that is heard.
+- Krause et al. 2018, "Dynamic evaluation of neural sequence models": learning from the music that is read.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.model.cache_weights import LONGEST, VIEWS, CacheWeights, Floats
 from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.music.events import Event, Kind
-from lakhnes.runtime.music.timing import Codec
+from lakhnes.runtime.music.timing import Codec, Timing
 
 REMEMBERED = 8192
-"""Events that are remembered: about three minutes of music."""
+"""Events that the cache remembers: about three minutes of music."""
 
 DECAY = 0.997
-"""What stays of the bias each time that it learns."""
+"""Fraction of the bias that remains after each learning step."""
 
 MEMORY = 0.95
-"""What stays of how well the matches did, an event later."""
+"""Fraction of the matches' success that remains after each event."""
 
 OWN_TRUST = 0.5
-"""How far matches are trusted in what the model composes itself, against music that is given. Trusted as far,
-its songs return more than music does, for they hear themselves."""
+"""Fraction of the fitted trust that matches get in the model's own music. With all of it, songs would repeat
+more than human music does, because they hear only themselves."""
 
 _SHORT_SAMPLES = 150
-"""Shorter waits lie inside a frame: a sound driver's own time between two of its writes."""
+"""Shortest wait outside a frame; shorter ones are a sound driver's own time between two writes."""
 
 _LEAST = 1e-4
-"""Probabilities below this look alike to the gate."""
+"""Lowest probability that the gate distinguishes."""
 
 _TINY = 1e-30
-"""Stands for no probability where a logarithm is taken."""
+"""Replacement for a probability of 0 in a logarithm."""
 
 
 class Matches(NamedTuple):
-    """Where what came before ends as the song does now."""
+    """Earlier places that end as the song does now."""
 
     lengths: NDArray[np.uint8]
-    """uint8 [VIEWS, n]: events that agree, in each view."""
+    """uint8 [VIEWS, n]: number of events that agree, in each view."""
     distance: NDArray[np.int64]
-    """int64 [n]: events from there to now."""
+    """int64 [n]: events between that place and now."""
     next: NDArray[np.int64]
     """int64 [n]: the token that followed there."""
 
@@ -72,8 +72,9 @@ class Views:
 
     Attributes:
         tokens: int16 [VIEWS, V], the number of each token in each view.
-        kinds: how many numbers the last view has.
-        waits: int64 [V]: 0 for what is no wait, 1 for a short wait, 2 for a long one.
+        kinds: number of different values in the last view.
+        waits: int64 [V]: 0 for other tokens, 1 for a short wait, 2 for a long one.
+        aside: tokens that say how the music goes on, and are no part of it.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -98,6 +99,7 @@ class Views:
             [[known[key] for key in row] for known, row in zip(numbers, keys, strict=True)], np.int16
         )
         self.kinds = len(numbers[-1])
+        self.aside = {token for token, event in enumerate(events) if event.kind is Kind.RELATION}
 
 
 @lru_cache(maxsize=16)
@@ -106,27 +108,26 @@ def _views(codec: Codec) -> Views:
 
 
 class MatchCache(LogitsProcessor):
-    """One stream of tokens, remembered.
+    """A remembered stream of tokens.
 
-    As a processor it reads the tokens of the state that it has not read yet, and mixes what followed the same
-    before into the network's logits. What it keeps follows from the tokens and from the network's logits for
-    them.
+    As a processor it reads the new tokens of the state, and mixes the continuations of earlier matches into
+    the network's logits. Its state follows from the tokens and the network's logits for them.
 
     Attributes:
-        success: how much better the matches foresaw the recent events than the network, -3..3 nats.
+        success: how much better the matches predicted recent events than the network, -3..3 nats.
     """
 
     order = Order.CACHE
     label = "the match cache"
 
     def __init__(self, weights: CacheWeights, views: Views, trust: float = OWN_TRUST) -> None:
-        """Begins with nothing.
+        """Start empty.
 
         Args:
             weights: the fitted numbers.
-            views: of the model's tokens.
-            trust: how far matches are trusted in what the model composes itself: 1 as in music that is given,
-                more for music that keeps closer to what was.
+            views: views of the model's tokens.
+            trust: trust in matches in the model's own music: 1 as in existing music, and more for
+                music that stays closer to the earlier part.
         """
         self._weights, self._views, self._trust = weights, views, trust
         self._seen = np.zeros((VIEWS, 0), np.int16)
@@ -134,33 +135,41 @@ class MatchCache(LogitsProcessor):
         self._bias = np.zeros((views.kinds, views.tokens.shape[1]), np.float32)
         self._given = False
         self._expected: tuple[Floats, Floats] | None = None
-        self._count = 0  # tokens read
+        self._count = 0  # number of tokens read
         self.success = 0.0
 
     @classmethod
-    def of(cls, model: Model, trust: float = OWN_TRUST) -> MatchCache | None:
-        """An empty one for a model; None for a model that is not calibrated."""
+    def of(cls, model: Model, trust: float | None = None) -> MatchCache | None:
+        """Return an empty cache for a model; None if the model is not calibrated.
+
+        Args:
+            model: its metadata contain the fitted numbers.
+            trust: as in the constructor; None for the model's own music. A model in bars then gets no cache,
+                because without one it repeats as much as human music does.
+        """
         weights = model.info.recall
-        return None if weights is None else cls(weights, _views(model.codec), trust)
+        if weights is None or (trust is None and model.codec.timing is Timing.BARS):
+            return None
+        return cls(weights, _views(model.codec), OWN_TRUST if trust is None else trust)
 
     def copy(self) -> MatchCache:
-        """The same so far, to go on by itself."""
+        """Return an independent copy."""
         twin = copy.copy(self)
         twin._bias = self._bias.copy()  # the other arrays are replaced, never changed
         return twin
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """Logarithms of the mixed probabilities, float32 [V]."""
+        """Return the logarithms of the mixed probabilities, float32 [V]."""
         self.catch_up(state)
         return self.mix(logits)
 
     def catch_up(self, state: DecodeState) -> None:
-        """Reads the tokens of the state that it has not read yet."""
+        """Read the new tokens of the state."""
         for token in state.tokens[self._count :]:
             self.read(token)
 
     def read_all(self, tokens: Sequence[int], logits: Logits, *, given: bool) -> Logits:
-        """Reads tokens together with what the network expects after each.
+        """Read tokens together with the network's logits after each.
 
         Args:
             tokens: their ids [n].
@@ -168,7 +177,7 @@ class MatchCache(LogitsProcessor):
             given: as for `read`.
 
         Returns:
-            What comes after each, mixed: float32 [n, V].
+            Mixed logarithms of probabilities after each token: float32 [n, V].
         """
         mixed = np.empty_like(logits)
         for place, token in enumerate(tokens):
@@ -177,14 +186,16 @@ class MatchCache(LogitsProcessor):
         return mixed
 
     def read(self, token: int, *, given: bool = False) -> None:
-        """Takes the next token of the stream.
+        """Take the next token of the stream.
 
         Args:
             token: its id.
-            given: whether it is of music that is given, not of what the model composes: for that alone the
-                network is corrected. A song that only hears itself would drift.
+            given: whether it belongs to existing music, not to the model's own. Only existing music corrects
+                the network; a song that hears only itself would drift.
         """
         self._count += 1
+        if token in self._views.aside and self._seen.shape[1]:
+            return
         if self._expected is not None:
             network, expected = self._expected
             self.success += (1 - MEMORY) * (float(gain(network[token], expected[token])) - self.success)
@@ -202,19 +213,19 @@ class MatchCache(LogitsProcessor):
         self._seen = np.concatenate([self._seen, new], 1)[:, -REMEMBERED - 1 :]
 
     def matches(self) -> Matches:
-        """The places before that are at least of the kind of event that came last."""
+        """Return the earlier places that match at least the kind of the last event."""
         (places,) = self._lengths[-1].nonzero()
         following = self._seen[0][places + 1].astype(np.int64)
         return Matches(self._lengths[:, places], self._lengths.shape[1] - places, following)
 
     def network(self, logits: NDArray[np.float32]) -> Floats:
-        """Probabilities [V] of the network alone, corrected: of its logits [V]."""
+        """Return the corrected probabilities [V] of the network alone, from its logits [V]."""
         temperature = self._weights.temperature if self._given else 1.0
         scores = logits / temperature + self._bias[self._kind]
         return np.asarray(_softmax(scores.astype(np.float64)))
 
     def mix(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What comes next, of the network's logits [V]: logarithms of probabilities, float32 [V]."""
+        """Return the mixed logarithms of probabilities, float32 [V], from the network's logits [V]."""
         network = self.network(logits)
         found = self.matches()
         expected, trust = self._matched(found, network) if found.next.size else (np.zeros_like(network), 0.0)
@@ -224,7 +235,7 @@ class MatchCache(LogitsProcessor):
         return np.log(np.maximum(mixed, _TINY)).astype(np.float32)
 
     def _matched(self, found: Matches, network: Floats) -> tuple[Floats, float]:
-        """What matches expect, probabilities [V], and how far to trust that, 0..1."""
+        """Return the probabilities [V] from matches, and the trust in them, 0..1."""
         r = self._weights
         scores = -r.recency * np.log(found.distance)
         for view, lengths in zip(r.scores, found.lengths, strict=True):
@@ -253,12 +264,12 @@ class MatchCache(LogitsProcessor):
 
     @property
     def _kind(self) -> int:
-        """Of the last event: its number in the last view."""
+        """Kind of the last event: its number in the last view."""
         return int(self._seen[-1, -1])
 
 
 def gain(network: Floats, expected: Floats) -> Floats:
-    """How much better the matches foresaw what came than the network did, in nats, -3..3."""
+    """Return how much better matches predicted the event than the network, in nats, -3..3."""
     return np.clip(np.log((0.7 * expected + 0.3 * network + 1e-6) / (network + 1e-6)), -3, 3)
 
 
@@ -268,31 +279,31 @@ def _softmax(scores: Floats) -> Floats:
 
 
 def log_feature(probability: Floats) -> Floats:
-    """Probabilities as the gate sees them."""
+    """Return probabilities as features of the gate."""
     return np.asarray(np.log(probability + _LEAST) / 4)
 
 
 class Reader:
-    """A stream of tokens that a model reads, match cache and all: what is likely next."""
+    """A stream of tokens that a model reads, with its match cache; it predicts the next token."""
 
     def __init__(self, model: Model, *, cache: bool = True) -> None:
-        """Lets the model forget everything.
+        """Clear the model's memory.
 
         Args:
-            model: what reads; it belongs to the reader from now on.
-            cache: whether a calibrated model remembers what came before; else the network is alone.
+            model: the reading model; the reader owns it from now on.
+            cache: whether a calibrated model uses its match cache; False for the network alone.
         """
         self._model = model
-        self._cache = MatchCache.of(model) if cache else None
+        self._cache = MatchCache.of(model, OWN_TRUST) if cache else None
         model.reset()
 
     def read(self, tokens: Sequence[int] | NDArray[np.int64], *, given: bool = False) -> Logits:
-        """Reads tokens.
+        """Read tokens.
 
         Args:
             tokens: their ids [n].
-            given: whether they are of music that is given, rather than composed by the model itself; a
-                calibrated model foresees that with corrections of its own.
+            given: whether they belong to existing music, rather than to the model's own; a calibrated model
+                applies its corrections to existing music.
 
         Returns:
             float32 [n, V]: row i for the token after token i.

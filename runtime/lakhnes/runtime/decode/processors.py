@@ -1,8 +1,8 @@
-"""Logits processors: what may not come next, what is less likely, and when things happen.
+"""Logits processors: they forbid events, change their probability, and set their time.
 
-A processor is a function of the song's state and of logits, and keeps nothing of its own: whatever it must
-know of the past is in `DecodeState`. Most only add a bias: -inf for what may not come, other numbers for what
-is less likely.
+A processor is a function of the song's state and of logits. It keeps no memory: `DecodeState` holds
+everything that it must know of the past. Most processors only add a bias: -inf forbids an event, other
+numbers make it less or more likely.
 """
 
 from __future__ import annotations
@@ -27,77 +27,79 @@ Bias = NDArray[np.float32]
 FORBIDDEN = np.float32(-np.inf)
 
 SURELY = np.float32(1e4)
-"""Nats that outweigh whatever a model says, but not what is forbidden."""
+"""Nats that outweigh the model, but not a ban."""
 
 MELODIC = (Voice.P1, Voice.P2, Voice.TR)
-"""The voices that play pitches."""
+"""The voices with pitches."""
 
 
 class Order(IntEnum):
-    """The order in which processors work on logits and on what is drawn.
+    """The order of processors, for logits and for drawn events.
 
-    The match cache needs the network's own logits, so it comes first. Biases commute. What changes a drawn
-    wait goes from the loosest to the strictest: a note's longest length, then the rows, which round it, then
-    kept music, which has the last word on when its events come. Waits are held back at the opening only when
-    what the model expects of silent voices has gone to others.
+    The match cache needs the network's own logits, so it comes first. The order of biases does not matter.
+    A bar that returns keeps to the wishes, and the longest note keeps to nothing else.
+    Changes of a drawn wait go from the loosest to the strictest: the longest note, then the rows, which round
+    it, then kept music, which decides the time of its own events. The opening forbids waits only after silent
+    voices have passed on their probability.
     """
 
     CACHE = 0
     GRAMMAR = 1
     WISH = 2
-    LENGTH = 3
-    ROWS = 4
-    KEPT = 5
-    OPENING = 6
+    RETURN = 3
+    LENGTH = 4
+    ROWS = 5
+    KEPT = 6
+    OPENING = 7
 
 
 class LogitsProcessor:
-    """Something that shapes what comes next.
+    """Base class of everything that shapes the next event.
 
-    The base does nothing; override what is needed.
+    The base does nothing; override the methods you need.
 
     Attributes:
-        order: its place among the others.
-        label: what a user asked for to get it, for error messages.
+        order: its place among the other processors.
+        label: the user's setting behind it, for error messages.
     """
 
     order: ClassVar[Order] = Order.WISH
     label: str = "the music that is there"
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """The logits float32 [V] as they are after it; it may change the array that it gets."""
+        """Return the changed logits, float32 [V]; it may change the given array."""
         bias = self.bias(state)
         if bias is not None:
             logits += bias
         return logits
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """What to add to the logits, float32 [V], not to be changed; None for nothing."""
+        """Return the bias of the logits, float32 [V], read-only; None for no change."""
         return None
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """What a drawn event becomes; for waits that must end at a certain time.
+        """Return the event that replaces a drawn one, such as a wait that must end at a certain time.
 
-        A note may become a wait: if no wait may come, something else is drawn.
+        A note may become a wait. If no wait is allowed, another event is drawn.
         """
         return event
 
 
 class FixedBias(LogitsProcessor):
-    """A bias that never changes."""
+    """A constant bias."""
 
     def __init__(self, bias: Bias, label: str) -> None:
-        """Takes the bias, float32 [V], and what it stands for."""
+        """Take the bias, float32 [V], and its label."""
         self._bias = bias
         self.label = label
 
     def bias(self, state: DecodeState) -> Bias:
-        """The bias."""
+        """Return the bias."""
         return self._bias
 
 
 def forbid(vocabulary: Vocabulary, events: Iterable[Event]) -> Bias:
-    """A bias that forbids events, those that the vocabulary has."""
+    """Return a bias that forbids events; those that the vocabulary lacks are ignored."""
     bias = np.zeros(len(vocabulary), np.float32)
     unwanted = set(events)
     bias[[event in unwanted for event in vocabulary.events]] = FORBIDDEN
@@ -105,48 +107,49 @@ def forbid(vocabulary: Vocabulary, events: Iterable[Event]) -> Bias:
 
 
 def begins(vocabulary: Vocabulary, voice: Voice) -> NDArray[np.bool_]:
-    """Which tokens begin a note of a voice, bool [V]."""
+    """Return the tokens that begin a note of a voice, bool [V]."""
     return np.array([event.kind is Kind.NOTE_ON and event.voice is voice for event in vocabulary.events])
 
 
 def names_of(voices: Iterable[Voice]) -> str:
-    """Voices in a text, such as `P1 and NO`."""
+    """Return the names of voices, such as `P1 and NO`."""
     return " and ".join(voice.name for voice in sorted(voices))
 
 
 def log_sum(logits: Bias) -> float:
-    """Logarithm of the sum of exponentials; -inf for none."""
+    """Return the logarithm of the sum of exponentials; -inf for no numbers."""
     most = float(logits.max()) if logits.size else -math.inf
     return most if most == -math.inf else most + math.log(float(np.exp(logits - most).sum()))
 
 
 def log_add(one: float, other: float) -> float:
-    """Logarithm of the sum of two exponentials."""
+    """Return the logarithm of the sum of two exponentials."""
     most, least = max(one, other), min(one, other)
     return most if least == -math.inf else most + math.log1p(math.exp(least - most))
 
 
 class Silence(LogitsProcessor):
-    """Voices that say nothing, or nothing but the end of their notes.
+    """Voices that do nothing, or only end their notes.
 
-    Voices speak in order, so each is asked in its turn whether it speaks now. One that is silent answers no:
-    what the model expects of it goes to what may come after its turn. It must not go to the voices before it,
-    which have answered already; they would play all the time. Nor to others at all where the model has just
-    named a position in a bar, perhaps for the silent voice's sake: then the song goes on to another one.
+    Voices act in order, so the model decides for each voice in turn whether it acts now. A silent voice
+    passes: its probability moves to the events that may follow its turn. It must not move to earlier voices,
+        because
+    their turn is over; they would play all the time. After a position in a bar it moves to no other voice
+    either, because the model may have chosen the position for the silent voice. The song then moves on.
 
     Attributes:
-        bias_row: float32 [V], forbids what they do not say.
+        bias_row: float32 [V], forbids the events of these voices.
     """
 
     def __init__(
         self, vocabulary: Vocabulary, voices: Collection[Voice], label: str, *, may_end: bool = False
     ) -> None:
-        """Takes the voices.
+        """Take the voices.
 
         Args:
-            vocabulary: of the model that composes.
-            voices: those that are silent.
-            label: what a user asked for to get it.
+            vocabulary: vocabulary of the composing model.
+            voices: the silent voices.
+            label: the user's setting behind it.
             may_end: whether they may end their notes.
         """
         self.label = label
@@ -161,15 +164,15 @@ class Silence(LogitsProcessor):
             self.bias_row[own_tokens] = FORBIDDEN
 
     def bias(self, state: DecodeState) -> Bias:
-        """Forbids what they do not say."""
+        """Forbid the events of these voices."""
         return self.bias_row
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """Gives what the model expects of them to what may come after their turn."""
+        """Move the probability of these voices to the events that may follow their turn."""
         return self.apply(state, logits)
 
     def apply(self, state: DecodeState, logits: Bias) -> Bias:
-        """Changes logits float32 [V] in place, and returns them."""
+        """Change logits float32 [V] in place, and return them."""
         skips = state.codec.passing if state.at_empty_position else None
         for own, after in self._turns:
             passed = log_sum(logits[own])
@@ -186,26 +189,26 @@ class Muted(Silence):
     """Voices that play no notes."""
 
     def __init__(self, vocabulary: Vocabulary, voices: Collection[Voice]) -> None:
-        """Takes the voices."""
+        """Take the voices."""
         super().__init__(vocabulary, voices, f"muting {names_of(voices)}", may_end=True)
 
 
 class Absent(Silence):
-    """Voices of which nothing at all is composed, because somebody plays them."""
+    """Voices that are not composed at all, because a user plays them."""
 
     def __init__(self, vocabulary: Vocabulary, voices: Collection[Voice]) -> None:
-        """Takes the voices."""
+        """Take the voices."""
         super().__init__(vocabulary, voices, f"{names_of(voices)}, which somebody plays")
 
 
 class PitchRange(FixedBias):
-    """Voices that stay in a range of pitches."""
+    """Voices limited to a range of pitches."""
 
     def __init__(self, vocabulary: Vocabulary, ranges: Mapping[Voice, tuple[int, int]]) -> None:
-        """Takes lowest and highest pitch of each voice, both included.
+        """Take the lowest and the highest pitch of each voice, both included.
 
         Raises:
-            OptionError: if a range has no pitch of the voice.
+            OptionError: if a range contains no pitch of the voice.
         """
         outside = []
         for voice, (low, high) in ranges.items():
@@ -219,15 +222,15 @@ class PitchRange(FixedBias):
 
 
 class Scale(FixedBias):
-    """Voices that play only some pitch classes; the noise has none."""
+    """Voices limited to some pitch classes; the noise has none."""
 
     def __init__(
         self, vocabulary: Vocabulary, pitch_classes: Collection[int], voices: Collection[Voice] = MELODIC
     ) -> None:
-        """Takes pitch classes 0 (C) to 11 (B) and the melodic voices that keep to them.
+        """Take pitch classes 0 (C) to 11 (B) and the melodic voices that use them.
 
         Raises:
-            OptionError: if there are none, or one is not 0..11.
+            OptionError: if the set is empty, or a pitch class is not 0..11.
         """
         if not pitch_classes or not all(0 <= pitch_class <= 11 for pitch_class in pitch_classes):
             raise OptionError("A scale needs pitch classes from 0 (C) to 11 (B), one at least.")
@@ -243,15 +246,15 @@ class Scale(FixedBias):
 
 
 class Density(FixedBias):
-    """More notes or fewer: a bias on notes against waits."""
+    """A bias towards notes or towards waits."""
 
     def __init__(
         self, vocabulary: Vocabulary, amount: float, voices: Collection[Voice] = tuple(Voice)
     ) -> None:
-        """Adds `amount` nats to each note of some voices and takes it from each wait; 0 changes nothing.
+        """Add `amount` nats to each note of some voices and subtract it from each wait; 0 changes nothing.
 
         Raises:
-            OptionError: if it is not within -5..5.
+            OptionError: if the amount is not within -5..5.
         """
         if not -5 <= amount <= 5:
             raise OptionError(f"A density of {amount} is out of range; give -5 (sparse) to 5 (dense).")

@@ -1,4 +1,4 @@
-"""The repetition penalty: keeps a voice from doing one thing for ever, as models do on their own."""
+"""The repetition penalty: it penalises repetition, long notes and long rests within a voice."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from lakhnes.runtime.music.events import SAMPLE_RATE, Kind, Voice
 from lakhnes.runtime.music.timing import Codec, Timing
 
 _NOTES = 24
-"""Last notes of a voice that are looked at."""
+"""Number of last notes of a voice that it reads."""
 
 _USUAL_REPEATS = (15, 20, 22)
-"""So many of them may be of one pitch, of two, of three. In NES-MDB's songs there are more in 2, 5 and 7 % of
-all places in a pulse, and 8, 17 and 22 % in the triangle."""
+"""Normal number of these notes on one pitch, on two and on three. NES-MDB's songs exceed it in 2, 5 and 7 %
+of all places in a pulse, and in 8, 17 and 22 % in the triangle."""
 
 _REPEAT_NATS = 0.3
-"""What such pitches lose for each note more."""
+"""Penalty of such pitches for each further note, in nats."""
 
 _USUAL_LOOPS = 4
-"""So often a figure of two or more notes may come once more. In NES-MDB's songs one of two does so more often
-in 3 % of all places, any longer one in less than 2 %."""
+"""Normal number of repetitions of a figure of two or more notes. In NES-MDB's songs figures of two notes
+exceed it in 3 % of all places, and longer ones in less than 2 %."""
 
 _LOOP_NATS = 0.5
-"""What the note that goes on with a figure loses for each time more, up to `_MOST_NATS`."""
+"""Penalty of a figure's next note for each further repetition, in nats, up to `_MOST_NATS`."""
 
 _USUAL_SECONDS = 1.5
-"""So long a note may last. Notes of more than 2 s fill 4 % of the time of NES-MDB's songs."""
+"""Normal length of a note. Notes of more than 2 s fill 4 % of the time of NES-MDB's songs."""
 
 _HELD_NATS = 1.0
-"""What the end of a note gains for each second more, up to `_MOST_NATS`."""
+"""Bonus of a note's end for each further second, in nats, up to `_MOST_NATS`."""
 
 _MOST_NATS = 6.0
 
 _USUAL_REST_SECONDS = 8.0
-"""So long a voice may be silent. Longer rests fill 2 to 3 % of the time of the voices in NES-MDB's songs."""
+"""Normal length of a rest. Longer rests fill 2 to 3 % of the time of the voices in NES-MDB's songs."""
 
 _RESTED_NATS = 0.3
-"""What the voice's notes gain for each second more, up to `_MOST_RESTED_NATS`."""
+"""Bonus of the voice's notes for each further second, in nats, up to `_MOST_RESTED_NATS`."""
 
 _MOST_RESTED_NATS = 3.0
 
 
 class RepetitionPenalty(LogitsProcessor):
-    """A voice that holds a note, circles, keeps to few pitches or rests grows likelier to do something else.
+    """A penalty on a voice that holds a note, circles, stays on few pitches, or rests.
 
-    The longer it lasts, the likelier; what is usual in music is left alone. The noise may repeat itself. A
-    model in bars circles no more than people do, so of its voices only long notes and long rests count.
+    It rises with time and starts only beyond what is normal in music. The noise may repeat itself. A model in
+    bars circles no more than human music does, so only its long notes and long rests count.
     """
 
     label = "the repetition penalty"
 
     def __init__(self, codec: Codec, strength: float = 1.0, voices: Collection[Voice] = tuple(Voice)) -> None:
-        """Takes what it needs to know.
+        """Take the codec, the strength and the voices.
 
         Args:
-            codec: of the model that composes.
-            strength: factor of all its biases; 1 as measured on NES music, more forbids more.
-            voices: those that are composed.
+            codec: codec of the composing model.
+            strength: factor of all biases; 1 as measured on NES music. A higher value penalises more.
+            voices: the generated voices.
         """
         events = codec.vocabulary.events
         turning = (Kind.NOTE_ON, Kind.NOTE_OFF)
@@ -75,10 +75,10 @@ class RepetitionPenalty(LogitsProcessor):
         }
         self._starts = {voice: begins(codec.vocabulary, voice) for voice in Voice}
         self._size = len(events)
-        self._judged: dict[Voice, tuple[RecentNotes, int, Mapping[int, float]]] = {}  # of what came last
+        self._judged: dict[Voice, tuple[RecentNotes, int, Mapping[int, float]]] = {}  # of the last notes
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """Nats for what ends long notes and long rests, and against what comes all the time."""
+        """Return the nats for ends of long notes and rests, and against repeated pitches and figures."""
         bias: Bias | None = None
         for voice in self._voices:
             seconds = (state.time - state.since[voice]) / SAMPLE_RATE
@@ -97,7 +97,10 @@ class RepetitionPenalty(LogitsProcessor):
         return None if bias is None else bias * self._strength
 
     def _losses(self, voice: Voice, line: RecentNotes) -> Mapping[int, float]:
-        """What tokens lose for coming all the time; judged anew only where a voice has played since."""
+        """Return the penalties of a voice's tokens, in nats.
+
+        They are computed again only after the voice has played.
+        """
         known = self._judged.get(voice)
         if known is None or known[0] is not line or known[1] != line.version:
             known = self._judged[voice] = line, line.version, _judged(line)
@@ -105,7 +108,7 @@ class RepetitionPenalty(LogitsProcessor):
 
 
 def _judged(line: RecentNotes) -> Mapping[int, float]:
-    """What tokens of a voice lose, in nats, for coming all the time."""
+    """Return the penalties of a voice's tokens for repetition, in nats."""
     last = line.last(_NOTES)
     losses: defaultdict[int, float] = defaultdict(float)
     said = Counter(last[::-1]).most_common(len(_USUAL_REPEATS))

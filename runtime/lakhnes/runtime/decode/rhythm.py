@@ -1,4 +1,4 @@
-"""Logits processors on when things happen: notes that must end, notes that begin on rows."""
+"""Logits processors for time: notes that must end, and notes that begin on rows."""
 
 from __future__ import annotations
 
@@ -28,38 +28,37 @@ from lakhnes.runtime.time.rows import Rows
 
 
 class Due:
-    """Lets waits go no further than a moment, and at that moment lets a voice speak in its turn.
+    """A moment that waits must not pass, and at which a voice may act in its turn.
 
-    A wait that would go further goes that far at least. So what a model expects of longer waits goes to the
-    one that reaches the moment; were it lost, notes would take its place, and the fuller the music, the more
-    of them.
+    A longer wait becomes the wait that reaches the moment, and gets its probability. If that were lost, notes
+    would take its place, more of them in full music.
 
-    Two processors share this need: music that is kept, and notes that must end.
+    Two processors use it: kept music, and notes that must end.
     """
 
     def __init__(self, codec: Codec) -> None:
-        """Takes the codec of the model that composes."""
+        """Take the codec of the model that composes."""
         self._ranks = ranks(codec.vocabulary)
         self._snaps = codec.timing is Timing.SAMPLES
         self._slack = FRAME_SAMPLES // 2 if codec.timing is Timing.FRAMES else 0
         self._vocabulary = codec.vocabulary
 
     def _longest(self, waits: Waits, left: int) -> int:
-        """The longest wait that may come.
+        """Return the longest allowed wait.
 
-        Where tokens count samples coarsely, the wait nearest to `left` is allowed, for it stands for it;
-        and so is the shortest one, where `left` is shorter still.
+        If tokens count samples coarsely, the wait nearest to `left` is allowed, because it stands for `left`.
+        So is the shortest wait, if `left` is shorter still.
         """
         return max(left, waits.lengths[0], self._nearest(left))
 
     def wait_bias(self, waits: Waits, left: int) -> Bias:
-        """Forbids waits beyond `left` samples, and the end."""
+        """Forbid waits beyond `left` samples, and the end."""
         bias = np.where(waits.samples > self._longest(waits, left), FORBIDDEN, np.float32(0))
         bias[END_TOKEN] = FORBIDDEN
         return bias
 
     def wait(self, waits: Waits, logits: Bias, left: int) -> None:
-        """Lets waits and the end go no further than `left` samples: changes logits float32 [V] in place."""
+        """Limit waits and the end to `left` samples; changes logits float32 [V] in place."""
         place = bisect_right(waits.lengths, self._longest(waits, left))
         further = waits.tokens[place:]
         passed = log_add(log_sum(logits[further]), float(logits[END_TOKEN]))
@@ -69,22 +68,22 @@ class Due:
         logits[reaching] = log_add(float(logits[reaching]), passed)
 
     def arrives(self, wait: int, left: int) -> bool:
-        """Whether a wait of so many samples means to reach the moment.
+        """Return whether a wait is meant to reach the moment.
 
-        Where tokens count frames, it does if less than half a frame is missing: a grid's points lie between.
+        If tokens count frames, it may miss up to half a frame: a grid's points lie between frames.
         """
         return wait >= left - self._slack or wait == self._nearest(left)
 
     def _nearest(self, left: int) -> int:
-        """The wait that stands for `left` samples, where waits are coarse; else 0."""
+        """Return the wait that stands for `left` samples if waits are coarse; 0 if they are exact."""
         return self._vocabulary.nearest_wait(left) if self._snaps else 0
 
     def turn_bias(self, last_rank: int) -> Bias:
-        """Forbids waits, the end, and whatever comes after `last_rank` at this sample."""
+        """Forbid waits, the end, and all events after `last_rank` at this sample."""
         return np.where(self._after(last_rank), FORBIDDEN, np.float32(0))
 
     def turn(self, logits: Bias, last_rank: int, token: int) -> None:
-        """Lets nothing come after `last_rank` at this sample: what would, means `token`. Works in place."""
+        """Let nothing follow `last_rank` at this sample; `token` gets its probability. Works in place."""
         after = self._after(last_rank)
         passed = log_sum(logits[after])
         logits[after] = FORBIDDEN
@@ -95,7 +94,7 @@ class Due:
 
 
 class MaxLength(LogitsProcessor):
-    """Notes that last no longer than a limit."""
+    """A limit on the length of notes."""
 
     order = Order.LENGTH
     label = "the longest note"
@@ -107,14 +106,14 @@ class MaxLength(LogitsProcessor):
         voices: Collection[Voice] = tuple(Voice),
         rows: Rows | None = None,
     ) -> None:
-        """Takes the limit.
+        """Take the limit.
 
         Args:
-            codec: of the model that composes.
-            samples: the limit.
-            voices: whose notes it is for.
-            rows: on which notes begin; the limit is whole steps of them, one at least. None for free time:
-                where tokens count frames or ticks, the limit is whole ones.
+            codec: codec of the composing model.
+            samples: the limit in samples.
+            voices: the voices of these notes.
+            rows: rows on which notes begin; the limit becomes whole steps of them, at least one. None for
+                free time: the limit then becomes whole frames or ticks, if tokens count these.
 
         Raises:
             OptionError: if it is shorter than the shortest wait.
@@ -127,13 +126,13 @@ class MaxLength(LogitsProcessor):
         if samples < 1:
             raise OptionError("Notes cannot be that short; allow at least a sixtieth of a second.")
         self._limit = samples
-        hits = codec.timing is Timing.BARS  # there the noise has no ends
+        hits = codec.timing is Timing.BARS  # the noise has no note ends there
         self._voices = tuple(sorted(voice for voice in voices if not (hits and voice is Voice.NO)))
         self._codec = codec
         self._due = Due(codec)
 
     def _next(self, state: DecodeState) -> tuple[int, Voice] | None:
-        """Samples left to the next note that must end, and its voice; the first voice of several."""
+        """Return the samples left to the next note that must end, and its voice, the first of several."""
         ends = [
             (state.since[voice] + self._limit - state.time, voice)
             for voice in self._voices
@@ -142,7 +141,7 @@ class MaxLength(LogitsProcessor):
         return min(ends, default=None)
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """Lets no wait pass the moment when a note must end, and then lets it end."""
+        """Forbid waits past the moment when a note must end, and then let it end."""
         upcoming = self._next(state)
         if upcoming is None:
             return None
@@ -152,7 +151,7 @@ class MaxLength(LogitsProcessor):
         return self._due.turn_bias(rank(Event(Kind.NOTE_ON, voice)))
 
     def __call__(self, state: DecodeState, logits: Bias) -> Bias:
-        """Lets no wait pass the moment when a note must end, and then lets it end."""
+        """Forbid waits past the moment when a note must end, and then let it end."""
         upcoming = self._next(state)
         if upcoming is not None:
             left, voice = upcoming
@@ -164,7 +163,7 @@ class MaxLength(LogitsProcessor):
         return logits
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A wait that means to reach the moment reaches it exactly."""
+        """Return a wait that ends exactly at the moment, if it nearly does."""
         if event.kind is not Kind.WAIT:
             return event
         upcoming = self._next(state)
@@ -174,24 +173,24 @@ class MaxLength(LogitsProcessor):
 
 
 class OnRows(LogitsProcessor):
-    """Notes that begin on the song's rows, and end where they like.
+    """Notes that begin on the song's rows, and end anywhere.
 
-    A wait that ends close to a row ends on it; one that ends well between rows, as before the end of a note,
-    stays. A note that would begin between rows is late: the song waits for the next row, and there it comes.
-    So the model is never kept from what it means to play, which would make it fall silent. Beside a note that
-    begins off the rows because it is kept, another may begin.
+    A wait that ends close to a row ends on it. A wait that ends well between rows, such as before the end of
+    a note, stays. A note that would begin between rows is late: the song waits for the next row, and the note
+    begins there. The model is never kept from an intended note, which would make it fall silent. If a kept
+    note begins off the rows, a generated note may begin with it.
     """
 
     order = Order.ROWS
     label = "the grid"
 
     def __init__(self, codec: Codec, rows: Rows, voices: Collection[Voice] = tuple(Voice)) -> None:
-        """Takes the rows.
+        """Take the rows.
 
         Args:
-            codec: of the model that composes.
-            rows: those of the state.
-            voices: whose notes begin on them.
+            codec: codec of the composing model.
+            rows: rows of the state.
+            voices: the voices whose notes begin on rows.
 
         Raises:
             OptionError: if the step is shorter than a sample, or so long that no wait reaches it.
@@ -202,11 +201,11 @@ class OnRows(LogitsProcessor):
         self._codec = codec
         self._rows = rows
         self._voices = frozenset(voices)
-        # Whole frames say exactly what they mean, such as the end of a note a frame before the next one.
+        # Whole frames are exact, such as the end of a note a frame before the next one.
         self._close = rows.near if codec.timing is Timing.FRAMES else max(rows.near, rows.step / 4)
 
     def bias(self, state: DecodeState) -> Bias | None:
-        """Makes the note that is late come, where it may."""
+        """Bring in the late note, if it may begin."""
         if state.late is None or not state.may_begin:
             return None
         bias = np.zeros(len(self._codec.vocabulary), np.float32)
@@ -214,7 +213,7 @@ class OnRows(LogitsProcessor):
         return bias
 
     def adjust(self, state: DecodeState, event: Event) -> Event:
-        """A wait that ends close to a row ends on it; a note between rows becomes a wait."""
+        """Return a wait that ends exactly on a row, if it nearly does; a note between rows becomes a wait."""
         if event.kind is Kind.NOTE_ON and event.voice in self._voices and not state.may_begin:
             return Event(Kind.WAIT, None, round(self._rows.following(state.time)) - state.time)
         if event.kind is not Kind.WAIT:

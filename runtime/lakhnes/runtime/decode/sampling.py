@@ -1,4 +1,4 @@
-"""Sampling: logits to a token."""
+"""Sampling: from logits to a token."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from numpy.typing import NDArray
 from lakhnes.runtime.errors import OptionError
 
 MAX_SURPRISE = 6.0
-"""Nats a token; where nothing at all can be foreseen it is log 631, 6.4."""
+"""Highest surprise in nats a token; random events of 631 tokens would have log 631, 6.4."""
 
 _RECENT_TOKENS = 64
-_GAIN = 0.5  # by which the logarithm of the temperature rises for each nat that is missing
-_MOST = 1.6  # times the temperature
+_GAIN = 0.5  # rise of the logarithm of the temperature for each missing nat
+_MOST = 1.6  # highest factor of the temperature
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn.
+    """Settings of the draw.
 
     Raises:
         OptionError: if a value is out of its range.
     """
 
     temperature: float = 1.0
-    """0 takes the likeliest token; 1 the model's own probabilities; more is wilder."""
+    """Temperature: 0 takes the likeliest token, 1 uses the model's probabilities.
+
+    A higher value gives more variety.
+    """
     top_k: int | None = None
-    """Only the k likeliest tokens; None for all."""
+    """Top-k: only the k likeliest tokens; None for all."""
     top_p: float | None = None
-    """Only the likeliest tokens that together reach this probability, 0..1; None for all."""
+    """Top-p: only the likeliest tokens that together reach this probability, 0..1; None for all."""
     surprise: float | None = None
-    """Nats a token: where a song has become easier to foresee than this, the temperature rises until it is
-    not; see `Mirostat`. None leaves it as it is."""
+    """Target surprise in nats a token. If a song becomes more predictable, the temperature rises; see
+    `Mirostat`. None keeps the temperature constant."""
 
     def __post_init__(self) -> None:
         if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
@@ -52,11 +55,11 @@ class Sampling:
 
 
 USUAL_SAMPLING = Sampling(1.0, None, 0.99)
-"""How the built-in model sounds best, by the musical statistics of `lakhnes evaluate`."""
+"""The best settings for the built-in model, by the musical statistics of `lakhnes evaluate`."""
 
 
 def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Logarithms of the probabilities: logits [..., V] to float64 [..., V]."""
+    """Return the logarithms of the probabilities: logits [..., V] to float64 [..., V]."""
     shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
@@ -64,20 +67,20 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 def candidates(
     logits: NDArray[np.float32], sampling: Sampling
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The tokens that may come and their probabilities.
+    """Return the possible tokens and their probabilities.
 
     Args:
-        logits: float32 [V]; -inf for what may not come at all. One at least must be finite.
-        sampling: temperature and cuts.
+        logits: float32 [V]; -inf for a forbidden token. At least one must be finite.
+        sampling: temperature, top-k and top-p.
 
     Returns:
-        Token ids [n], likeliest first wherever a cut needs the order, and float64 [n], summing to 1.
+        Token ids [n], sorted by probability if a cut needs the order, and float64 [n], summing to 1.
 
     Source: LakhNES `model/sampler.py`: temperature, softmax, the top k, renormalised.
     """
     if sampling.temperature == 0:
         return np.array([logits.argmax()]), np.ones(1)
-    tokens = (logits > -np.inf).nonzero()[0]  # first, for argpartition is slow among many equals
+    tokens = (logits > -np.inf).nonzero()[0]  # first, because argpartition is slow among many equal values
     scores = logits[tokens]
     if sampling.top_k is not None and sampling.top_k < len(tokens):
         top = scores.argpartition(-sampling.top_k)[-sampling.top_k :]
@@ -93,12 +96,12 @@ def candidates(
 
 
 def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generator) -> int:
-    """Draws a token; it takes one number of `rng` whatever the options, so that takes stay comparable.
+    """Draw a token. It takes one number of `rng` with any settings, so that takes stay comparable.
 
     Args:
-        logits: float32 [V]; -inf for what may not come at all. One at least must be finite.
-        sampling: temperature and cuts.
-        rng: the source of chance.
+        logits: float32 [V]; -inf for a forbidden token. At least one must be finite.
+        sampling: temperature, top-k and top-p.
+        rng: the random generator.
     """
     tokens, probabilities = candidates(logits, sampling)
     place = probabilities.cumsum().searchsorted(rng.random(), side="right")
@@ -106,50 +109,50 @@ def draw(logits: NDArray[np.float32], sampling: Sampling, rng: np.random.Generat
 
 
 class Mirostat:
-    """Keeps a song from circling in ever smaller loops, as models do that hear only themselves.
+    """Control of the temperature that keeps a song from circling.
 
-    It follows how little the recent tokens were foreseen. Where that falls below `Sampling.surprise`, the
-    temperature rises, the more the more is missing.
+    A model that hears only itself may repeat ever smaller loops. Mirostat measures the surprise of recent
+    tokens. If it falls below `Sampling.surprise`, the temperature rises in proportion to the gap.
 
     Source: Basu et al. 2021, "Mirostat: a neural text decoding algorithm that directly controls perplexity",
-    for holding the surprise; there it is held from both sides, by a cut.
+    for the target surprise; there a cut holds it from both sides.
     """
 
     def __init__(self, sampling: Sampling) -> None:
-        """Begins.
+        """Start without a history.
 
         Args:
-            sampling: what is asked for; a lower temperature asks for less surprise.
+            sampling: the requested settings; a lower temperature also lowers the target.
         """
-        self._recent: float | None = None  # surprise of the recent tokens; None where it was not followed
+        self._recent: float | None = None  # surprise of the recent tokens; None if it was not measured
         self.ask(sampling)
 
     def ask(self, sampling: Sampling) -> None:
-        """Goes on with another sampling; one that no token was drawn with leaves no trace."""
+        """Continue with other settings; settings without a drawn token leave no trace."""
         self._sampling = sampling
         self._least = (sampling.surprise or 0.0) * min(1.0, sampling.temperature)
 
     @property
     def surprise(self) -> float | None:
-        """Surprise of the recent tokens, in nats a token; None where the sampling does not ask for it."""
+        """Surprise of the recent tokens, in nats a token; None if the settings have no target."""
         if not self._least:
             return None
         return self._least if self._recent is None else self._recent
 
     @property
     def sampling(self) -> Sampling:
-        """How the next token is drawn."""
+        """Settings of the next draw."""
         if self.surprise is None or self.surprise >= self._least:
             return self._sampling
         rise = min(_MOST, float(np.exp(_GAIN * (self._least - self.surprise))))
         return replace(self._sampling, temperature=min(100.0, self._sampling.temperature * rise))
 
     def observe(self, logits: NDArray[np.float32], token: int) -> None:
-        """Takes what was drawn.
+        """Measure the surprise of a drawn token.
 
         Args:
-            logits: float32 [V], of what could come.
-            token: what came.
+            logits: float32 [V] of the draw.
+            token: the drawn token.
         """
         before = self.surprise
         if before is None:

@@ -1,17 +1,20 @@
-"""A song as it is composed: from the model's logits to events, without the model itself."""
+"""A song while it is composed: from the model's logits to events, independent of the model."""
 
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lakhnes.runtime.decode.chords import Chords
 from lakhnes.runtime.decode.grammar import NoEnd, Opening, grammar_of
 from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import FORBIDDEN, LogitsProcessor
+from lakhnes.runtime.decode.relations import Relations
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Mirostat, Sampling, draw
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.errors import OptionError
@@ -24,14 +27,14 @@ from lakhnes.runtime.time.rows import Rows
 
 
 class Song:
-    """One song: it takes logits, draws, and gives events, until it is over.
+    """One song: it takes logits, draws tokens, and returns events until it is over.
 
-    A song ends at the given length, at the given number of tokens, or, where neither is given, where the
-    model ends it; every note is closed then.
+    A song ends at the given length or number of tokens. Without these, the model ends it. Every note is then
+    closed.
 
     Attributes:
-        state: what has happened so far; processors see it.
-        prompt: tokens that the model reads before the song goes on, without `<S>` at their start.
+        state: the events so far; processors read it.
+        prompt: tokens that the model reads before the song starts, without `<S>` at their start.
         n_tokens: tokens composed so far.
         over: whether it has ended.
     """
@@ -51,22 +54,21 @@ class Song:
         opens: bool = True,
         ends: bool = True,
     ) -> None:
-        """Begins a song.
+        """Begin a song.
 
         Args:
-            codec: of the model whose logits come.
-            rng: the source of chance: one number a token.
-            sampling: temperature and cuts; None for the defaults.
-            rows: rows in model time, for the processors that bind onsets to them; None for free time.
-            length_samples: length of the song, exactly; the model cannot end it before.
-            min_samples: the model cannot end the song before.
+            codec: codec of the model.
+            rng: the random generator; each token takes one number.
+            sampling: temperature, top-k and top-p; None for the defaults.
+            rows: rows in model time, for processors that move onsets to them; None for free time.
+            length_samples: exact length of the song; the model cannot end it earlier.
+            min_samples: the model cannot end the song earlier.
             max_samples: the song is cut here if the model has not ended it.
-            max_tokens: at most so many tokens; a note that the last one begins has no length and is not in
+            max_tokens: most tokens; a note that the last one begins has no length and is not in
                 the score.
-            processors: what else shapes what comes: the match cache, wishes, kept music. Their `Order` says
-                in which order they work.
-            opens: whether it begins with a note rather than with a rest, if it can.
-            ends: whether the model may end it; where a length or a number of tokens is given, it may not.
+            processors: the match cache, options, kept music and others. Their `Order` sets the sequence.
+            opens: whether it begins with a note instead of a rest, if possible.
+            ends: whether the model may end it; it may not if a length or a number of tokens is given.
 
         Raises:
             OptionError: if a length is not positive.
@@ -90,53 +92,57 @@ class Song:
             *([Opening(codec)] if opens else []),
         ]
         self._cache = next((one for one in processors if isinstance(one, MatchCache)), None)
+        self._told: deque[int] = deque()  # to be read before anything is drawn
         self._builder = ScoreBuilder()
         self._mirostat = Mirostat(sampling or USUAL_SAMPLING)
         self.ask(sampling, processors)
 
     @property
     def codec(self) -> Codec:
-        """How the model says the song."""
+        """Converter between events and tokens of the model."""
         return self.state.codec
 
     @property
     def time_samples(self) -> int:
-        """Length of what is composed so far."""
+        """Length of the music so far."""
         return self.state.time
 
     @property
     def progress(self) -> float:
-        """How much is composed of a song whose length or longest length is given, 0..1."""
+        """Fraction composed, 0..1, of a song with a length or a longest length."""
         whole = (self._end_samples or 0) - self.state.start
         return min(1.0, (self.state.time - self.state.start) / whole) if whole > 0 else 0.0
 
     @property
     def surprise(self) -> float | None:
-        """How little the recent tokens were foreseen, in nats a token; None where nobody asks."""
+        """Surprise of the recent tokens, in nats a token; None if it is not measured."""
         return self._mirostat.surprise
 
     def ask(self, sampling: Sampling | None, processors: Sequence[LogitsProcessor]) -> None:
-        """Goes on with other wishes; what has happened stays, the match cache too."""
+        """Continue with other settings; the events so far stay, and the match cache too."""
         self._mirostat.ask(sampling or USUAL_SAMPLING)
         wishes = [one for one in processors if not isinstance(one, MatchCache)]
         cache = [] if self._cache is None else [self._cache]
         self._processors = sorted([*cache, *self._always, *wishes], key=attrgetter("order"))
+        self._chords = next((one for one in processors if isinstance(one, Chords)), None)
+        self._relations = next((one for one in processors if isinstance(one, Relations)), None)
 
     def limit(self, length_samples: int | None) -> None:
-        """Sets the time at which the song is cut; None for no time."""
+        """Set the time at which the song is cut; None for no limit."""
         self._end_samples = length_samples
         self.over = False
 
     def score(self) -> Score:
-        """What is composed so far, with every note closed."""
+        """Return the music so far, with every note closed."""
         return self._builder.score()
 
     def branch(self, rng: np.random.Generator | None = None) -> Song:
-        """A song that is the same so far and goes on by itself, with another source of chance if given."""
+        """Return an independent copy of the song so far, with another random generator if given."""
         twin = copy.copy(self)
         twin.state = self.state.copy()
         twin._builder = self._builder.copy()
         twin._mirostat = copy.copy(self._mirostat)
+        twin._told = self._told.copy()
         twin._rng = copy.deepcopy(self._rng) if rng is None else rng
         if self._cache is not None:
             twin._cache = self._cache.copy()
@@ -144,46 +150,64 @@ class Song:
         return twin
 
     def replay(self, events: Iterable[Event]) -> None:
-        """Takes events that were there before as the beginning of the song, in model time."""
+        """Take existing events as the start of the song, in model time."""
         for event in events:
             self._add(event)
         self.state.start = self.state.time
 
-    def begin_with(self, events: Sequence[Event]) -> None:
-        """Takes events that were there before, which the model reads too, as the beginning of the song."""
+    def begin_with(self, events: Sequence[Event], *, acts: bool = False) -> None:
+        """Take existing events, which the model reads too, as the start of the song.
+
+        Args:
+            events: in model time.
+            acts: whether the music that is kept goes on at once, with an event at the end of `events`.
+        """
         tokens = self.codec.tokens(events)
-        if tokens and self.codec.event(tokens[-1]).kind is Kind.POSITION:
-            tokens.pop()  # nothing happens there yet: the song says its next position itself
+        stated = (Kind.RELATION,) if acts else (Kind.RELATION, Kind.POSITION)
+        while tokens and self.codec.event(tokens[-1]).kind in stated:
+            tokens.pop()  # no event has followed yet, so the song states them itself
         self.prompt = [*self.codec.beginning_at(0), *tokens]
         self.replay(events)
 
     def read(self, tokens: Sequence[int], logits: Logits, *, given: bool = True) -> None:
-        """Takes tokens that the model has read before the song goes on.
+        """Take tokens that the model has read before the song continues.
 
         Args:
             tokens: their ids [n], `<S>` included.
-            logits: the network's after each but the last, float32 [n - 1, V].
-            given: whether they are of music that is given.
+            logits: the network's logits after each token but the last, float32 [n - 1, V].
+            given: whether they belong to existing music. Tokens before a song's first note do not.
         """
         if self._cache is not None:
             self._cache.catch_up(self.state)
         self.state.tokens.extend(tokens)
         if self._cache is not None:
-            self._cache.read_all(tokens[:-1], logits, given=given)
+            self._cache.read_all(tokens[:-1], logits, given=given and self.state.time > 0)
 
     def take(self, logits: NDArray[np.float32]) -> tuple[int, list[Event]]:
-        """Draws the next token.
+        """Draw the next token.
 
         Args:
             logits: float32 [V], for the next token.
 
         Returns:
-            The token for the model to read next, and the events that it stands for: one; at the end also
-            NOTEOFFs of what still sounds, and END.
+            The token for the model to read next, and its events: one event; none if it shows existing
+            music or names a relation; at the end also a NOTEOFF for each sounding note, and END.
 
         Raises:
-            OptionError: if the processors leave nothing.
+            OptionError: if the processors forbid everything.
         """
+        if self._told:
+            self.state.tokens.append(self._told.popleft())
+            return self.state.tokens[-1], []
+        if self._chords is not None and self.codec.chord_due(self.state.tokens[-1]):
+            named = self._chords.token_at(self.state.time)
+            if named is not None:
+                self.state.tokens.append(named)
+                return named, [self._add(self.codec.event(named))]
+        relation = None if self._relations is None else self._relations.draw(self.state, logits, self._rng)
+        if relation is not None:
+            self.state.tokens.append(relation)
+            return relation, []
         shaped = logits.copy()
         for processor in self._processors:
             shaped = processor(self.state, shaped)
@@ -202,12 +226,14 @@ class Song:
         if event.kind is Kind.WAIT and left is not None and event.value >= left:
             return token, [self._add(Event(Kind.WAIT, None, left)), *self._finish()]
         said = [self._add(event)]
+        if event.kind is Kind.WAIT:
+            self._told.extend(self.codec.told_at(self.state.time))
         if self.n_tokens == self._max_tokens:
             said += self._finish()
         return token, said
 
     def _drawn(self, shaped: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[int, Event, Event]:
-        """A token that chance chooses, its event, and what the processors make of it."""
+        """Return a randomly drawn token, its event, and the event after the processors' adjustments."""
         while shaped.max() > -np.inf:
             token = draw(shaped, self._mirostat.sampling, self._rng)
             drawn = event = self.codec.event_at(token, self.state.time)
@@ -216,11 +242,11 @@ class Song:
             late = event.kind is Kind.WAIT and drawn.kind is not Kind.WAIT
             if not late or shaped[self.codec.passing].max() > -np.inf:
                 return token, drawn, event
-            shaped[token] = FORBIDDEN  # it would have to wait, and there is no time
+            shaped[token] = FORBIDDEN  # it would have to wait, but has no time left
         raise OptionError(self._blame(logits))
 
     def _add(self, event: Event) -> Event:
-        """Takes an event into the score and the state."""
+        """Take an event into the score and the state."""
         self._builder.add(event)
         self.state.add(event)
         return event
@@ -232,7 +258,7 @@ class Song:
         return [*(self._add(event) for event in closing), END]
 
     def _blame(self, logits: NDArray[np.float32]) -> str:
-        """Says which wish took away what the others had left."""
+        """Name the setting that forbade the last remaining events."""
         left = logits.copy()
         asked: list[str] = []
         for processor in self._processors:

@@ -1,7 +1,7 @@
-"""The state of a song while it is composed: all that a logits processor may know of it.
+"""The state of a song while it is composed: everything that a logits processor may read.
 
-It follows from the events alone, so it is replayed by one piece of code, whether a song goes on, a prompt is
-read, or live music is taken up again at an earlier place.
+It follows from the events alone. One piece of code therefore replays it when a song continues, a model reads
+a prompt, or live music resumes at an earlier place.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
+from lakhnes.runtime.bars.relations import FARTHEST
 from lakhnes.runtime.music.events import SAMPLE_RATE, Event, Kind, Voice
 from lakhnes.runtime.music.score import rank
-from lakhnes.runtime.music.timing import Codec, Waits
+from lakhnes.runtime.music.timing import Codec, Timing, Waits
 from lakhnes.runtime.time.rows import Rows
 
 LINE_SECONDS = 12.0
-"""Onsets of a voice are remembered for so long."""
+"""Time in seconds for which a voice's onsets are remembered."""
 
 LONGEST_PERIOD = 16
 """Notes of the longest figure whose repetitions are counted."""
@@ -28,7 +29,7 @@ class RecentNotes:
     """The onsets of one voice in the last seconds.
 
     Attributes:
-        notes: time in samples and token of each, the oldest first.
+        notes: time in samples and token of each, oldest first.
         version: rises whenever `notes` changes.
     """
 
@@ -38,24 +39,24 @@ class RecentNotes:
         self.version = 0
 
     def copy(self) -> RecentNotes:
-        """The same so far, to go on by itself."""
+        """Return an independent copy."""
         twin = copy.copy(self)
         twin.notes, twin._runs = self.notes.copy(), self._runs.copy()
         return twin
 
     def last(self, count: int) -> list[int]:
-        """Tokens of the last notes, the last one first."""
+        """Return the tokens of the last notes, the last one first."""
         return [token for _, token in islice(reversed(self.notes), count)]
 
     def add(self, time: int, token: int) -> None:
-        """Takes the next onset."""
+        """Take the next onset."""
         for period, earlier in enumerate(self.last(LONGEST_PERIOD), 1):
             self._runs[period] = self._runs[period] + 1 if earlier == token else 0
         self.notes.append((time, token))
         self.version += 1
 
     def forget(self, before: int) -> None:
-        """Forgets onsets before a time."""
+        """Forget onsets before a time."""
         if not self.notes or self.notes[0][0] >= before:
             return
         while self.notes and self.notes[0][0] < before:
@@ -63,32 +64,34 @@ class RecentNotes:
         self.version += 1
 
     def run(self, period: int) -> int:
-        """How many of the last notes are each as the one a period before it, of those that are remembered."""
+        """Return how many of the last remembered notes equal the note one period before."""
         return min(self._runs[period], max(0, len(self.notes) - period))
 
 
 class DecodeState:
-    """What has happened in a song so far, in the model's time.
+    """The events of a song so far, in the model's time.
 
     Attributes:
-        codec: of the model.
-        rows: rows that onsets may be bound to; None in free time.
-        start: when what is composed begins; what lies before was there already.
+        codec: codec of the model.
+        rows: rows for onsets; None in free time.
+        start: start of the composed music; earlier music existed before.
         time: samples so far.
-        rank: rank of the last event at this sample; -1 if there is none.
-        begun: the voice whose NOTEON was the last event; else None.
-        since: for each voice, when its note began or, in a rest, when its last note ended.
+        rank: rank of the last event at this sample; -1 for none.
+        begun: the voice whose NOTEON was the last event; None after another event.
+        since: for each voice, the start of its note, or during a rest the end of its last note.
         sounding: the voices that sound, as bits.
-        said: token of the volume and of the timbre that each voice has, for those that have been stated.
+        said: token of the volume and of the timbre of each voice that has stated one.
         lines: recent onsets of each voice.
         has_notes: whether any note has begun.
         onset_now: whether a note has begun at this sample.
-        late: a note that was drawn between two rows, and waits for the next one.
-        tokens: what the model has read or will read next, `<S>` at the start included.
+        bars: for codecs with bars, what each voice did in this bar and the bars before it, oldest first:
+            the place, rank and token of each note and rest.
+        late: a note that was drawn between two rows and waits for the next one.
+        tokens: tokens that the model has read or will read next, including the initial `<S>`.
     """
 
     def __init__(self, codec: Codec, rows: Rows | None = None) -> None:
-        """Begins an empty song."""
+        """Start an empty song."""
         self.codec = codec
         self.rows = rows
         self.time = self.start = 0
@@ -100,43 +103,50 @@ class DecodeState:
         self.lines = [RecentNotes() for _ in Voice]
         self.has_notes = False
         self.onset_now = False
+        self.bars: deque[list[list[tuple[int, int, int]]]] = deque(maxlen=FARTHEST + 1)
+        self._in_bars = codec.timing is Timing.BARS
+        if self._in_bars:
+            self.bars.append([[] for _ in Voice])
         self.late: Event | None = None
         self.tokens = array("H")
 
     def copy(self) -> DecodeState:
-        """The same so far, to go on by itself."""
+        """Return an independent copy."""
         twin = copy.copy(self)
         twin.since, twin.said, twin.tokens = self.since.copy(), self.said.copy(), self.tokens[:]
         twin.lines = [line.copy() for line in self.lines]
+        twin.bars = self.bars.copy()
+        if twin.bars:
+            twin.bars[-1] = [line.copy() for line in self.bars[-1]]  # earlier bars no longer change
         return twin
 
     def sounds(self, voice: Voice) -> bool:
-        """Whether a voice sounds."""
+        """Return whether a voice sounds."""
         return bool(self.sounding >> voice & 1)
 
     @property
     def waits(self) -> Waits:
-        """The tokens that let time go on now."""
+        """The tokens that advance time now."""
         return self.codec.waits_at(self.time)
 
     @property
     def at_empty_position(self) -> bool:
-        """Whether a token has just named a position in a bar, after which music has some event."""
+        """Whether the last token named a position in a bar; an event must follow."""
         codec = self.codec
         return self.rank < 0 and self.time > self.start and bool(codec.place_at(self.time))
 
     @property
     def may_begin(self) -> bool:
-        """Whether this is a moment for onsets: a row, or one at which a note has begun anyway."""
+        """Whether notes may begin now: on a row, or where a note has begun already."""
         return self.rows is None or self.onset_now or self.rows.on_row(self.time)
 
     def replay(self, events: Iterable[Event]) -> None:
-        """Takes events that are there already."""
+        """Take existing events."""
         for event in events:
             self.add(event)
 
     def add(self, event: Event) -> None:
-        """Takes the next event; END changes nothing."""
+        """Take the next event; END changes nothing."""
         voice = event.voice
         self.begun = None
         if voice is None:
@@ -147,7 +157,9 @@ class DecodeState:
         self.rank = rank(event)
         if event.kind is Kind.NOTE_ON:
             self._begin(voice, event)
+            self._note_in_bar(voice, event)
         elif event.kind is Kind.NOTE_OFF:
+            self._note_in_bar(voice, event)
             self.since[voice] = self.time
             self.sounding &= ~(1 << voice)
             self.said.pop((voice, Kind.VELOCITY), None)
@@ -156,11 +168,18 @@ class DecodeState:
             if token is not None:
                 self.said[voice, event.kind] = token
 
+    def _note_in_bar(self, voice: Voice, event: Event) -> None:
+        token = self.codec.vocabulary.find(event) if self._in_bars else None
+        if token is not None:
+            self.bars[-1][voice].append((self.codec.place_at(self.time), self.rank, token))
+
     def _wait(self, samples: int) -> None:
         if self.late is not None and self.may_begin:
             self.late = None  # it could have come here
         self.time += samples
         self.onset_now = False
+        if self._in_bars and not self.codec.place_at(self.time):
+            self.bars.append([[] for _ in Voice])
         before = self.time - round(LINE_SECONDS * SAMPLE_RATE)
         for line in self.lines:
             line.forget(before)
@@ -173,5 +192,5 @@ class DecodeState:
         if self.late is not None and voice is self.late.voice:
             self.late = None
         token = self.codec.vocabulary.find(event)
-        if token is not None:  # played notes may lie beyond what the model knows
+        if token is not None:  # notes played by a user may be unknown to the model
             self.lines[voice].add(self.time, token)

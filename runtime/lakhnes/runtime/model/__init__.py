@@ -1,1 +1,1 @@
-"""The network: an ONNX session with its ring of memories, its description, and which models there are."""
+"""The network: an ONNX session with its ring of memories, its metadata, and the list of models."""

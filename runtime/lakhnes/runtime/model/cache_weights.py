@@ -1,4 +1,4 @@
-"""The fitted numbers of a match cache, as a model's metadata hold them; see `decode/match_cache.py`."""
+"""The fitted numbers of a match cache, as stored in a model's metadata; see `decode/match_cache.py`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONGEST = 32
-"""Matches of more events count as this long."""
+"""Longest match that counts, in events; longer matches count as this long."""
 
 VIEWS = 4
-"""Of an event: as it is; without its pitch; with waits as short or long only; without pitch and so."""
+"""Views of an event: unchanged; without its pitch; with waits as short or long only; both reductions."""
 
 FEATURES = 14
-"""That the gate looks at."""
+"""Features that the gate reads."""
 
 HIDDEN = 16
-"""Units of the gate."""
+"""Hidden units of the gate."""
 
 _LARGEST, _COLDEST = 1e4, 0.01
-"""Numbers beyond this, and temperatures below that, fit no music; they would overflow."""
+"""Limits for the numbers and the temperature; values beyond fit no music and would overflow."""
 
 Floats = NDArray[np.float64]
 
@@ -31,29 +31,29 @@ class CacheWeights:
     """The numbers of a fitted match cache."""
 
     temperature: float
-    """That the network's logits are divided by."""
+    """Temperature: the divisor of the network's logits."""
     rate: float
-    """Of the bias, logits an event."""
+    """Learning rate of the bias, in logits per event."""
     scores: Floats
-    """[VIEWS, LONGEST + 1]: what a match of each length is worth, in nats."""
+    """[VIEWS, LONGEST + 1]: weight of a match of each length, in nats."""
     recency: float
-    """Nats that a match loses with the logarithm of its distance."""
+    """Nats that a match loses per unit of the logarithm of its distance."""
     hidden: Floats
     """[HIDDEN, FEATURES + 1]: weights of the gate's units; their biases last."""
     gate: Floats
     """[HIDDEN + 1]: weights of the gate; its bias last."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return {name: np.round(value, 5).tolist() for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> CacheWeights:
-        """Reads `to_dict`.
+        """Read the data of `to_dict`.
 
         Raises:
-            ValueError: if an array has another shape, or a number that no fit gives.
-            Exception: for what is no numbers at all.
+            ValueError: if an array has another shape, or a number is out of range.
+            Exception: any, if the data are not numbers.
         """
         arrays: dict[str, Any] = {f.name: np.array(plain[f.name], np.float64) for f in fields(cls)}
         for name, value in arrays.items():

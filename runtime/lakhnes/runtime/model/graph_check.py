@@ -1,9 +1,9 @@
-"""Checks a model's graph before onnxruntime sees it, so that a broken or hostile file is refused.
+"""Check of a model's graph before onnxruntime loads it. It refuses broken and hostile files.
 
-onnxruntime trusts its graphs: an input that is left out can end the process, a loop need never end, and a few
-sizes can ask for more memory than there is. So the graph is walked here first, with the sizes of each tensor
-in place of its elements: every operator is one of `OPERATORS`, gets what it takes, and what comes out at the
-end are the tensors of the contract in `lakhnes.runtime.model.model`.
+onnxruntime trusts its graphs. A missing input can end the process, a loop may never end, and a few sizes can
+request more memory than the machine has. This module first walks the graph with the sizes of each tensor.
+Every operator must be in `OPERATORS` and get the inputs that it takes, and the outputs must be the tensors of
+the contract in `lakhnes.runtime.model.model`.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ OPSETS = {"": 21, "com.microsoft": 1}
 """Version of the operators of each domain."""
 
 MOST_NODES = 1 << 14
-"""Operations of a graph; one of 256 layers has half as many."""
+"""Most operations of a graph; one of 256 layers has half as many."""
 
 MOST_BYTES = 1 << 30
-"""That a graph may need at once beside its weights."""
+"""Most bytes that a graph may need at once besides its weights."""
 
 MOST_WORK = 1 << 37
-"""Multiplications of one run, with what is computed when the graph is loaded."""
+"""Most multiplications of one run, including those when the graph is loaded."""
 
 _ELEMENT_WORK = 16
-"""Multiplications that an element counts as which is made in another way."""
+"""Multiplications that one element counts for if an operator makes it by other means."""
 
 
 class Sizes(NamedTuple):
-    """How much a graph reads at once."""
+    """Sizes of one reading of a graph."""
 
     streams: int
     tokens: int
-    """Of each stream."""
+    """Tokens of each stream."""
     slots: int
-    """Of the memory."""
+    """Slots of the memory."""
 
 
 def check_graph(file: OnnxFile, info: ModelInfo, sizes: Iterable[Sizes]) -> None:
-    """Refuse a graph that does not keep the contract, or could do harm.
+    """Refuse a graph that breaks the contract or could do harm.
 
     Args:
         file: the graph.
-        info: its description.
-        sizes: what it must be able to read.
+        info: its metadata.
+        sizes: the sizes that it must be able to read.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: with the reason.
     """
     _check_parts(file)
     for each in sizes:
@@ -66,7 +66,7 @@ def check_graph(file: OnnxFile, info: ModelInfo, sizes: Iterable[Sizes]) -> None
 
 
 def _check_parts(file: OnnxFile) -> None:
-    """Refuse other operators than those that are known here, too many of them, and names that come twice."""
+    """Refuse unknown operators, too many operators, and duplicate names."""
     for domain, number in file.opsets.items():
         if OPSETS.get(domain) != number:
             raise ValueError(f"it uses version {number} of the operators of {domain or 'ONNX'!r:.40}")
@@ -79,7 +79,7 @@ def _check_parts(file: OnnxFile) -> None:
 
 
 def _contract(info: ModelInfo, sizes: Sizes) -> tuple[dict[str, TensorFacts], dict[str, TensorFacts]]:
-    """Return the inputs and outputs of a graph of that description."""
+    """Return the inputs and outputs of a graph with this metadata."""
     (streams, tokens, slots), keys = sizes, sizes.slots + sizes.tokens
     memory = TensorFacts(DataType.FLOAT, (streams, info.n_head, slots, info.d_head))
     rows = info.n_layer * 2 * info.n_head
@@ -97,7 +97,7 @@ def _contract(info: ModelInfo, sizes: Sizes) -> tuple[dict[str, TensorFacts], di
 
 
 def _keeps(ports: Mapping[str, Port], contract: Mapping[str, TensorFacts]) -> bool:
-    """Whether ports are those of a contract; a size with a name is free."""
+    """Return whether ports follow a contract; a named size is free."""
     return ports.keys() == contract.keys() and all(
         port.type is contract[name].type
         and len(port.shape) == len(contract[name].shape)
@@ -110,10 +110,10 @@ def _keeps(ports: Mapping[str, Port], contract: Mapping[str, TensorFacts]) -> bo
 
 
 def _walk(file: OnnxFile, inputs: dict[str, TensorFacts]) -> dict[str, TensorFacts]:
-    """Follow all nodes in their order; return all tensors by name."""
+    """Follow all nodes in order; return all tensors by name."""
     tensors = inputs | {name: _tensor(constant) for name, constant in file.constants.items()}
     last = {name: place for place, node in enumerate(file.nodes) for name in node.inputs}
-    # Weights are there as they are in the file, widened to floats, and laid out anew for a product.
+    # Weights count as in the file, again as floats, and again in their layout for a product.
     room = MOST_BYTES + 8 * sum(prod(constant.shape) for constant in file.constants.values())
     taken = sum(tensor.bytes for tensor in inputs.values())
     work = 0
@@ -130,7 +130,7 @@ def _walk(file: OnnxFile, inputs: dict[str, TensorFacts]) -> dict[str, TensorFac
 
 
 def _work(node: Node, tensors: Mapping[str, TensorFacts], made: Mapping[str, TensorFacts]) -> int:
-    """Multiplications of a node, or what takes as long."""
+    """Return the multiplications of a node, or the equivalent of its time."""
     depth = tensors[node.inputs[0]].shape[-1:] if node.operator.endswith("MatMul") else ()
     return sum(prod(tensor.shape) for tensor in made.values()) * (depth[0] if depth else _ELEMENT_WORK)
 
@@ -141,7 +141,7 @@ def _tensor(constant: Constant) -> TensorFacts:
 
 
 def _made(node: Node, tensors: dict[str, TensorFacts]) -> dict[str, TensorFacts]:
-    """Return what a node makes, by name."""
+    """Return the outputs of a node, by name."""
     operator = OPERATORS.get((node.domain, node.operator))
     if operator is None:
         raise ValueError(f"it uses an operator that no export has, {node.operator!r:.40}")

@@ -1,8 +1,8 @@
-"""The operators that a model's graph may use: what each takes, and the shapes that it makes of it.
+"""The operators that a model's graph may use, with their inputs and the shapes of their outputs.
 
-They are those of our exports, each with no more than our exports ask of it. None of them runs another graph,
-reads another file or repeats itself. A further operator gets a function here, and a line in `OPERATORS`.
-
+They are the operators of our exports, each with the features that our exports use. None of them runs another
+graph, reads another file or repeats itself. To add an operator, write a function here and a line in
+`OPERATORS`.
 Source: the operator schemas of ONNX, opset 21, and of onnxruntime's own domain.
 """
 
@@ -19,38 +19,38 @@ from numpy.typing import NDArray
 from lakhnes.runtime.model.onnx_file import MOST_AXES, DataType, Node
 
 MOST_INTS = 64
-"""Whole numbers of a tensor whose values are followed; the shapes in a graph have fewer."""
+"""Most whole numbers of a tensor whose values are followed; the shapes in a graph have fewer."""
 
 _BLOCKS = (16, 32, 64, 128, 256)
-"""Weights of one scale."""
+"""Weights that share one scale."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """What is known of a tensor before the graph runs."""
+    """Facts about a tensor before the graph runs."""
 
     type: DataType
     shape: Shape
     ints: NDArray[np.int64] | None = None
-    """Its elements, where these are few whole numbers, from which shapes are made."""
+    """Its elements, if they are few whole numbers that shapes are made from."""
     end: int | None = None
-    """Its whole numbers lie from 0 to one below this; None where that is not known."""
+    """Its whole numbers lie from 0 to one below this; None if unknown."""
     fixed: bool = False
-    """Whether it depends on no input, so that it is computed when the graph is loaded, and stays."""
+    """Whether it depends on no input; it is then computed when the graph is loaded, and stays."""
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes; small integers are counted as the floats that they become."""
+        """Memory of the tensor; small integers count as the floats that they become."""
         return prod(self.shape) * (8 if self.type is DataType.INT64 else 4)
 
 
 class Call:
-    """A node with what is known of its inputs.
+    """A node with the known facts about its inputs.
 
     Attributes:
-        inputs: its inputs in their order.
+        inputs: its inputs, in order.
     """
 
     def __init__(self, node: Node, inputs: Sequence[TensorFacts]) -> None:
@@ -62,24 +62,24 @@ class Call:
         """Refuse the node unless a condition holds.
 
         Raises:
-            ValueError: with what the operator does wrong otherwise.
+            ValueError: with the operator's fault, if the condition fails.
         """
         if not condition:
             raise ValueError(f"{self._operator} {otherwise}")
 
     def number(self, name: str, default: int) -> int:
-        """Return a whole number among the attributes."""
+        """Return a whole number from the attributes."""
         value = self._attributes.get(name, default)
         self.need(isinstance(value, int), f"has an odd {name}")
         return int(value)  # type: ignore[arg-type]
 
     def numbers(self, name: str) -> Shape:
-        """Return a row of whole numbers among the attributes."""
+        """Return a row of whole numbers from the attributes."""
         value = self._attributes.get(name, ())
         return value if isinstance(value, tuple) else ()
 
     def axis(self, default: int) -> int:
-        """Return the axis of the first input that the operator works along, from 0 on."""
+        """Return the axis of the first input that the operator works along, from 0."""
         axis, count = self.number("axis", default), len(self.inputs[0].shape)
         self.need(-count <= axis < count, f"has no axis {axis}")
         return axis % count
@@ -89,19 +89,19 @@ class Call:
         self.need(all(tensor.type is DataType.FLOAT for tensor in self.inputs[:count]))
 
     def known(self, place: int) -> list[int]:
-        """Return the elements of an input from which a shape is made."""
+        """Return the elements of an input that a shape is made from."""
         ints = self.inputs[place].ints
         self.need(ints is not None, "gets a shape that is not known")
         return [] if ints is None else ints.tolist()
 
     def indices(self, count: int) -> None:
-        """Refuse the node unless its second input lies within so many places."""
+        """Refuse the node unless its second input contains valid indices."""
         places = self.inputs[1]
         self.need(places.type is DataType.INT64)
         self.need(places.end is not None and places.end <= count, "looks up more than its table has")
 
     def broadcast(self, *shapes: Shape) -> Shape:
-        """Return the shape of tensors that are spread over each other."""
+        """Return the shape of tensors broadcast over each other."""
         self.need(max(map(len, shapes)) <= MOST_AXES)
         try:
             return np.broadcast_shapes(*shapes)
@@ -119,7 +119,7 @@ def _whole(call: Call, values: NDArray[np.int64]) -> list[TensorFacts]:
 
 
 def _alike(call: Call) -> list[TensorFacts]:
-    """An operator that changes each element."""
+    """Return the output of an operator that changes each element."""
     call.floats()
     return _floats(call.inputs[0].shape)
 
@@ -130,7 +130,7 @@ def _softmax(call: Call) -> list[TensorFacts]:
 
 
 def _spread(call: Call) -> list[TensorFacts]:
-    """An operator that joins elements at the same place."""
+    """Return the output of an operator that combines elements at the same place."""
     call.floats()
     return _floats(call.broadcast(*(tensor.shape for tensor in call.inputs)))
 
@@ -211,7 +211,7 @@ def _reshape(call: Call) -> list[TensorFacts]:
     x, sizes = call.inputs[0], call.known(1)
     call.need(len(sizes) <= MOST_AXES)
     call.need(all(size > 0 or (size == 0 and axis < len(x.shape)) for axis, size in enumerate(sizes)))
-    shape = tuple(size or x.shape[axis] for axis, size in enumerate(sizes))  # 0 keeps what is there
+    shape = tuple(size or x.shape[axis] for axis, size in enumerate(sizes))  # 0 keeps the size
     call.need(prod(shape) == prod(x.shape))
     return [TensorFacts(x.type, shape, end=x.end)]
 
@@ -233,7 +233,7 @@ def _without(shape: Shape, axis: int) -> Shape:
 
 
 class Operator(NamedTuple):
-    """How an operator is called, and what becomes of its inputs."""
+    """The rules of an operator: its inputs, and the function that makes its outputs."""
 
     infer: Callable[[Call], list[TensorFacts]]
     least_inputs: int
@@ -242,7 +242,7 @@ class Operator(NamedTuple):
 
 
 MANY = 1 << 10
-"""Inputs of an operator that takes any number; the last of a graph of 256 layers takes half as many."""
+"""Most inputs of a variadic operator; the last one of a graph of 256 layers takes half as many."""
 
 _AXIS = {"axis": int}
 
@@ -269,4 +269,4 @@ OPERATORS: Mapping[tuple[str, str], Operator] = {
     ("", "Transpose"): Operator(_transpose, 1, 1, {"perm": tuple}),
     ("com.microsoft", "FusedMatMul"): Operator(_matmul, 2, 2, {"transB": int}),
 }
-"""The operators by domain and name."""
+"""The operators, by domain and name."""

@@ -1,4 +1,4 @@
-"""Model files from anywhere: read and checked before onnxruntime sees them."""
+"""Model files from any source, read and checked before onnxruntime loads them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from lakhnes.runtime.model.onnx_file import parse_onnx
 from lakhnes.runtime.reading import reading
 
 PREFILL_CHUNK = 128
-"""Tokens of a prompt that go through the graph at once; the measured optimum is flat from 64 to 256."""
+"""Tokens of a prompt that go through the graph at once; 64 to 256 measured equally fast."""
 
 FIRST_SLOTS = 64
-"""Slots of a memory that begins; they double as they fill up, so that few tokens do not pay for many."""
+"""Slots of a new memory; they double when full, so few tokens do not pay for many."""
 
 NEXT_STEP = "Export it again with `lakhnes export`, or choose another model."
-"""For whoever has a model that is refused."""
+"""Advice for a user whose model is refused."""
 
 _MOST_BYTES = (1 << 31) - 1
-"""Largest ONNX file that there can be."""
+"""Size limit of an ONNX file, in bytes."""
 
 
 def read_model(path: Path) -> tuple[bytes, ModelInfo]:
     """Read a model's ONNX file.
 
     Returns:
-        The content, checked, and the description in it.
+        The checked content, and the metadata in it.
 
     Raises:
-        ModelError: if it cannot be opened, or is no model that this runtime can use.
+        ModelError: if the file cannot be opened, or this runtime cannot use it.
     """
     with reading(path, ModelError, NEXT_STEP):
         if path.stat().st_size > _MOST_BYTES:
@@ -41,17 +41,17 @@ def read_model(path: Path) -> tuple[bytes, ModelInfo]:
 
 
 def check_model(data: bytes, source: Path | str) -> ModelInfo:
-    """Check the content of a model's ONNX file: that onnxruntime may read it, and that it keeps the contract.
+    """Check the content of a model's ONNX file: onnxruntime may read it, and it follows the contract.
 
     Args:
         data: the content.
         source: its name in errors.
 
     Returns:
-        The description in it.
+        The metadata in it.
 
     Raises:
-        ModelError: if it is no model that this runtime can use.
+        ModelError: if this runtime cannot use it.
     """
     with reading(source, ModelError, NEXT_STEP):
         file = parse_onnx(data)

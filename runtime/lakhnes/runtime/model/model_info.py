@@ -1,4 +1,4 @@
-"""What an exported model says about itself: the metadata inside the ONNX file."""
+"""The metadata of an exported model, inside its ONNX file."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ FORMAT_VERSION = 1
 """Version of the graph contract and of these metadata; a runtime reads its own and older ones."""
 
 METADATA_KEY = "lakhnes"
-"""Key of the ONNX metadata property that holds them, as JSON."""
+"""Key of the ONNX metadata property that stores them, as JSON."""
 
 MODEL_FILE = "model.onnx"
 """Name of the graph in a model folder."""
 
 MOST_EVENTS = 1 << 15
-"""Events of a vocabulary."""
+"""Most events of a vocabulary."""
 
 _MOST_TEXT = 1 << 20
-"""Characters of the metadata."""
+"""Most characters of the metadata."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """An exported model's description."""
+    """Metadata of an exported model."""
 
     name: str
-    """What users call it."""
+    """Name for users."""
     n_layer: int
     n_head: int
     d_head: int
     d_model: int
     d_inner: int
     mem_len: int
-    """Slots of the memory: how many earlier tokens a token sees."""
+    """Slots of the memory: the number of earlier tokens that a token sees."""
     precision: str
     """`fp32`, `int8` or `int4` weights; activations and memory are float32."""
     timing: Timing
-    """How its tokens count time."""
+    """Unit of time of its tokens."""
     vocabulary: Vocabulary
     n_parameters: int
-    """Of the trained model."""
+    """Number of parameters of the trained model."""
     source: str
-    """The checkpoint that it was made from."""
+    """The checkpoint that the export read."""
     source_sha256: str
     provenance: str = ""
-    """How it was trained, in a sentence."""
+    """Description of the training, in a sentence."""
     parity: dict[str, float] = field(default_factory=dict)
     """Differences from PyTorch that the export measured."""
     recall: CacheWeights | None = None
-    """What songs are remembered with beside the network; see `lakhnes calibrate`."""
+    """Weights of the match cache, if calibrated; see `lakhnes calibrate`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; a vocabulary that has a name goes by it."""
+        """Return plain data for JSON; a named vocabulary is stored by its name."""
         vocabulary = self.vocabulary.name
         if vocabulary not in NAMED:
             vocabulary = self.vocabulary.to_text()
@@ -71,20 +71,20 @@ class ModelInfo:
         return {"format_version": FORMAT_VERSION, "vocabulary": vocabulary, **plain, "recall": recall}
 
     def to_json(self) -> str:
-        """The text that goes into the file."""
+        """Return the text for the file."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str, source: Path | str = "The model") -> ModelInfo:
-        """Reads `to_json`; fields that this version does not know are passed over.
+        """Read the text of `to_json`; unknown fields are ignored.
 
         Args:
-            text: what the file holds.
+            text: the content of the metadata.
             source: the file's name in errors.
 
         Raises:
             ModelError: if the format is newer than this version's.
-            Exception: whatever a broken text gives rise to; `reading` makes one error of it.
+            Exception: any, for a broken text; `reading` turns it into one error.
         """
         if len(text) > _MOST_TEXT:
             raise ValueError("its metadata are too long")
@@ -111,7 +111,7 @@ class ModelInfo:
 
 
 def _check_fields(plain: dict[str, Any]) -> None:
-    """Refuses plain fields of another type, or out of their range."""
+    """Refuse fields with a wrong type or out of range."""
     for name, (kind, largest) in _FIELDS.items():
         value = plain.get(name, "" if name == "provenance" else None)
         if type(value) is not kind or (isinstance(value, int) and not 0 < value <= largest):
@@ -119,7 +119,7 @@ def _check_fields(plain: dict[str, Any]) -> None:
 
 
 def _vocabulary(named: str) -> Vocabulary:
-    """The vocabulary of a name, or of a text that has its events."""
+    """Return the vocabulary of a name, or of a text that lists its events."""
     vocabulary = NAMED[named]() if named in NAMED else Vocabulary.from_text(named)
     if len(vocabulary) > MOST_EVENTS:
         raise ValueError(f"its vocabulary has more than {MOST_EVENTS} events")
@@ -142,4 +142,4 @@ _FIELDS: dict[str, tuple[type, int]] = {
     "source_sha256": (str, 0),
     "provenance": (str, 0),
 }
-"""Type and, for numbers, largest value of each field; the least is 1."""
+"""Type of each field, and for numbers the largest value; the least is 1."""

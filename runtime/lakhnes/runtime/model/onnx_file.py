@@ -1,8 +1,8 @@
-"""ONNX files, read without the onnx package: protobuf's wire format, and the messages that our graphs are of.
+"""A reader of ONNX files without the onnx package: protobuf's wire format, and the messages of our graphs.
 
-The reader is strict. It knows the fields that `lakhnes export` writes and a few that say nothing, and refuses
-every other one, as well as a field that comes twice where one is expected. So what is checked here is what
-onnxruntime reads.
+The reader is strict. It knows the fields that `lakhnes export` writes and a few without effect. It refuses
+every other field, and repeated fields where one is expected. onnxruntime therefore reads exactly what was
+checked here.
 
 Sources: protobuf's "Encoding"; `onnx.proto` of ONNX 1.16.
 """
@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_FIELDS = 1 << 20
-"""Fields of a file; a graph of 256 layers has an eighth of that."""
+"""Most fields of a file; a graph of 256 layers has an eighth of that."""
 
 MOST_AXES = 8
-"""Axes of a tensor; our graphs have four at most."""
+"""Most axes of a tensor; our graphs have four at most."""
 
 
 class DataType(IntEnum):
-    """Types of a tensor's elements, by ONNX's numbers."""
+    """Types of tensor elements, with ONNX's numbers."""
 
     FLOAT = 1
     INT8 = 3
@@ -40,7 +40,7 @@ _BITS = {DataType.FLOAT: 32, DataType.INT8: 8, DataType.INT64: 64, DataType.INT4
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor whose elements are in the file."""
+    """A tensor stored in the file."""
 
     shape: tuple[int, ...]
     type: DataType
@@ -58,7 +58,7 @@ class Port:
 
     type: DataType
     shape: tuple[int | str, ...]
-    """A name stands for a size that is not fixed."""
+    """A name means a size that is not fixed."""
 
 
 Attribute = int | float | tuple[int, ...]
@@ -77,7 +77,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What is in a file."""
+    """The content of an ONNX file."""
 
     metadata: Mapping[str, str]
     opsets: Mapping[str, int]
@@ -92,7 +92,7 @@ def parse_onnx(data: bytes) -> OnnxFile:
     """Read the content of an ONNX file.
 
     Raises:
-        ValueError: with what is broken, or not understood.
+        ValueError: with the broken or unknown part.
     """
     if not data:
         raise ValueError("it is empty")
@@ -109,7 +109,7 @@ def parse_onnx(data: bytes) -> OnnxFile:
 
 
 class _Field(NamedTuple):
-    """What a field of a message holds."""
+    """The type of a message's field."""
 
     name: str
     kind: Any
@@ -172,17 +172,17 @@ _MODEL: _Schema = {
 }
 
 _VARINT, _LENGTH, _FIXED_32 = 0, 2, 5
-"""Wire types: a number, a length with so many bytes, and four bytes."""
+"""Wire types: a number, a length followed by bytes, and four bytes."""
 
 
 class _Decoder:
-    """Messages of one file, which share a limit of fields."""
+    """A decoder for the messages of one file, with a common limit of fields."""
 
     def __init__(self) -> None:
         self._left = MOST_FIELDS
 
     def message(self, data: memoryview, kind: _Field) -> dict[str, Any]:
-        """Return the values of a message by the names of its fields, of those that are there."""
+        """Return the values of a message, by the names of the fields present."""
         found: dict[str, Any] = {}
         place = 0
         while place < len(data):
@@ -203,7 +203,7 @@ class _Decoder:
         return found
 
     def _values(self, data: memoryview, place: int, wire: int, field: _Field) -> tuple[list[Any], int]:
-        """Return what a field holds at a place of a message, and the place after it."""
+        """Return the value of a field at a place of a message, and the place after it."""
         if wire == _VARINT and field.kind is int:
             value, place = _varint(data, place)
             return [_signed(value)], place
@@ -234,7 +234,7 @@ class _Decoder:
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, and the place after it."""
+    """Return a number of seven bits per byte, and the place after it."""
     value = shift = 0
     while place < len(data) and shift < 70:
         byte = data[place]
@@ -247,13 +247,13 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
 
 
 def _signed(value: int) -> int:
-    """Return a number of 64 bits with its sign."""
+    """Return a 64-bit number with its sign."""
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
 
 def _by_name(what: str, messages: list[dict[str, Any]], key: str, read: Any) -> dict[str, Any]:
-    """Return what messages hold, by a name that no two of them may share."""
+    """Return the content of messages, by a unique name."""
     found: dict[str, Any] = {}
     for message in messages:
         name = message.get(key, "")
@@ -279,7 +279,7 @@ def _constant(message: dict[str, Any]) -> Constant:
 
 
 def _bits(shape: tuple[int, ...], kind: DataType) -> int:
-    """Return the bits that a tensor takes in whole bytes."""
+    """Return the bits of a tensor, rounded up to whole bytes."""
     return -(-prod(shape) * _BITS[kind] // 8) * 8
 
 

@@ -1,19 +1,19 @@
-"""The memories of a network: a ring of keys and values, which streams share.
+"""The memories of a network: a ring of keys and values that streams share.
 
-The graph is stateless: it takes the keys and values of the tokens before as tensors and returns those of the
-new tokens; the runtime writes them into its ring in place. The contract of the graph:
+The graph is stateless. It takes the keys and values of earlier tokens as tensors and returns those of the new
+tokens. The runtime writes them into its ring in place. The contract of the graph:
 
 | input | type and shape | meaning |
 |---|---|---|
 | `token` | int64 [B, T] | |
-| `distance` | int64 [T, S+T] | how far each key lies behind each query, 0..`mem_len` |
-| `mask` | float32 [B, 1, T, S+T] | 0, or -1e30 where a query must not look |
+| `distance` | int64 [T, S+T] | distance of each key behind each query, 0..`mem_len` |
+| `mask` | float32 [B, 1, T, S+T] | 0, or -1e30 for a key that the query must not see |
 | `k{l}`, `v{l}` | float32 [B, H, S, D] for each layer | the memory, S slots in any order |
 
 | output | type and shape |
 |---|---|
 | `logits` | float32 [B, T, V] |
-| `new` | float32 [B, L·2·H, T, D], of each layer the keys and values to write into the ring |
+| `new` | float32 [B, L·2·H, T, D]: keys and values of each layer, to write into the ring |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lakhnes.runtime.model.model_info import ModelInfo
 from lakhnes.runtime.model.onnx_runtime import ort
 
 MASKED = np.float32(-1e30)
-"""What the mask adds to a score that must not count."""
+"""Value that the mask adds to a score to exclude it."""
 
 Logits = NDArray[np.float32]
 
@@ -40,24 +40,24 @@ class Snapshot:
     """A copy of one stream's memory."""
 
     memory: NDArray[np.float32]
-    """float32 [L, 2, H, S, D]: of each layer the keys, then the values, in S slots."""
+    """float32 [L, 2, H, S, D]: the keys, then the values, of each layer, in S slots."""
     mask: NDArray[np.float32]
     """float32 [S]: 0 for slots in use, else `MASKED`."""
     place: int
-    """Slot that the next token goes to."""
+    """Slot of the next token."""
     used: int
-    """Slots before it that hold something."""
+    """Number of used slots before it."""
 
 
 class Batch:
-    """Streams of tokens that one graph reads together, each with a memory of its own.
+    """Streams of tokens that one graph reads together, each with its own memory.
 
-    They share the slots of a ring, S of them, and the place in it; a mask for each stream says which slots
-    are its. So a stream may begin anew at any time while the others go on.
+    They share the S slots of a ring and the position in it. A mask for each stream marks its own slots. A
+    stream may therefore start again at any time while the others continue.
     """
 
     def __init__(self, session: ort.InferenceSession, info: ModelInfo, size: int) -> None:
-        """Use `Model.batch`."""
+        """Create a batch; use `Model.batch` instead."""
         self._session = session
         self._n_token = len(info.vocabulary)
         self._mem_len = info.mem_len
@@ -71,7 +71,7 @@ class Batch:
         return self._memory.shape[4]
 
     def reset(self, stream: int | None = None) -> None:
-        """Lets a stream forget everything, or all of them: then the ring begins anew as well."""
+        """Clear the memory of a stream, or of all streams and the ring."""
         if stream is None:
             self._mask[:] = MASKED
             self._resize(min(FIRST_SLOTS, self._mem_len))
@@ -80,7 +80,7 @@ class Batch:
             self._mask[stream] = MASKED
 
     def _resize(self, slots: int) -> None:
-        """Another number of slots, with the newest rows in them, the newest in the last."""
+        """Change the number of slots; the newest rows stay, and the newest is the last."""
         kept = min(slots, self._slots)
         order = (self._place - kept + np.arange(kept)) % self._slots if kept else np.arange(0)
         memory = np.zeros((*self._memory.shape[:4], slots, self._memory.shape[5]), np.float32)
@@ -93,18 +93,18 @@ class Batch:
             for layer in range(len(memory))
             for place, kind in enumerate("kv")
         }
-        # The distances of a step's slots from place p are a window of S..1, S..1, from S-p on.
+        # The distances of a step's slots from place p are a window of S..1, S..1, from S-p.
         self._descending = np.tile(np.arange(slots, 0, -1, dtype=np.int64), 2)
         self._distance = np.zeros((1, slots + 1), np.int64)
 
     def step(self, tokens: Sequence[int] | NDArray[np.int64]) -> Logits:
-        """Reads one token of each stream.
+        """Read one token of each stream.
 
         Args:
             tokens: their ids [B].
 
         Returns:
-            float32 [B, V], for the tokens after them.
+            float32 [B, V]: logits for the next tokens.
         """
         slots, size = self._slots, len(self._mask)
         self._distance[0, :slots] = self._descending[slots - self._place : 2 * slots - self._place]
@@ -115,14 +115,14 @@ class Batch:
         return self._run(ids, self._distance, mask)[:, 0]
 
     def prefill(self, tokens: NDArray[np.int64], *, chunk: int = PREFILL_CHUNK) -> Logits:
-        """Reads many tokens of each stream, with the same result as so many steps.
+        """Read many tokens of each stream, with the same result as single steps.
 
         Args:
             tokens: their ids [B, n].
-            chunk: how many go through the graph at once.
+            chunk: number of tokens that go through the graph at once.
 
         Returns:
-            float32 [B, n, V]: row i for the token after token i.
+            float32 [B, n, V]: row i has the logits after token i.
         """
         chunk = max(1, min(chunk, self._mem_len))
         self._check(tokens)
@@ -139,7 +139,7 @@ class Batch:
         return np.concatenate(rows, 1)
 
     def snapshot(self, stream: int = 0) -> Snapshot:
-        """A copy of one stream's memory."""
+        """Return a copy of one stream's memory."""
         return Snapshot(
             self._memory[:, :, stream].copy(),
             self._mask[stream].copy(),
@@ -148,10 +148,10 @@ class Batch:
         )
 
     def spread(self, snapshot: Snapshot) -> None:
-        """Lets every stream go on from one snapshot.
+        """Continue every stream from one snapshot.
 
         Raises:
-            OptionError: if it is of another model.
+            OptionError: if the snapshot is from another model.
         """
         self._belongs(snapshot)
         self._resize(len(snapshot.mask))
@@ -160,10 +160,10 @@ class Batch:
             self.begin(stream, snapshot)
 
     def begin(self, stream: int, snapshot: Snapshot) -> None:
-        """Lets a stream go on from a snapshot, while the others go on as they are.
+        """Continue one stream from a snapshot, without changing the others.
 
         Raises:
-            OptionError: if the snapshot is of another model.
+            OptionError: if the snapshot is from another model.
         """
         self._belongs(snapshot)
         count = len(snapshot.mask)
@@ -182,7 +182,7 @@ class Batch:
             raise OptionError("The snapshot is of another model; take a new one.")
 
     def try_out(self) -> Logits:
-        """Logits [4, V] of a chunk, a step and a look at the farthest distance."""
+        """Return logits [4, V] from a chunk, a step and a token at the largest distance."""
         n = len(self._mask)
         chunk = self.prefill(np.zeros((n, 2), np.int64))[0]
         step = self.step([0] * n)
@@ -198,7 +198,7 @@ class Batch:
     def _run(
         self, tokens: NDArray[np.int64], distance: NDArray[np.int64], mask: NDArray[np.float32]
     ) -> Logits:
-        """Runs the graph on tokens [B, T] and writes the new rows into the ring; returns logits [B, T, V]."""
+        """Run the graph on tokens [B, T] and write the new rows into the ring; return logits [B, T, V]."""
         self._feeds.update(token=tokens, distance=distance, mask=mask)
         logits, new = self._session.run(("logits", "new"), self._feeds)
         size, n = tokens.shape
@@ -216,7 +216,7 @@ class Batch:
         return np.asarray(logits, np.float32)
 
     def _make_room(self, n: int) -> None:
-        """More slots where n rows would overwrite rows that a full memory still has."""
+        """Add slots if n rows would overwrite rows that a full memory still needs."""
         needed = min(self._used + n, self._mem_len)
         slots = self._slots
         while slots < needed:

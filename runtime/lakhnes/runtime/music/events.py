@@ -1,4 +1,4 @@
-"""Events: the words of TX1 and TX2, the language that the model reads and writes.
+"""Events: the tokens of TX1 and TX2, in musical terms.
 
 One event is one line of text: `WT_735`, `P1_NOTEON_60`, `NO_NOTEOFF`, `P2_VELOCITY_9`, `NO_TIMBRE_1`.
 Source: LakhNES README, "TX1 format" and "TX2 format".
@@ -10,17 +10,17 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 SAMPLE_RATE = 44_100
-"""Samples a second of every time in events and scores."""
+"""Samples per second, for every time in events and scores."""
 
 MAX_WAIT = 3600 * SAMPLE_RATE
-"""Longest wait that a text may hold, an hour; so many samples also fit into a MIDI file."""
+"""Longest wait in a text, in samples: one hour; it also fits into a MIDI file."""
 
 MAX_SAMPLES = 24 * 3600 * SAMPLE_RATE
-"""Longest song that is read from a file, a day."""
+"""Longest song that lakhnes reads from a file, in samples: one day."""
 
 
 class Voice(IntEnum):
-    """The four voices of the 2A03 that LakhNES composes for, in text order."""
+    """The four voices of the 2A03 that LakhNES composes for, in the order of texts."""
 
     P1 = 0
     P2 = 1
@@ -29,7 +29,7 @@ class Voice(IntEnum):
 
 
 class Kind(StrEnum):
-    """What an event does."""
+    """Kind of event."""
 
     END = "<S>"
     WAIT = "WT"
@@ -46,6 +46,11 @@ class Kind(StrEnum):
     LENGTH = "LENGTH"
     DENSITY = "DENSITY"
     ARTICULATION = "ART"
+    CHORD = "CHORD"
+    GIVEN = "GIVEN"
+    AHEAD = "AHEAD"
+    BACK = "BACK"
+    RELATION = "RELATION"
 
 
 class Event(NamedTuple):
@@ -53,7 +58,7 @@ class Event(NamedTuple):
 
     kind: Kind
     voice: Voice | None = None
-    """None for WAIT, END and what concerns the whole song."""
+    """None for WAIT, END and events of the whole song."""
     value: int = 0
     """WAIT: samples; NOTE_ON: MIDI pitch or noise 1..16; VELOCITY: 1..15; TIMBRE: 0..3; else 0. Events of
     bars have the values of `BAR_VALUES` and `VOICE_VALUES`."""
@@ -74,11 +79,11 @@ VOCABULARY_PITCHES: dict[Voice, range] = {
     Voice.TR: range(21, 109),
     Voice.NO: range(1, 17),
 }
-"""Pitches that the vocabularies know: MIDI pitch, for NO 1 (lowest) to 16 (highest noise)."""
+"""Pitches of the vocabularies: MIDI pitch; for NO 1 (lowest) to 16 (highest noise)."""
 
 
 def octave_shifted(voice: Voice, pitch: int) -> int:
-    """A pitch shifted by octaves into a melodic voice's vocabulary range, as little as that takes."""
+    """Return a pitch, moved by the fewest octaves into a melodic voice's vocabulary range."""
     known = VOCABULARY_PITCHES[voice]
     if pitch in known:
         return pitch
@@ -94,7 +99,7 @@ VALUES: dict[tuple[Voice, Kind], range] = {
     **{(voice, Kind.TIMBRE): range(4) for voice in (Voice.P1, Voice.P2)},
     (Voice.NO, Kind.TIMBRE): range(2),
 }
-"""Values that a text may hold, for each voice and kind; what is absent does not exist."""
+"""Values that a text may contain, for each voice and kind; missing pairs do not exist."""
 
 BAR_VALUES: dict[Kind, range] = {
     Kind.LENGTH: range(3),
@@ -105,19 +110,37 @@ BAR_VALUES: dict[Kind, range] = {
     Kind.BAR: range(16),
     Kind.POSITION: range(1, 168),
 }
-"""Values of the events that concern the whole song in a vocabulary of bars, in the order in which they come.
+"""Values of the events of the whole song in a vocabulary of bars, in the order of a song.
 
 LENGTH: under 8 bars, under 16, more. METER: beats of a bar. TEMPO: classes of 4.4 %, see `bars.codec`. SWING:
 straight, light, heavy. KEY: tonic 0 to 11, plus 12 for minor. BAR: number of the bar modulo 16. POSITION:
-tick in the bar of what follows; tick 0 needs none.
+tick in the bar of the next events; tick 0 needs none.
 """
 
 VOICE_VALUES: dict[Kind, range] = {Kind.DENSITY: range(6), Kind.ARTICULATION: range(3)}
-"""Values of the events that concern a voice in the whole song, in a vocabulary of bars.
+"""Values of the events that describe a voice in the whole song, in a vocabulary of bars.
 
 DENSITY: notes a beat, from none to more than three, see `bars.codec`. ARTICULATION: legato, detached, short.
 """
 
+AFTER_BAR_VALUES: dict[Kind, range] = {
+    Kind.AHEAD: range(1, 17),
+    Kind.GIVEN: range(1, 15),
+    Kind.BACK: range(1),
+    Kind.CHORD: range(26),
+}
+"""Values of the events that may follow BAR before its notes, in a vocabulary of bars.
+
+AHEAD: the events up to BACK happen this number of bars later, in all voices. GIVEN: the events up to BACK
+are everything that some voices, named as bits, play in this bar; the others follow. CHORD: see `bars.chords`.
+"""
+
+
+BAR_VOICE_VALUES: dict[Kind, range] = {Kind.RELATION: range(19)}
+"""Values of the events that describe a voice in one bar, before its notes, in a vocabulary of bars.
+
+RELATION: to earlier bars of the voice, see `bars.relations`.
+"""
 
 _BY_TEXT = {
     str(event): event
@@ -125,7 +148,13 @@ _BY_TEXT = {
         END,
         *(Event(kind, voice, value) for (voice, kind), r in VALUES.items() for value in r),
         *(Event(kind, None, value) for kind, r in BAR_VALUES.items() for value in r),
-        *(Event(kind, v, value) for v in Voice for kind, values in VOICE_VALUES.items() for value in values),
+        *(
+            Event(kind, voice, value)
+            for voice in Voice
+            for kind, values in (VOICE_VALUES | BAR_VOICE_VALUES).items()
+            for value in values
+        ),
+        *(Event(kind, None, value) for kind, r in AFTER_BAR_VALUES.items() for value in r),
     ]
 }
 _RANGES = {
@@ -134,13 +163,13 @@ _RANGES = {
 
 
 def parse_event(text: str) -> Event:
-    """Reads one event.
+    """Read one event.
 
     Args:
         text: one line, without surrounding blanks.
 
     Raises:
-        ValueError: with the reason, when the text is no event.
+        ValueError: with the reason, if the text is no event.
     """
     event = _BY_TEXT.get(text)
     if event is not None:

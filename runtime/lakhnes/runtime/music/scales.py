@@ -36,11 +36,12 @@ NOTE_NAMES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 
 
 _ALIASES = {"maj": "major", "ma": "major", "M": "major", "min": "minor", "mi": "minor", "m": "minor"}
-_CLASS_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+CLASS_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+"""Name of each pitch class, in names of scales and chords."""
 
 
 def parse_scale(text: str) -> frozenset[int]:
-    """Reads a scale as pitch classes 0..11.
+    """Read a scale as pitch classes 0..11.
 
     Args:
         text: root and name, such as `a minor`, `F# dorian`, `Bb major-pentatonic`, `Am` or `Cmaj`, or pitch
@@ -65,29 +66,35 @@ def parse_scale(text: str) -> frozenset[int]:
     return frozenset((root + step) % 12 for step in SCALES[name])
 
 
-def keys_of(pitch_classes: Collection[int]) -> list[int]:
-    """The keys that have just these pitch classes: tonic 0..11 for major ones, plus 12 for minor ones."""
+def keys_of(pitch_classes: Collection[int], *, more: bool = False) -> list[int]:
+    """The keys that have just these pitch classes: tonic 0..11 for major ones, plus 12 for minor ones.
+
+    Args:
+        pitch_classes: 0 (C) to 11 (B).
+        more: whether keys may have more than these.
+    """
     wanted = frozenset(pitch_classes)
-    return [
-        tonic + offset
-        for offset, name in ((0, "major"), (12, "minor"))
-        for tonic in range(12)
-        if wanted == {(tonic + step) % 12 for step in SCALES[name]}
-    ]
+    found = []
+    for offset, name in ((0, "major"), (12, "minor")):
+        for tonic in range(12):
+            notes = {(tonic + step) % 12 for step in SCALES[name]}
+            if wanted == notes or (more and wanted < notes):
+                found.append(tonic + offset)
+    return found
 
 
 def pitch_class(name: str) -> int:
-    """Pitch class 0 (C) to 11 (B) of a note name such as `C`, `f#` or `Bb`."""
+    """Return the pitch class, 0 (C) to 11 (B), of a note name such as `C`, `f#` or `Bb`."""
     return (NOTE_NAMES[name[0].lower()] + name[1:].count("#") - name[1:].count("b")) % 12
 
 
 def scale_name(pitch_classes: Collection[int]) -> str:
-    """A name for a scale, such as `C# major (or A# minor)`; else its pitch classes."""
+    """Return a name for a scale, such as `C# major (or A# minor)`, or its pitch classes if it has no name."""
     wanted = frozenset(pitch_classes)
     for name, steps in SCALES.items():
         if len(steps) == len(wanted) < 12:
             for root in range(12):
                 if wanted == {(root + step) % 12 for step in steps}:
-                    minor = f" (or {_CLASS_NAMES[(root + 9) % 12]} minor)" if name == "major" else ""
-                    return f"{_CLASS_NAMES[root]} {name}{minor}"
+                    minor = f" (or {CLASS_NAMES[(root + 9) % 12]} minor)" if name == "major" else ""
+                    return f"{CLASS_NAMES[root]} {name}{minor}"
     return ",".join(map(str, sorted(wanted)))

@@ -1,4 +1,4 @@
-"""The score: four monophonic voices of notes, the one musical type that every part shares."""
+"""The score: four monophonic voices of notes. Every part of the project shares this type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from lakhnes.runtime.music.events import SAMPLE_RATE, VALUES, Event, Kind, Voice
 
 FULL_VELOCITY = 15
-"""Velocity of a note that has none of its own, as the chip plays TX1."""
+"""Velocity of a note that states none, as the chip plays TX1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,16 @@ class Note:
     pitch: int
     """MIDI pitch 1..127; for the noise 1 (lowest) to 16."""
     velocity: int = FULL_VELOCITY
-    """Volume at the onset, 1..15; the triangle has no volume and always 15."""
+    """Volume at the onset, 1..15; always 15 for the triangle, which has no volume."""
 
     @property
     def end(self) -> int:
         """First sample after the note."""
         return self.onset + self.length
+
+    def moved(self, samples: int, semitones: int = 0) -> Note:
+        """Return the note later or earlier, higher or lower."""
+        return Note(self.onset + samples, self.length, self.pitch + semitones, self.velocity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +48,26 @@ class Change:
 
     @property
     def order(self) -> tuple[int, bool]:
-        """What changes are sorted by: time, then VELOCITY before TIMBRE."""
+        """Sort key: time, then VELOCITY before TIMBRE."""
         return self.sample, self.kind is Kind.TIMBRE
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one voice plays."""
+    """The notes and changes of one voice."""
 
     notes: tuple[Note, ...] = ()
-    """In time, none overlapping the next."""
+    """In order of time, without overlaps."""
     changes: tuple[Change, ...] = ()
-    """In time, VELOCITY before TIMBRE, at most one of each at a sample; none in a part without notes."""
+    """In order of time, VELOCITY before TIMBRE, at most one of each at a sample.
+
+    Empty in a part without notes.
+    """
+
+
+_EMPTY = Part()
+
+_BLOCK = 512  # items that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,11 @@ class Score:
     """A song.
 
     Raises:
-        ValueError: if the parts break a rule that is stated under a field.
+        ValueError: if the parts break a rule of a field's docstring.
     """
 
     parts: tuple[Part, Part, Part, Part] = (Part(), Part(), Part(), Part())
-    """One for each `Voice`, in its order."""
+    """One for each `Voice`, in that order."""
     length: int = 0
     """Samples; no note ends and no change lies after it."""
 
@@ -77,7 +89,7 @@ class Score:
 
     @classmethod
     def of(cls, parts: Iterable[Part], length: int) -> Score:
-        """A score of four parts in the order of `Voice`.
+        """Return a score of four parts in the order of `Voice`.
 
         Raises:
             ValueError: if they are not four, or break a rule.
@@ -85,16 +97,30 @@ class Score:
         p1, p2, tr, no = parts
         return cls((p1, p2, tr, no), length)
 
-    def with_parts(self, parts: Mapping[Voice, Part]) -> Score:
-        """The same with other parts for some voices."""
-        return Score.of((parts.get(voice, self.parts[voice]) for voice in Voice), self.length)
+    def with_parts(self, parts: Mapping[Voice, Part], length: int | None = None) -> Score:
+        """Return the score with other parts for some voices, and with another length if given.
+
+        Only the differences are checked, so an edit of a long song takes no longer.
+
+        Raises:
+            ValueError: if a part breaks a rule.
+        """
+        length = self.length if length is None else length
+        p1, p2, tr, no = (parts.get(voice, self.parts[voice]) for voice in Voice)
+        for voice, part in zip(Voice, (p1, p2, tr, no), strict=True):
+            _check(voice, part, length, self.parts[voice])
+        return _unchecked((p1, p2, tr, no), length)
+
+    def lengthened(self, length: int) -> Score:
+        """Return the score with silence added at its end; the score itself if it is long enough."""
+        return self if length <= self.length else _unchecked(self.parts, length)
 
     def map_parts(self, change: Callable[[Part], Part], length: int | None = None) -> Score:
-        """The same with every part changed, and another length if one is given."""
+        """Return the score with every part changed, and with another length if given."""
         return Score.of(map(change, self.parts), self.length if length is None else length)
 
     def only(self, voices: Collection[Voice]) -> Score:
-        """The same with nothing in the other voices."""
+        """Return the score with all other voices empty."""
         return self.with_parts({voice: Part() for voice in Voice if voice not in voices})
 
     @property
@@ -109,34 +135,80 @@ class Score:
 
     @property
     def has_expression(self) -> bool:
-        """Whether any note or change says more than TX1 can."""
+        """Whether any note or change contains more than TX1 can express."""
         return any(
             part.changes or any(note.velocity != FULL_VELOCITY for note in part.notes) for part in self.parts
         )
 
 
-def _check(voice: Voice, part: Part, length: int) -> None:
+def _unchecked(parts: tuple[Part, Part, Part, Part], length: int) -> Score:
+    """Return a score of parts that are known to follow the rules."""
+    score = object.__new__(Score)
+    object.__setattr__(score, "parts", parts)
+    object.__setattr__(score, "length", length)
+    return score
+
+
+def _check(voice: Voice, part: Part, length: int, known: Part = _EMPTY) -> None:
+    """Raise ValueError if a part breaks a rule.
+
+    Args:
+        voice: the voice of the part.
+        part: its notes and changes.
+        length: length of the score in samples.
+        known: a part that follows the rules; equal notes at both ends are not checked again.
+    """
     pitches = VALUES[voice, Kind.NOTE_ON]
-    for note in part.notes:
+    notes = _differing(part.notes, known.notes)
+    for note in notes:
         if note.onset < 0 or note.length < 1 or note.pitch not in pitches or not 1 <= note.velocity <= 15:
             raise ValueError(f"{voice.name}: {note} is out of range")
-    if voice is Voice.TR and any(note.velocity != FULL_VELOCITY for note in part.notes):
+    if voice is Voice.TR and any(note.velocity != FULL_VELOCITY for note in notes):
         raise ValueError(f"the triangle has no volume: its notes have velocity {FULL_VELOCITY}")
-    if any(note.end > after.onset for note, after in pairwise(part.notes)):
+    if any(note.end > after.onset for note, after in pairwise(notes)):
         raise ValueError(f"{voice.name}: notes overlap or are not in time")
-    _check_changes(voice, part)
+    _check_changes(voice, part, known)
     end = max(part.notes[-1].end if part.notes else 0, part.changes[-1].sample if part.changes else 0)
     if end > length:
         raise ValueError(f"{voice.name} goes on to sample {end}, after the end of the song at {length}")
 
 
-def _check_changes(voice: Voice, part: Part) -> None:
-    """Raises ValueError if changes are out of range, not in time, or of a part without notes."""
+def shared_ends(one: tuple[object, ...], other: tuple[object, ...]) -> tuple[int, int]:
+    """How many items two tuples share at their start, and how many of the rest at their end.
+
+    Tuples are compared a block at a time, which costs little where they hold the very same items.
+    """
+    same = _shared(one, other)
+    return same, _shared(one[same:][::-1], other[same:][::-1])
+
+
+def _shared(one: tuple[object, ...], other: tuple[object, ...]) -> int:
+    """How many items two tuples share at their start."""
+    most = min(len(one), len(other))
+    for first in range(0, most, _BLOCK):
+        if one[first : first + _BLOCK] != other[first : first + _BLOCK]:
+            inside = range(first, min(first + _BLOCK, most))
+            return next((i for i in inside if one[i] != other[i]), most)
+    return most
+
+
+def _differing(notes: tuple[Note, ...], known: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes between those that two parts share at both ends, and one of these at either end."""
+    if notes is known:
+        return ()
+    same, back = shared_ends(notes, known)
+    return notes[max(0, same - 1) : len(notes) - max(0, back - 1)]
+
+
+def _check_changes(voice: Voice, part: Part, known: Part) -> None:
+    """Raise ValueError if changes are out of range, out of order, or in a part without notes."""
+    if part.changes and not part.notes:
+        raise ValueError(f"{voice.name} has changes but no notes")
+    if not part.changes or (part.changes is known.changes and part.notes is known.notes):
+        return
     for change in part.changes:
         if change.sample < 0 or change.value not in VALUES.get((voice, change.kind), ()):
             raise ValueError(f"{voice.name}: {change} is out of range")
-    if part.changes and not part.notes:
-        raise ValueError(f"{voice.name} has changes but no notes")
     onsets = {note.onset for note in part.notes}
     if any(change.kind is Kind.VELOCITY and change.sample in onsets for change in part.changes):
         raise ValueError(f"{voice.name}: a volume at the start of a note is the note's own velocity")
@@ -146,13 +218,13 @@ def _check_changes(voice: Voice, part: Part) -> None:
 
 
 class ScoreBuilder:
-    """Makes a score of events as they come.
+    """Builder that makes a score from events, one by one.
 
-    What happens to a voice at one sample counts as a whole: its last state wins, so a note that ends where
-    it starts leaves nothing, and a NOTEOFF of a silent voice says nothing.
+    All events of a voice at one sample count together, and the last state wins. A note that ends where it
+    starts therefore leaves nothing, and a NOTEOFF of a silent voice has no effect.
 
     Attributes:
-        time: samples up to now.
+        time: samples so far.
     """
 
     def __init__(self) -> None:
@@ -163,12 +235,12 @@ class ScoreBuilder:
         self._now: dict[Voice, dict[Kind, Event]] = {}
 
     def sounding(self, voice: Voice) -> bool:
-        """Whether a voice sounds after the events so far."""
+        """Return whether a voice sounds after the events so far."""
         now = self._now.get(voice, {})
         return Kind.NOTE_ON in now or (self._sounding[voice] is not None and Kind.NOTE_OFF not in now)
 
     def add(self, event: Event) -> None:
-        """Takes the next event; END says nothing."""
+        """Take the next event; END has no effect."""
         if event.kind is Kind.WAIT:
             self._settle()
             self.time += event.value
@@ -180,7 +252,7 @@ class ScoreBuilder:
             now[event.kind] = event
 
     def score(self) -> Score:
-        """The score so far, with every note closed now. More events may follow, at this sample too."""
+        """Return the score so far, with every note closed. More events may follow, also at this sample."""
         end = self.copy()
         end._settle()
         for voice in Voice:
@@ -191,7 +263,7 @@ class ScoreBuilder:
         )
 
     def copy(self) -> ScoreBuilder:
-        """The same so far, to go on by itself."""
+        """Return an independent copy."""
         twin = ScoreBuilder()
         twin.time = self.time
         twin._notes = tuple(list(notes) for notes in self._notes)
@@ -201,7 +273,7 @@ class ScoreBuilder:
         return twin
 
     def _close(self, voice: Voice) -> None:
-        """Ends the note that sounds in a voice, if one does."""
+        """End the sounding note of a voice, if any."""
         note = self._sounding[voice]
         if note is not None and note.onset < self.time:
             length = self.time - note.onset
@@ -209,7 +281,7 @@ class ScoreBuilder:
         self._sounding[voice] = None
 
     def _settle(self) -> None:
-        """Turns what happened at this sample into notes and changes."""
+        """Turn the events of this sample into notes and changes."""
         for voice, now in self._now.items():
             if Kind.NOTE_ON in now or Kind.NOTE_OFF in now:
                 self._close(voice)
@@ -227,7 +299,7 @@ class ScoreBuilder:
 
 
 def score_from_events(events: Iterable[Event]) -> Score:
-    """Makes a score of events."""
+    """Make a score from events."""
     builder = ScoreBuilder()
     for event in events:
         builder.add(event)
@@ -238,19 +310,22 @@ _TEXT_ORDER = {Kind.NOTE_OFF: 0, Kind.NOTE_ON: 0, Kind.VELOCITY: 1, Kind.TIMBRE:
 
 
 def rank(event: Event) -> int:
-    """Place of a voice's event among all that happen at one sample; each may come once, in rising order."""
+    """Return the place of a voice's event among those at one sample.
+
+    Each occurs once at most, in rising order.
+    """
     return -1 if event.voice is None else 3 * event.voice + _TEXT_ORDER.get(event.kind, 0)
 
 
 def events_of_score(score: Score, *, expression: bool) -> Iterator[Event]:
-    """The canonical events of a score, with exact waits.
+    """Yield the canonical events of a score, with exact waits.
 
     Args:
         score: any score.
         expression: with VELOCITY and TIMBRE (TX2) or without (TX1).
 
     Yields:
-        At one sample the voices in order, within a voice NOTEOFF or NOTEON, VELOCITY, TIMBRE; at last the
+        At each sample the voices in order, within a voice NOTEOFF or NOTEON, VELOCITY, TIMBRE; at the end the
         wait to the end of the song.
     """
     moments: list[tuple[int, int, Event]] = []

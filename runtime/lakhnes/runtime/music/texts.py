@@ -1,4 +1,4 @@
-"""TX1 and TX2 texts to scores and back."""
+"""TX1 and TX2 texts, read and written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lakhnes.runtime.music.score import Score, events_of_score, rank, score_from
 
 
 def parse_text(text: str, source: str | Path = "text") -> list[Event]:
-    """Reads the events of a TX1 or TX2 text, strictly.
+    """Read the events of a TX1 or TX2 text, strictly.
 
     Args:
-        text: one event a line; blank lines say nothing.
+        text: one event per line; blank lines are ignored.
         source: its name in errors.
 
     Raises:
@@ -41,7 +41,7 @@ def parse_text(text: str, source: str | Path = "text") -> list[Event]:
 
 
 def read_text(path: str | Path) -> Score:
-    """Reads a TX1 or TX2 file.
+    """Read a TX1 or TX2 file.
 
     Raises:
         FormatError: if it is not text, has a line that is no event, or no event at all.
@@ -50,7 +50,7 @@ def read_text(path: str | Path) -> Score:
 
 
 def score_from_text(data: bytes, source: str | Path = "text") -> Score:
-    """Reads the content of a TX1 or TX2 file.
+    """Read the content of a TX1 or TX2 file.
 
     Args:
         data: UTF-8.
@@ -70,16 +70,19 @@ def score_from_text(data: bytes, source: str | Path = "text") -> Score:
 
 
 def _settled(events: list[Event]) -> Iterator[Event]:
-    """Events with those at one sample in the order of LakhNES: volumes and timbres come after notes."""
+    """Yield events; those at one sample in the order of LakhNES: volumes and timbres after notes."""
     for _, moment in groupby(events, lambda event: event.kind is Kind.WAIT):
         yield from sorted(moment, key=rank)
 
 
 def tx1_text(score: Score) -> str:
-    """A score as TX1: notes without dynamics. The last line has no line feed, as in the files of LakhNES."""
+    """Return a score as TX1: notes without dynamics.
+
+    As in LakhNES's files, no line feed ends the last line.
+    """
     return "\n".join(map(str, events_of_score(score, expression=False)))
 
 
 def tx2_text(score: Score) -> str:
-    """A score as TX2: with velocity and timbre."""
+    """Return a score as TX2: with velocity and timbre."""
     return "\n".join(map(str, events_of_score(score, expression=True)))

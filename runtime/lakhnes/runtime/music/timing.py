@@ -1,15 +1,15 @@
-"""The two timings of token streams: raw samples, as LakhNES has them, and clean 60 Hz frames.
+"""The timings of token streams: raw samples, as in LakhNES, clean 60 Hz frames, and bars.
 
-NES music is played by sound drivers that run 60 times a second. In raw samples a driver's register writes
-lie a few samples apart, so that much of a token stream says nothing musical, and waits are coarse, so that
-decoded time drifts. In frames every event lies on a frame of 735 samples, one wait token stands for one
-number of frames, and decoding is exact.
+Sound drivers play NES music 60 times a second. In raw samples, a driver's register writes lie a few samples
+apart. Many tokens then carry no musical meaning. The waits are coarse, so decoded time drifts. In frames,
+every event lies on a frame of 735 samples, one wait token stands for one number of frames, and decoding is
+exact.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -28,20 +28,22 @@ FRAME_SAMPLES = 735
 """Samples of one 60 Hz frame at 44.1 kHz."""
 
 TICK_SAMPLES = 919
-"""Model time of a tick of bars, a 24th of a beat: then a beat lasts half a second, as at 120 BPM."""
+"""Model time of a tick of bars, in samples. 24 ticks are a beat of half a second, as at 120 BPM."""
 
 FRAME_WAITS = (*range(1, 14), 16, 20, 24, 32, 48, 64, 96, 128)
-"""Numbers of frames that are one wait token; others are a sum of these, largest first."""
+"""Numbers of frames that one wait token can stand for; other numbers are sums of these, largest first."""
 
 _QUIET_WINDOW = 200
-"""Samples of the window whose emptiest place gives a song's frame phase."""
+"""Width of the window, in samples, whose emptiest place sets a song's frame phase."""
+
+_PLAYS = (Kind.NOTE_ON, Kind.NOTE_OFF, Kind.VELOCITY, Kind.TIMBRE)
 
 _KNOWN_WAITS = 10_000
-"""So many waits are kept with their tokens."""
+"""Number of waits that are cached with their tokens."""
 
 
 class Timing(StrEnum):
-    """How a model's tokens count time; kept in the model's metadata."""
+    """Unit of time of a model's tokens; stored in the model's metadata."""
 
     SAMPLES = "samples"
     FRAMES = "frames"
@@ -49,34 +51,34 @@ class Timing(StrEnum):
 
 
 EVENT_TIMINGS = (Timing.SAMPLES, Timing.FRAMES)
-"""Timings of TX1 and TX2, whose tokens wait; in bars nothing does."""
+"""Timings of TX1 and TX2, which have wait tokens; bars have none."""
 
 
 def has_timing(vocabulary: Vocabulary, timing: Timing) -> bool:
-    """Return whether a vocabulary can count time so: one with bars counts in bars, and no other does."""
+    """Return whether a vocabulary fits a timing: one with bars fits `bars` only, and no other does."""
     return vocabulary.has_bars == (timing is Timing.BARS)
 
 
 class Waits(NamedTuple):
-    """The tokens that let time go on, at one moment of a song."""
+    """The tokens that advance time, at one moment of a song."""
 
     samples: NDArray[np.int64]
-    """int64 [V]: how far each token goes; 0 for what is no wait."""
+    """int64 [V]: samples that each token advances; 0 for other tokens."""
     tokens: NDArray[np.intp]
-    """Those that a stream may contain here, the shortest first."""
+    """Those that a stream may contain here, shortest first."""
     lengths: list[int]
-    """Samples of each of them."""
+    """Samples of each."""
 
 
 class Codec:
-    """Scores to token ids and back, for one vocabulary in one timing.
+    """Converter between scores and token ids, for one vocabulary and one timing.
 
-    While a song is composed, time goes on in the model's own: what a token means may depend on it. Methods
-    that end in `_at` take it, in samples from the start of the song.
+    Composing counts in the model's own time, and the meaning of a token may depend on it. Methods that end in
+    `_at` take that time, in samples from the start of the song.
 
     Attributes:
-        vocabulary: which event is which id.
-        timing: how waits count.
+        vocabulary: ids of the events.
+        timing: unit of the waits.
     """
 
     def __init__(self, vocabulary: Vocabulary, timing: Timing) -> None:
@@ -97,6 +99,22 @@ class Codec:
                     frames = exact.get(token, max(1, round(event.value / FRAME_SAMPLES)))
                     self._events[token] = Event(Kind.WAIT, None, frames * FRAME_SAMPLES)
 
+    def says_as(self, other: Codec) -> bool:
+        """Return whether equal tokens mean the same to another codec, apart from the head of a song."""
+        return self.timing is other.timing and self.vocabulary == other.vocabulary
+
+    def later(self, tokens: Sequence[int], samples: int) -> Sequence[int] | None:
+        """Return the tokens of the same music later in the song.
+
+        Args:
+            tokens: of music that begins with an event.
+            samples: how much later, in model time; negative for earlier.
+
+        Returns:
+            The tokens; None if the music must be said again.
+        """
+        return tokens
+
     @cached_property
     def used(self) -> NDArray[np.bool_]:
         """Bool [V]: the tokens that streams of this timing contain."""
@@ -110,14 +128,19 @@ class Codec:
 
     @cached_property
     def wait_samples(self) -> NDArray[np.int64]:
-        """int64 [V]: samples that each token waits; 0 for what is no wait."""
+        """int64 [V]: samples that each token waits; 0 for other tokens."""
         return np.array([e.value if e.kind is Kind.WAIT else 0 for e in self._events], np.int64)
 
     @cached_property
     def passing(self) -> NDArray[np.bool_]:
-        """Bool [V]: the tokens that let time go on."""
+        """Bool [V]: the tokens that advance time."""
         kinds = (Kind.WAIT, Kind.BAR, Kind.POSITION)
         return np.array([event.kind in kinds for event in self.vocabulary.events])
+
+    @cached_property
+    def plays(self) -> NDArray[np.bool_]:
+        """Bool [V]: the tokens that act on a voice."""
+        return np.array([event.kind in _PLAYS for event in self.vocabulary.events])
 
     @cached_property
     def _waits(self) -> Waits:
@@ -126,20 +149,20 @@ class Codec:
         return Waits(self.wait_samples, tokens, self.wait_samples[tokens].tolist())
 
     def waits_at(self, time: int) -> Waits:
-        """The tokens that let time go on."""
+        """Return the tokens that advance time."""
         return self._waits
 
     @property
     def longest_wait(self) -> int:
-        """Samples of the longest wait that one token says."""
+        """Longest wait of one token, in samples."""
         return self._waits.lengths[-1]
 
     def event_at(self, token: int, time: int) -> Event:
-        """What a token means: a wait for one that lets time go on."""
+        """Return the event of a token; a wait for one that advances time."""
         return self._events[token]
 
     def token_at(self, event: Event, time: int) -> int:
-        """The token that says an event; of a wait, the one that stands best for it.
+        """Return the token of an event; for a wait, the nearest one.
 
         Raises:
             OptionError: for an event that the vocabulary does not have.
@@ -147,41 +170,54 @@ class Codec:
         return self.token(event)
 
     def wait_at(self, time: int, samples: int) -> tuple[int, int]:
-        """The first of the tokens that say a wait, and its samples."""
+        """Return the first of the tokens that make up a wait, and its samples."""
         wait = self.first_wait(samples)
         return self.wait_token(wait), wait
 
     def place_at(self, time: int) -> int:
-        """The tick in the bar; 0 where tokens know no bars."""
+        """Return the tick in the bar; 0 if tokens have no bars."""
         return 0
 
+    def told_at(self, time: int) -> tuple[int, ...]:
+        """Return the tokens that follow one that advances to a time; none if tokens have no bars."""
+        return ()
+
+    def chord_due(self, last: int) -> bool:
+        """Return whether a chord comes next, after the last token; never if tokens have no bars."""
+        return False
+
+    @property
+    def chord_tokens(self) -> list[int]:
+        """Token of each chord; empty if tokens have no bars."""
+        return []
+
     def arriving_at(self, time: int) -> list[int]:
-        """The tokens that say which moment of a song it is; none where tokens only wait."""
+        """Return the tokens that state a moment of a song; none if tokens only wait."""
         return []
 
     def beginning_at(self, time: int) -> list[int]:
-        """The tokens that stand before music that begins at a time, without `<S>`."""
+        """Return the tokens that precede music that begins at a time, without `<S>`."""
         return []
 
     def events_of(self, score: Score) -> Iterator[Event]:
-        """The events of a score in model time, with waits, as a stream has them."""
+        """Yield the events of a score in model time, with waits, as in a stream."""
         return events_of_score(score, expression=self.vocabulary.has_expression)
 
     def wait_token(self, samples: int) -> int:
-        """The token that stands best for a wait: the nearest one that streams of this timing contain."""
+        """Return the token nearest to a wait, among those that streams of this timing contain."""
         if self.timing is Timing.SAMPLES:
             return self.vocabulary.token(Event(Kind.WAIT, None, samples))
         frames = min(FRAME_WAITS, key=lambda wait: abs(wait * FRAME_SAMPLES - samples))
         return self._frame_tokens[frames]
 
     def first_wait(self, samples: int) -> int:
-        """Samples of the first of the tokens that say a wait: all of it, or in frames the largest summand."""
+        """Return the samples of a wait's first token: the whole wait, or in frames the largest summand."""
         if self.timing is Timing.SAMPLES:
             return samples
         return split_frames(samples // FRAME_SAMPLES)[0] * FRAME_SAMPLES
 
     def token(self, event: Event) -> int:
-        """The token that says an event; of a wait, the one that stands best for it.
+        """Return the token of an event; for a wait, the nearest one.
 
         Raises:
             OptionError: for an event that the vocabulary does not have.
@@ -189,13 +225,13 @@ class Codec:
         return self.wait_token(event.value) if event.kind is Kind.WAIT else self.vocabulary.token(event)
 
     def event(self, token: int) -> Event:
-        """The event of a token; a wait in the samples that it lasts in this timing."""
+        """Return the event of a token; a wait has the samples that it lasts in this timing."""
         return self._events[token]
 
     def encode(self, score: Score) -> list[int]:
-        """A score as token ids, without `<S>`.
+        """Return a score as token ids, without `<S>`.
 
-        In `samples` a wait becomes the nearest one of the vocabulary; in `frames` the score is cleaned first.
+        In `samples` a wait becomes the nearest one of the vocabulary. In `frames` the score is cleaned first.
 
         Raises:
             OptionError: if a pitch is not in the vocabulary.
@@ -203,11 +239,11 @@ class Codec:
         return self.tokens(self.events_of(free_time(score, self.timing).score))
 
     def tokens(self, events: Iterable[Event], time: int = 0) -> list[int]:
-        """Events in this timing as token ids.
+        """Return events in this timing as token ids.
 
         Args:
             events: in model time.
-            time: that of the first one.
+            time: time of the first one.
 
         Raises:
             OptionError: if a pitch is not in the vocabulary.
@@ -222,7 +258,7 @@ class Codec:
         return tokens
 
     def _say_wait(self, samples: int, time: int) -> tuple[int, ...]:
-        """All the tokens that say a wait."""
+        """Return all tokens that make up a wait."""
         known = self._wait_tokens
         said = known.get(samples)
         if said is None:
@@ -238,7 +274,7 @@ class Codec:
             samples, time = samples - wait, time + wait
 
     def events(self, tokens: Iterable[int]) -> Iterator[Event]:
-        """The events of a token stream up to its end; `<S>` at its start is passed over."""
+        """Yield the events of a token stream up to its end; an initial `<S>` is skipped."""
         for place, token in enumerate(tokens):
             if token != END_TOKEN:
                 yield self._events[token]
@@ -247,12 +283,12 @@ class Codec:
                 return
 
     def decode(self, tokens: Iterable[int]) -> Score:
-        """The score that a token stream says."""
+        """Return the score of a token stream."""
         return score_from_events(self.events(tokens))
 
 
 def split_frames(frames: int) -> list[int]:
-    """A number of frames as a sum of `FRAME_WAITS`, largest first."""
+    """Return a number of frames as a sum of `FRAME_WAITS`, largest first."""
     summands: list[int] = []
     for wait in reversed(FRAME_WAITS):
         count, frames = divmod(frames, wait)
@@ -261,13 +297,13 @@ def split_frames(frames: int) -> list[int]:
 
 
 def frame_phase(score: Score) -> int:
-    """Where a song's frames begin: the middle of the emptiest 200-sample window of onsets mod 735.
+    """Return the frame phase of a song: the middle of the emptiest 200-sample window of onsets mod 735.
 
-    Of several windows that are equally empty it is the one in the middle of the longest row of them, so that
-    no onset lies near the edge of a frame.
+    If several windows are equally empty, it takes the middle of the longest run of them, so that no onset
+    lies near the edge of a frame.
 
     Returns:
-        Samples, -735..-1: what happens between this and 735 samples later is in frame 0.
+        Samples, -735..-1: frame 0 covers the 735 samples from here.
     """
     onsets = [note.onset for part in score.parts for note in part.notes]
     counts = np.bincount(np.array(onsets, np.int64) % FRAME_SAMPLES, minlength=FRAME_SAMPLES)
@@ -282,18 +318,23 @@ def frame_phase(score: Score) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FreeTime:
-    """A score in a model's time, frame by frame from its own frames on, and the way back."""
+    """A score in a model's time, counted in its own frames, and the conversion back."""
 
     score: Score
-    """In the model's timing: in `frames` clean."""
+    """In the model's timing; in `frames` it is clean."""
     phase: int
-    """Samples at which frame 0 begins in the score's own time; 0 in `samples`."""
+    """Samples of frame 0 in the score's own time; 0 in `samples`."""
     shift: int
-    """Samples to add to a model time to be in time with the score's own onsets."""
+    """Samples to add to a model time to match the score's own onsets."""
     timing: Timing
 
     @property
     def rows(self) -> None:
+        """None: free time has no rows."""
+        return
+
+    @property
+    def grid(self) -> None:
         """It has none."""
         return
 
@@ -303,40 +344,40 @@ class FreeTime:
         return 1.0
 
     def articulated(self, voice: Voice, part: Part) -> Part:
-        """A part in model time as it is played: as it is."""
+        """Return a part in model time as it is played: unchanged."""
         return part
 
     def to_model(self, sample: int) -> int:
-        """The model time of a sample of the score."""
+        """Return the model time of a sample of the score."""
         return sample if self.timing is Timing.SAMPLES else _frame(sample, self.phase) * FRAME_SAMPLES
 
     def to_song(self, time: int) -> int:
-        """The sample of the score that a model time stands for."""
+        """Return the sample of the score for a model time."""
         return time + self.shift
 
 
 def clean_frames(score: Score) -> Score:
-    """A score with every event on a 60 Hz frame and the flicker inside frames gone.
+    """Return a score with every event on a 60 Hz frame, without the flicker inside frames.
 
-    In each frame a voice keeps only its last state: a note that starts and ends inside one frame goes, a note
-    that is broken for a part of a frame by another one goes on, and velocity and timbre keep their last
-    value. The notes of a score that is clean already stay as they are.
+    In each frame a voice keeps only its last state. A note that starts and ends inside one frame is removed.
+    A note that another one interrupts for part of a frame continues. Velocity and timbre keep their last
+    value. The notes of a clean score stay unchanged.
     """
     return free_time(score, Timing.FRAMES).score
 
 
 def cleaned(score: Score, frame: Callable[[int], int]) -> Score:
-    """A score on frames, as `clean_frames` makes it.
+    """Return a score on frames, as `clean_frames` makes it.
 
     Args:
         score: any.
-        frame: the frame of each sample, rising with it.
+        frame: returns the frame of a sample; must rise with it.
     """
     return score.map_parts(lambda part: _clean_part(part, frame), frame(score.length) * FRAME_SAMPLES)
 
 
 def free_time(score: Score, timing: Timing) -> FreeTime:
-    """A score in the time of a model of some timing."""
+    """Return a score in the time of a model with some timing."""
     if timing is Timing.SAMPLES:
         return FreeTime(score, 0, 0, timing)
     phase = frame_phase(score)
@@ -379,7 +420,7 @@ def _clean_part(part: Part, frame: Callable[[int], int]) -> Part:
 
 
 def _clean_notes(part: Part, frame: Callable[[int], int]) -> list[tuple[int, int, int]]:
-    """The notes that sound at the end of a frame, as (first frame, frame after the last, pitch)."""
+    """Return the notes that sound at the end of a frame, as (first frame, frame after the last, pitch)."""
     kept: list[tuple[int, int, int]] = []
     unbroken = False  # whether the voice has sounded, with other pitches only, since the last kept note
     before: Note | None = None

@@ -1,4 +1,4 @@
-"""The vocabularies of TX1 and TX2: which event is which token id."""
+"""The vocabularies of TX1, TX2 and bars: the token id of each event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from functools import cache
 
 from lakhnes.runtime.errors import MusicError
 from lakhnes.runtime.music.events import (
+    AFTER_BAR_VALUES,
     BAR_VALUES,
+    BAR_VOICE_VALUES,
     END,
     VALUES,
     VOCABULARY_PITCHES,
@@ -20,7 +22,7 @@ from lakhnes.runtime.music.events import (
 )
 
 END_TOKEN = 0
-"""Id of `<S>`, which stands at both ends of a song."""
+"""Id of `<S>`, the first and last token of a song."""
 
 
 class Vocabulary:
@@ -28,17 +30,17 @@ class Vocabulary:
 
     Attributes:
         events: event of each id; id 0 is `<S>`.
-        waits: the waits it has, in samples, ascending.
+        waits: its waits, in samples, ascending.
     """
 
     def __init__(self, events: Iterable[Event]) -> None:
-        """Makes a vocabulary.
+        """Make a vocabulary.
 
         Args:
             events: every event but `<S>`, in the order of their ids from 1.
 
         Raises:
-            ValueError: if an event comes twice, or a wait or a voice's NOTEOFF is missing.
+            ValueError: if an event occurs twice, or a wait or a voice's NOTEOFF is missing.
         """
         self.events: tuple[Event, ...] = (END, *events)
         self._ids = {event: token for token, event in enumerate(self.events)}
@@ -62,21 +64,31 @@ class Vocabulary:
 
     @property
     def has_expression(self) -> bool:
-        """Whether it has VELOCITY or TIMBRE events, as TX2 does."""
+        """Whether it has VELOCITY or TIMBRE events, as TX2 has."""
         return any(event.kind in (Kind.VELOCITY, Kind.TIMBRE) for event in self.events)
 
     @property
     def has_bars(self) -> bool:
-        """Whether it counts time in bars and positions rather than in waits."""
+        """Whether it counts time in bars and positions, not in waits."""
         return any(event.kind is Kind.BAR for event in self.events)
 
     @property
+    def shows(self) -> bool:
+        """Whether it can show some voices before the others play; see `bars.shown`."""
+        return any(event.kind is Kind.GIVEN for event in self.events)
+
+    @property
+    def relates(self) -> bool:
+        """Whether it can name the relation of a bar to earlier ones; see `bars.relations`."""
+        return any(event.kind is Kind.RELATION for event in self.events)
+
+    @property
     def name(self) -> str:
-        """`tx1`, `tx2`, `rows`, or `custom` for a list of its own."""
+        """`tx1`, `tx2`, `rows`, `bars`, or `custom` for any other list."""
         return next((name for name, make in NAMED.items() if make() == self), "custom")
 
     def token(self, event: Event) -> int:
-        """Id of an event; a wait that is not there becomes the nearest one, the lower on a tie.
+        """Return the id of an event; an unknown wait becomes the nearest one, the lower on a tie.
 
         Raises:
             MusicError: for an event that the vocabulary does not have.
@@ -92,22 +104,22 @@ class Vocabulary:
         )
 
     def find(self, event: Event) -> int | None:
-        """Id of an event; None for one that the vocabulary does not have."""
+        """Return the id of an event; None if the vocabulary does not have it."""
         return self._ids.get(event)
 
     def nearest_wait(self, samples: int) -> int:
-        """The wait of the vocabulary nearest to one in samples, the lower on a tie."""
+        """Return the wait of the vocabulary nearest to a number of samples, the lower on a tie."""
         place = bisect_left(self.waits, samples)
         around = self.waits[max(0, place - 1) : place + 1]
         return min(around, key=lambda wait: (abs(wait - samples), wait))
 
     def to_text(self) -> str:
-        """The vocabulary as LakhNES stores it: one event a line, without `<S>`."""
+        """Return the vocabulary as LakhNES stores it: one event a line, without `<S>`."""
         return "\n".join(map(str, self.events[1:])) + "\n"
 
     @classmethod
     def from_text(cls, text: str) -> Vocabulary:
-        """Reads what `to_text` or LakhNES's `vocab.txt` holds.
+        """Read the text of `to_text` or LakhNES's `vocab.txt`.
 
         Raises:
             ValueError: with line and reason.
@@ -129,7 +141,7 @@ def _ranges() -> str:
 
 
 def _waits() -> list[Event]:
-    """Waits in steps of 1 up to 100, 10 up to 1000, 100 up to 10000, 1000 up to 100000 samples."""
+    """Return waits in steps of 1 up to 100, 10 up to 1000, 100 up to 10000, 1000 up to 100000 samples."""
     steps = [*range(1, 100), *range(100, 1000, 10), *range(1000, 10000, 100), *range(10000, 100001, 1000)]
     return [Event(Kind.WAIT, None, wait) for wait in steps]
 
@@ -142,7 +154,7 @@ def _voice_events(voice: Voice, kinds: tuple[Kind, ...]) -> list[Event]:
 
 @cache
 def tx1() -> Vocabulary:
-    """The 631 tokens of LakhNES: waits, then for each voice NOTEOFF and its NOTEONs.
+    """Return the 631 tokens of LakhNES: waits, then for each voice NOTEOFF and its NOTEONs.
 
     Source: LakhNES `data/tx1_vocab_gen.py`.
     """
@@ -151,7 +163,7 @@ def tx1() -> Vocabulary:
 
 @cache
 def tx2() -> Vocabulary:
-    """TX1 with VELOCITYs and TIMBREs after each voice's NOTEONs.
+    """Return TX1 with VELOCITYs and TIMBREs after each voice's NOTEONs.
 
     Source: LakhNES `data/tx2_vocab_gen.py`.
     """
@@ -161,11 +173,19 @@ def tx2() -> Vocabulary:
 
 @cache
 def rows() -> Vocabulary:
-    """Bars row by row: what concerns the whole song, then for each voice NOTEOFF and its NOTEONs."""
+    """Return bars row by row: events of the whole song, then for each voice NOTEOFF and its NOTEONs."""
     song = [Event(kind, None, value) for kind, values in BAR_VALUES.items() for value in values]
     voices = [Event(kind, v, value) for v in Voice for kind, r in VOICE_VALUES.items() for value in r]
     return Vocabulary([*song, *voices, *(event for voice in Voice for event in _voice_events(voice, ()))])
 
 
-NAMED = {"tx1": tx1, "tx2": tx2, "rows": rows}
-"""The vocabularies that have a name."""
+@cache
+def bars() -> Vocabulary:
+    """Return the events of `rows`, then marks for music that is shown early, chords, and relations."""
+    after_bar = [Event(kind, None, value) for kind, values in AFTER_BAR_VALUES.items() for value in values]
+    voices = [Event(kind, v, value) for v in Voice for kind, r in BAR_VOICE_VALUES.items() for value in r]
+    return Vocabulary([*rows().events[1:], *after_bar, *voices])
+
+
+NAMED = {"tx1": tx1, "tx2": tx2, "rows": rows, "bars": bars}
+"""The named vocabularies."""

@@ -1,1 +1,1 @@
-"""Musical time: the grid of beats and bars, finding it in a score, and moving notes onto it."""
+"""Musical time: the grid of beats and bars, beat tracking, and quantising."""

@@ -1,8 +1,9 @@
-"""The grid of a song: samples to bars, beats and ticks, and back."""
+"""The grid of a song: converts samples to bars, beats and ticks, and back."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
@@ -18,33 +19,56 @@ from lakhnes.runtime.time.tempo import Beats
 PPQ = 480
 """Ticks of a beat."""
 
+_FEEL = PPQ // 24  # ticks in which nobody hears whether a note is on the beat
+
 FEW_TEMPI_SAMPLES = 735
-"""Samples, a frame, that a row may lie beside a tempo map of few tempi."""
+"""Largest distance in samples, one frame, between a row and a simplified tempo map."""
 
 TEMPI_BPM = (20.0, 400.0)
-"""Slowest and fastest tempo of a grid."""
+"""Slowest and fastest tempo of a grid, in beats a minute."""
 
 
 class Position(NamedTuple):
-    """A place in bars, as a DAW counts."""
+    """A position in bars, as a DAW counts."""
 
     bar: int
-    """From 1; 0 and below before the song."""
+    """Bar, from 1; 0 and below before the song."""
     beat: int
-    """From 1; what the denominator of the bar's meter names."""
+    """Beat, from 1, in units of the meter's denominator."""
     tick: int
-    """0..479; fewer where beats are shorter than a quarter note."""
+    """Tick, 0..479; fewer if beats are shorter than a quarter note."""
+
+
+class BarPlace(NamedTuple):
+    """A place in the bars of a song, as music feels it."""
+
+    bar: int
+    """From 0 on; below 0 before the song."""
+    beat: int
+    """From 0 on."""
+    beats: int
+    """Number of beats of the bar."""
+    on_beat: bool
+    """Whether it is just at the beat, and not after it."""
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is a strong beat: the first of the bar, or of a half or a third of it."""
+        group = next(
+            (beats for beats in (3, 2) if self.beats % beats == 0 and self.beats > beats), self.beats
+        )
+        return self.on_beat and self.beat % group == 0
 
 
 class TimeSignature(NamedTuple):
     """The meter of the bars from a tick on."""
 
     tick: int
-    """Where its first bar begins; a bar before it may be cut short there."""
+    """Tick of its first bar; the bar before may be shortened."""
     numerator: int = 4
     """Beats of a bar, 1..255."""
     denominator: int = 4
-    """What a beat is: 4 for a quarter note; a power of two, 1..128."""
+    """Denominator: 4 for a quarter note; a power of two, 1..128."""
 
     @property
     def beat_ticks(self) -> int:
@@ -62,18 +86,19 @@ class KeySignature(NamedTuple):
 
     tick: int
     sharps: int
-    """-7 (seven flats) to 7."""
+    """Number of sharps, or of flats if negative: -7 to 7."""
     minor: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BeatGrid:
-    """Where the beats of a song lie in samples.
+    """The beats of a song, in samples.
 
-    Between its points time runs evenly, and beyond them as in the first and the last stretch.
+    Time runs evenly between the points. Beyond them it continues at the rate of the first and the last
+    stretch.
 
     Raises:
-        OptionError: if the points do not rise, or there are fewer than two; or the same of its meters.
+        OptionError: if there are fewer than two points, or points or meters do not rise.
     """
 
     samples: NDArray[np.float64]
@@ -81,15 +106,18 @@ class BeatGrid:
     ticks: NDArray[np.float64]
     """[n] at 480 a quarter note, strictly rising; a bar begins at 0."""
     signatures: tuple[TimeSignature, ...] = (TimeSignature(0),)
-    """The meters, one at least, in time; the first at 0."""
+    """The meters in order of time, at least one; the first at tick 0."""
     tempi: tuple[tuple[int, float], ...] = ((0, 120.0),)
-    """Tick and beats a minute of each tempo, as a MIDI file states them; the first at the song's start."""
+    """Tick and beats a minute of each tempo, as a MIDI file states them.
+
+    The first is at the start of the song.
+    """
     row_ticks: int = PPQ // 4
-    """Ticks of the smallest step on which notes usually fall; 0 where they fall anywhere."""
+    """Ticks of the smallest step on which most notes fall; 0 if they fall anywhere."""
     keys: tuple[KeySignature, ...] = ()
-    """The keys that are stated, in time."""
+    """The stated keys, in order of time."""
     swing: float = 0.5
-    """Share of a pair of rows that the first takes, where the points swing; 0.5 where they are straight."""
+    """Share of a pair of rows that the first row takes, where the points swing; 0.5 if they are straight."""
 
     def __post_init__(self) -> None:
         if len(self.samples) < 2 or (np.diff(self.samples) <= 0).any() or (np.diff(self.ticks) <= 0).any():
@@ -100,7 +128,7 @@ class BeatGrid:
 
     @classmethod
     def steady(cls, bpm: float, beats_per_bar: int = 4) -> BeatGrid:
-        """A grid of one tempo from sample 0 on.
+        """Return a grid of one tempo from sample 0 on.
 
         Raises:
             OptionError: for a tempo or a bar out of range.
@@ -126,26 +154,26 @@ class BeatGrid:
 
     @property
     def pick_up_ticks(self) -> int:
-        """Ticks of a short first bar that has a meter of its own; 0 where there is none."""
+        """Ticks of a short first bar with its own meter; 0 if the song has none."""
         first, *others = self.signatures
         is_short = others and others[0].tick <= first.bar_ticks and others[0].tick < others[0].bar_ticks
         return others[0].tick if is_short else 0
 
     @property
     def beats_per_bar(self) -> int:
-        """Quarter notes of the first bar that is no pick-up; of two bars where one has half a one."""
+        """Quarter notes of the first full bar; of two bars if one is no whole number of them."""
         ticks = self.signatures[1 if self.pick_up_ticks else 0].bar_ticks
         quarters = ticks // PPQ if ticks % PPQ == 0 else 2 * ticks // PPQ
         return quarters if 1 <= quarters <= 16 else 4
 
     @property
     def lead_ticks(self) -> int:
-        """Ticks of the whole bars that a pick-up gets in front; less than a row is no pick-up."""
+        """Ticks of the whole bars in front of a pick-up; less than a row is no pick-up."""
         first = self.tick(0)
         return 0 if first > -max(1, self.row_ticks) else -(first // self.bar_ticks) * self.bar_ticks
 
     def scaled(self, factor: float) -> BeatGrid:
-        """The same time counted in more or fewer beats: 2 for twice the tempo, 0.5 for half of it."""
+        """Return the same time counted in more or fewer beats: 2 for twice the tempo, 0.5 for half."""
         tempi = tuple((round(tick * factor), bpm * factor) for tick, bpm in self.tempi)
         return replace(
             self,
@@ -157,11 +185,11 @@ class BeatGrid:
         )
 
     def later(self, samples: float) -> BeatGrid:
-        """The same beats so many samples later."""
+        """Return the same beats, some samples later."""
         return replace(self, samples=self.samples + samples)
 
     def since(self, sample: float) -> BeatGrid:
-        """The grid of what begins at a sample, with the bar that the sample is in as its first."""
+        """Return the grid from a sample on; its first bar is the one that contains the sample."""
         bar = math.floor(self.exact_tick(sample) / self.bar_ticks + 1e-6) * self.bar_ticks
         started = [(tick - bar, bpm) for tick, bpm in self.tempi]
         before = [bpm for tick, bpm in started if tick <= 0] or [self.bpm]
@@ -169,10 +197,10 @@ class BeatGrid:
         return replace(self, samples=self.samples - sample, ticks=self.ticks - bar, tempi=tempi)
 
     def in_few_tempi(self, tolerance: float = FEW_TEMPI_SAMPLES) -> BeatGrid:
-        """A grid of as few tempi as follow this one, for a tempo map that is exact and can be read.
+        """Return a grid with few tempi that follows this one, for an exact and readable tempo map.
 
         Args:
-            tolerance: samples that a point may lie beside it.
+            tolerance: largest distance in samples between a point and the map.
         """
         samples, ticks = self.samples, self.ticks
         points = [(float(ticks[0]), float(samples[0]))]
@@ -202,19 +230,30 @@ class BeatGrid:
         return replace(self, samples=at[:, 1], ticks=at[:, 0], tempi=tempi)
 
     def exact_tick(self, sample: float) -> float:
-        """The place of a sample in ticks, with its fraction."""
+        """Return the position of a sample in ticks, with its fraction."""
         return _along(sample, self.samples, self.ticks)
 
+    def exact_ticks(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the positions of samples in ticks, with their fractions.
+
+        Args:
+            samples: Float [n], in any order.
+        """
+        right = np.clip(np.searchsorted(self.samples, samples, "right"), 1, len(self.samples) - 1)
+        x0, y0 = self.samples[right - 1], self.ticks[right - 1]
+        ticks = y0 + (samples - x0) * (self.ticks[right] - y0) / (self.samples[right] - x0)
+        return np.asarray(ticks, dtype=np.float64)
+
     def tick(self, sample: float) -> int:
-        """The tick nearest to a sample."""
+        """Return the tick nearest to a sample."""
         return round(self.exact_tick(sample))
 
     def sample(self, tick: float) -> int:
-        """The sample nearest to a tick; `tick` of it is the tick again."""
+        """Return the sample nearest to a tick; `tick` of this sample returns the tick."""
         return round(_along(tick, self.ticks, self.samples))
 
     def position(self, tick: int) -> Position:
-        """A tick in bars and beats."""
+        """Return the position of a tick in bars and beats."""
         bars = 0
         for signature, after in self._stretches():
             if after is None or tick < after:
@@ -224,8 +263,15 @@ class BeatGrid:
         beat, rest = divmod(inside, signature.beat_ticks)
         return Position(bars + bar + 1, beat + 1, rest)
 
+    def place(self, tick: int) -> BarPlace:
+        """Return the place of a tick in its bar, to a 24th of a beat."""
+        near = round(tick / _FEEL) * _FEEL
+        position = self.position(near)
+        beats = [meter.numerator for meter, after in self._stretches() if after is None or near < after]
+        return BarPlace(position.bar - 1, position.beat - 1, beats[0], position.tick == 0)
+
     def tick_of(self, position: Position) -> int:
-        """The tick of a place in bars."""
+        """Return the tick of a position in bars."""
         bar = position.bar - 1
         for signature, after in self._stretches():
             bars = math.inf if after is None else -((signature.tick - after) // signature.bar_ticks)
@@ -240,11 +286,11 @@ class BeatGrid:
         )
 
     def bars_later(self, tick: int, bars: int) -> int:
-        """The tick of the bar line that is so many bars after the one at or before a tick."""
+        """Return the bar line some bars after the one at or before a tick."""
         return self.tick_of(Position(self.position(tick).bar + bars, 1, 0))
 
     def bar_lines(self, start: float, end: float) -> Iterator[int]:
-        """The ticks from `start` to `end` at which bars begin."""
+        """Yield the ticks from `start` to `end` at which bars begin."""
         for signature, after in self._stretches():
             bar = signature.bar_ticks
             low = start if signature is self.signatures[0] else max(start, signature.tick)
@@ -254,12 +300,12 @@ class BeatGrid:
                 line += bar
 
     def _stretches(self) -> Iterator[tuple[TimeSignature, int | None]]:
-        """Each meter and the tick of the next one."""
+        """Yield each meter with the tick of the next one."""
         return zip_longest(self.signatures, (signature.tick for signature in self.signatures[1:]))
 
 
 def grid_of_beats(beats: Beats) -> BeatGrid:
-    """The grid of tracked beats: a point for each row, the first bar line at tick 0, swing kept."""
+    """Return the grid of tracked beats: a point per row, the first bar line at tick 0, swing included."""
     row_ticks = PPQ / beats.rows_per_beat
     rows = np.arange(len(beats.rows)) - beats.downbeat
     later = (rows % 2) * (2 * beats.swing - 1) * row_ticks  # the second row of a pair
@@ -276,6 +322,8 @@ def grid_of_beats(beats: Beats) -> BeatGrid:
 
 def _along(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:
     """Straight lines through points, and beyond them the first and the last line."""
-    right = min(max(int(np.searchsorted(xs, x, "right")), 1), len(xs) - 1)
-    x0, x1, y0, y1 = xs[right - 1], xs[right], ys[right - 1], ys[right]
-    return float(y0 + (x - x0) * (y1 - y0) / (x1 - x0))
+    last = len(xs) - 1
+    # Not by numpy's search: that lets go of the interpreter, which another thread may then keep for long.
+    right = 1 if last == 1 else min(max(bisect_right(xs, x), 1), last)
+    x0, x1, y0, y1 = float(xs[right - 1]), float(xs[right]), float(ys[right - 1]), float(ys[right])
+    return y0 + (x - x0) * (y1 - y0) / (x1 - x0)

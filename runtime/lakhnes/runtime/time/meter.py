@@ -1,4 +1,4 @@
-"""Beats and bars of a song in rows: by what is stressed, and after how many rows it comes again."""
+"""Beats and bars of a song in rows, found from accents and repetition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INSIDE = {1: (1,), 2: (2,), 3: (3,), 4: (2,), 6: (2, 3), 8: (4,), 12: (3, 4), 1
 _BEATS_PER_BAR = (3, 4, 5, 7)
 _SLOWEST, _FASTEST = 56, 215  # beats a minute
 _MOST_LAG = 192
-_MOST_ROWS = 30_000  # an hour, more or less, says enough
+_MOST_ROWS = 30_000  # about an hour is enough
 _SLOWEST_TRIPLETS = 65
 _WEIGHTS = np.array([0.15, 0.15, 0.3, 0.5, 0.4, -0.05, 0.0])
 
@@ -28,12 +28,12 @@ class Meter:
     downbeat: int
     """Row of the first bar line."""
     clarity: float
-    """0..1, how clearly the beat shows."""
+    """Clarity of the beat, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accents:
-    """The notes of a song in rows, one column each, in time."""
+    """The notes of a song in rows, one column per field, in order of time."""
 
     rows: Ints
     """int64 [m]: row of the onset."""
@@ -42,7 +42,7 @@ class Accents:
     pitches: Ints
     """int64 [m]"""
     lengths: Floats
-    """float64 [m]: rows to the next onset of the voice."""
+    """float64 [m]: rows to the next onset in that voice."""
 
     @property
     def n_rows(self) -> int:
@@ -50,17 +50,17 @@ class Accents:
         return int(self.rows[-1]) + 1
 
     def begun(self, most: int) -> Accents:
-        """The notes of the first rows only."""
+        """Return the notes of the first rows only."""
         n = int(np.searchsorted(self.rows, most))
         return Accents(self.rows[:n], self.voices[:n], self.pitches[:n], self.lengths[:n])
 
 
 def stresses(notes: Accents) -> tuple[Floats, Floats]:
-    """What is stressed, and what sounds, in every row.
+    """Return the accents and the pitches of every row.
 
     Returns:
-        float64 [7, n] onsets of P1, P2, bass, bass changes, low, middle, high noise, weighted by length; and
-        float64 [36, n] the pitch classes that begin in P1, P2 and the bass.
+        float64 [7, n]: onsets of P1, P2, bass, bass changes, low, middle and high noise, weighted by length;
+        and float64 [36, n]: the pitch classes that begin in P1, P2 and the bass.
     """
     heard = np.zeros((7, notes.n_rows))
     classes = np.zeros((36, notes.n_rows))
@@ -78,7 +78,7 @@ def stresses(notes: Accents) -> tuple[Floats, Floats]:
 
 
 def likeness(channels: Floats, most: int) -> Floats:
-    """How much a song is like itself some rows later. float64 [most + 1], 1 at lag 0."""
+    """Return the self-similarity of a song at each lag in rows: float64 [most + 1], 1 at lag 0."""
     n = channels.shape[1]
     centred = channels - channels.mean(axis=1, keepdims=True)
     size = 1 << int(n + most).bit_length()
@@ -88,17 +88,16 @@ def likeness(channels: Floats, most: int) -> Floats:
 
 
 def find_meter(notes: Accents, row_samples: float, late: int = 0) -> Meter:
-    """Finds beats and bars.
+    """Find beats and bars.
 
     Args:
         notes: of the song, in rows.
         row_samples: length of a row.
-        late: for music that swings, 1 if rows of odd number are late ones, -1 if they of even number are;
-            0 where it does not swing.
+        late: for swing, 1 if odd rows are late, -1 if even rows are; 0 for straight music.
     """
     notes = notes.begun(_MOST_ROWS)
     heard, classes = stresses(notes)
-    common = np.minimum(1, (heard > 0).sum(axis=1, keepdims=True) / 8)  # what is rare says little
+    common = np.minimum(1, (heard > 0).sum(axis=1, keepdims=True) / 8)  # rare things carry little information
     heard = heard * common / np.maximum(heard.std(axis=1, keepdims=True), 1e-6)
     alike = likeness(np.concatenate([heard, 0.5 * classes / max(float(classes.std()), 1e-6)]), _MOST_LAG)
     bpm = 60 * SAMPLE_RATE / row_samples
@@ -111,22 +110,22 @@ def find_meter(notes: Accents, row_samples: float, late: int = 0) -> Meter:
 
 
 def _nearest(bpm: float, late: int) -> tuple[int, int]:
-    """A beat of so many rows that it is nearest to 120 a minute, for rows out of the usual range."""
+    """Return the beat, in rows, nearest to 120 a minute, for rows outside the normal range."""
     step = 2 if late else 1
     return max(1, round(bpm / 120 / step)) * step, 4
 
 
 def _comb(alike: Floats, lag: int) -> float:
-    """How much more a song is like itself after multiples of a lag than after other lags."""
+    """Return how much the self-similarity at multiples of a lag exceeds that at other lags."""
     most = min(max(48, 4 * lag), len(alike) - 1)
     multiples = alike[lag : most + 1 : lag]
     return float((multiples.mean() - alike[1 : most + 1].mean()) * lag / max(1, lag - 1))
 
 
 def _size_value(alike: Floats, per_beat: int, per_bar: int, bpm: float) -> float:
-    """How likely so many rows a beat and beats a bar are, in the measure of `_comb`."""
+    """Return the score of a number of rows per beat and beats per bar, in the unit of `_comb`."""
     if per_beat % 3 == 0 and bpm < _SLOWEST_TRIPLETS:
-        return -9.0 + bpm / 1000  # thirds so long are beats of their own
+        return -9.0 + bpm / 1000  # triplets this long are beats themselves
     inside = min(_comb(alike, lag) for lag in _INSIDE[per_beat])
     unusual = (
         _beyond(bpm / 120, 1.5) + _beyond(bpm / 120, 1) / 3 + 0.4 * _beyond(per_bar * 30 / bpm, 1.5)
@@ -136,12 +135,12 @@ def _size_value(alike: Floats, per_beat: int, per_bar: int, bpm: float) -> float
 
 
 def _beyond(ratio: float, most: float) -> float:
-    """Octaves by which a ratio, or its inverse, is over another."""
+    """Return the octaves by which a ratio, or its inverse, exceeds another."""
     return max(0.0, float(abs(np.log2(ratio)) - np.log2(most)))
 
 
 def _first_bar_line(notes: Accents, heard: Floats, per_beat: int, per_bar: int, late: int) -> int:
-    """Row of the first bar line, 0 up to a bar."""
+    """Return the row of the first bar line, 0 up to a bar."""
     bar = per_beat * per_bar
     stress = _WEIGHTS @ heard
     values = _folded(stress, bar)
@@ -159,13 +158,13 @@ def _first_bar_line(notes: Accents, heard: Floats, per_beat: int, per_bar: int, 
 
 
 def _folded(stress: Floats, length: int) -> Floats:
-    """Means over all rows that are a multiple of a length, float64 [length]."""
+    """Return the means over all rows at multiples of a length: float64 [length]."""
     places = np.arange(len(stress)) % length
     return np.asarray(np.bincount(places, stress, length) / np.maximum(np.bincount(places, None, length), 1))
 
 
 def _harmony(notes: Accents, bar: int, per_beat: int) -> Floats:
-    """How much the pitches between bar lines are of one chord, for each place of bar lines, float64 [bar]."""
+    """Return how well each bar's pitches fit one chord, for each offset of bar lines: float64 [bar]."""
     tonal = notes.voices != Voice.NO
     size = notes.n_rows + 2 * bar + 1
     sums = np.zeros((36, size))
@@ -181,7 +180,7 @@ def _harmony(notes: Accents, bar: int, per_beat: int) -> Floats:
 
 
 def _entries(notes: Accents, bar: int) -> Floats:
-    """Share of the entries of voices after a bar's rest or more, and of first notes, at each place, [bar]."""
+    """Return the share of voice entries, after a rest of a bar or more, at each offset: float64 [bar]."""
     counts = np.zeros(bar)
     for voice in Voice:
         mine = np.flatnonzero(notes.voices == voice)

@@ -1,9 +1,8 @@
-"""A score in a model's time, and the way back: frame by frame, or row by row where its beat is known.
+"""A score in a model's time, and the conversion back: frame by frame, or row by row if its beat is known.
 
-Models hear rows as a whole number of frames. A sixteenth at 120 BPM lasts 7.5 frames; counted in frames it
-would be 7 and 8 in turn, a rhythm that nobody plays. So a song with a grid is told to the model at the
-nearest tempo of whole frames a row, and what it composes goes back onto the song's own rows, whatever their
-tempo does.
+Models learned rows of whole frames. A sixteenth at 120 BPM lasts 7.5 frames. Counted in frames it would be 7
+and 8 in turn, a rhythm that nobody plays. A song with a grid is therefore converted to the nearest tempo with
+whole frames per row. The composed notes then return to the song's own rows, at any tempo.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ import numpy as np
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.music.score import Part, Score
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec, Timing, cleaned, free_time
-from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
+from lakhnes.runtime.time.grid import BarPlace, BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import moved, moved_part
 from lakhnes.runtime.time.rows import Rows
 from lakhnes.runtime.time.tempo import SURE, track_beats
 
 _PARTS = (1, 2, 3, 4, 6, 8)
-"""Into so many equal parts a row may be cut where the music is finer."""
+"""Number of equal parts that a row may be divided into if the music is finer."""
 
 _FINEST = 3 * FRAME_SAMPLES
-"""Samples of the finest part of a row; what is finer is no row any more."""
+"""Shortest part of a row, in samples."""
 
 _NEARLY_ALL = 0.85
-"""Share of onsets that rows must hold."""
+"""Share of onsets that must lie on rows."""
 
 
 class ModelTime(Protocol):
@@ -37,43 +36,52 @@ class ModelTime(Protocol):
 
     @property
     def score(self) -> Score:
-        """In the model's time: with timing `frames` every event lies on a frame."""
+        """The score in model time; with timing `frames` every event is on a frame."""
 
     @property
     def rows(self) -> Rows | None:
-        """Its rows, on which new notes begin; None for free time."""
+        """Rows on which new notes begin; None for free time."""
+
+    @property
+    def grid(self) -> BeatGrid | None:
+        """On which the model counts the song; None for free time."""
 
     @property
     def pace(self) -> float:
         """Samples of model time for each sample of the song, on average."""
 
     def to_model(self, sample: int) -> int:
-        """The model time of a sample of the song."""
+        """Return the model time of a sample of the song."""
 
     def to_song(self, time: int) -> int:
-        """The sample of the song that a model time stands for."""
+        """Return the sample of the song for a model time."""
 
     def articulated(self, voice: Voice, part: Part) -> Part:
-        """A part of a voice, in model time, with its notes as long as they are played."""
+        """Return a part of a voice, in model time, with its notes at their played length."""
 
 
 @dataclass(frozen=True, slots=True)
 class SongTime:
-    """A song in the time of a model, and how the model says it."""
+    """A song in the time of a model, with the model's codec."""
 
     time: ModelTime
     codec: Codec
     grid: BeatGrid | None
-    """On which the song lies; None for free time."""
+    """Grid of the song; None for free time."""
+
+    def place_at(self, time: int) -> BarPlace | None:
+        """The place in the song's bars at a model time; None in free time."""
+        grid = self.time.grid
+        return None if grid is None else grid.place(grid.tick(self.time.to_song(time)))
 
 
 def whole_frames(grid: BeatGrid) -> int:
-    """Frames of a row for a model: the nearest whole number, the even one of two that are as near."""
+    """Return the nearest whole number of frames of a row, the even one on a tie."""
     return max(1, round(round(_row_samples(grid) / FRAME_SAMPLES, 6)))
 
 
 def model_grid(grid: BeatGrid, timing: Timing) -> BeatGrid:
-    """The steady grid of the time in which a model composes; in `frames` a row has whole frames."""
+    """Return the steady grid in which a model composes; in `frames` a row has whole frames."""
     rows = model_rows(grid, timing)
     return replace(
         grid,
@@ -83,12 +91,12 @@ def model_grid(grid: BeatGrid, timing: Timing) -> BeatGrid:
 
 
 def model_rows(grid: BeatGrid, timing: Timing) -> Rows:
-    """The rows of `model_grid`."""
+    """Return the rows of `model_grid`."""
     return Rows(whole_frames(grid) * FRAME_SAMPLES if timing is Timing.FRAMES else _row_samples(grid))
 
 
 def model_pace(grid: BeatGrid, timing: Timing) -> float:
-    """Samples of model time for each sample of a song, on average."""
+    """Return the samples of model time for each sample of a song, on average."""
     return model_rows(grid, timing).step / _row_samples(grid)
 
 
@@ -104,15 +112,15 @@ class RowTime:
     score: Score
     """In model time."""
     grid: BeatGrid
-    """Of the song."""
+    """Grid of the song."""
     step: float
     """Model samples of a row of the grid."""
     rows: Rows
-    """On which new notes begin: those of the grid, or even parts of them where the score is finer."""
+    """Rows on which new notes begin: those of the grid, or even parts of them if the score is finer."""
     first: int
-    """Number, from tick 0 on, of the row that is at model time 0."""
+    """Number of the row at model time 0, counted from tick 0."""
     timing: Timing
-    """Of the model."""
+    """Timing of the model."""
 
     @property
     def pace(self) -> float:
@@ -120,20 +128,20 @@ class RowTime:
         return self.step / _row_samples(self.grid)
 
     def to_model(self, sample: int) -> int:
-        """The model time of a sample of the song."""
+        """Return the model time of a sample of the song."""
         return _told(self.grid, self.step, self.first, self.timing, sample)
 
     def to_song(self, time: int) -> int:
-        """The sample of the song that a model time stands for; that of a row is the grid's own."""
+        """Return the sample of the song for a model time; a row returns to the grid's own row."""
         return self.grid.sample((time / self.step + self.first) * self.grid.row_ticks)
 
     def articulated(self, voice: Voice, part: Part) -> Part:
-        """A part in model time as it is played: as it is."""
+        """Return a part in model time as it is played: unchanged."""
         return part
 
 
 def row_time(score: Score, grid: BeatGrid, timing: Timing) -> RowTime:
-    """A score in the time of a model of some timing, row by row of its grid."""
+    """Return a score in the time of a model with some timing, row by row of its grid."""
     step = model_rows(grid, timing).step
     first = math.floor(grid.exact_tick(0) / grid.row_ticks + 1e-6)
 
@@ -146,22 +154,28 @@ def row_time(score: Score, grid: BeatGrid, timing: Timing) -> RowTime:
 
 
 def beat_of(score: Score) -> BeatGrid | None:
-    """The grid of a score's own beat, if it has one that is sure."""
+    """Return the grid of a score's tracked beat; None for a score without notes, or if the beat is unsure."""
+    beat, sure = likely_beat(score)
+    return beat if sure else None
+
+
+def likely_beat(score: Score) -> tuple[BeatGrid | None, bool]:
+    """Return the grid of a score's likeliest beat, None for a score without notes, and whether it is sure."""
     if not score.n_notes:
-        return None
+        return None, False
     beats = track_beats(score)
-    return grid_of_beats(beats) if beats.confidence >= SURE else None
+    return grid_of_beats(beats), beats.confidence >= SURE
 
 
 def model_time(score: Score, grid: BeatGrid | None, timing: Timing) -> ModelTime:
-    """A score in the time of a model, row by row if it has a grid with rows."""
+    """Return a score in the time of a model, row by row if it has a grid with rows."""
     if grid is None or not grid.row_ticks:
         return free_time(score, timing)
     return row_time(score, grid, timing)
 
 
 def to_song(time: ModelTime, voice: Voice, score: Score, since: int = 0) -> Part:
-    """What a voice of a score in model time plays from a moment on, in the time of the song."""
+    """Return a voice of a score in model time, from a moment on, converted to the time of the song."""
     part = time.articulated(voice, score.parts[voice])
     notes = tuple(note for note in part.notes if note.onset >= since)
     changes = tuple(change for change in part.changes if change.sample >= since)
@@ -169,7 +183,7 @@ def to_song(time: ModelTime, voice: Voice, score: Score, since: int = 0) -> Part
 
 
 def _fine_enough(score: Score, step: float, *, frames: bool) -> Rows:
-    """Rows, or the coarsest even part of them, on which nearly all onsets of a score lie."""
+    """Return rows, or their coarsest even parts, that hold nearly all onsets of a score."""
     onsets = np.array([note.onset for part in score.parts for note in part.notes])
     best, most = Rows(step), -1.0
     for parts in _PARTS:
@@ -186,7 +200,7 @@ def _fine_enough(score: Score, step: float, *, frames: bool) -> Rows:
 
 
 def _told(grid: BeatGrid, step: float, first: int, timing: Timing, sample: int) -> int:
-    """The model time of a sample of a song whose row `first` is at 0; with timing `frames` a whole frame."""
+    """Return the model time of a sample, with row `first` at 0; with timing `frames` a whole frame."""
     time = (grid.exact_tick(sample) / grid.row_ticks - first) * step
     if timing is Timing.SAMPLES:
         return round(time)

@@ -1,7 +1,7 @@
-"""Periods of rows in a song: how long a row is at each moment, by what repeats.
+"""Row lengths of a song at each moment, found from repetition.
 
-They come from the coherence of onsets in windows of some seconds; the likeliest path through the song chooses
-among them.
+They come from the coherence of onsets in windows of a few seconds. The likeliest path through the song
+chooses one at each moment.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PLAIN_ROW = 7.5 * FRAME_SAMPLES
 """Samples of a sixteenth at 120 beats a minute."""
 
 SAME_TEMPO = 0.025
-"""Tempi closer than this are one."""
+"""Relative difference below which two tempi count as one."""
 
 NEAR = 2.5 * SAMPLE_RATE
-"""Samples: neighbours this near give an onset its local phase."""
+"""Distance in samples within which neighbours set an onset's local phase."""
 
 FRAMES_PER_ROW = (2, 16)
-"""Of the shortest and of the longest row."""
+"""Frames of the shortest and of the longest row."""
 
 _BIN = FRAME_SAMPLES / 4
 _WINDOW_BINS, _HOP_BINS, _FFT = 1920, 480, 8192  # 8 s, 2 s
@@ -38,32 +38,32 @@ _MOST_WINDOWS = 1500
 _JITTER = 0.6 * FRAME_SAMPLES  # of onsets round their row
 _LEAN = 0.28  # rows by which swing may delay a row
 _COHERENT = 0.2  # share of neighbours that must agree on a phase
-_STRAY = 0.1  # share of onsets that belong to no row
-_SWITCH = 25.0  # nats that a change of tempo must win
+_STRAY = 0.1  # share of onsets off all rows
+_SWITCH = 25.0  # nats that a change of tempo must gain
 
 
 @dataclass(frozen=True, slots=True)
 class Onsets:
-    """The onsets of a song; those a few samples apart are one moment."""
+    """The onsets of a song; onsets a few samples apart form one moment."""
 
     samples: Ints
-    """int64 [m], of notes, in time."""
+    """int64 [m]: samples of the notes, in order of time."""
     voices: Ints
     pitches: Ints
     lengths: Floats
-    """float64 [m], samples from each note to the next of its voice."""
+    """float64 [m]: samples from each note to the next of its voice."""
     moment: Ints
     """int64 [m]: moment of each note."""
     times: Floats
     """float64 [n], samples of the moments."""
     weights: Floats
-    """float64 [n]: how much a moment says of the beat; fast arpeggios say little."""
+    """float64 [n]: weight of each moment for the beat; fast arpeggios have little."""
     near: tuple[Ints, Ints]
     """int64 [n] each: the first of the neighbours of each moment, and the first after them."""
 
     @classmethod
     def of(cls, notes: Ints, end: int) -> Onsets:
-        """Of int64 [m, 3] (onset, voice, pitch), to the end of the song."""
+        """Make onsets from int64 [m, 3] (onset, voice, pitch), up to the end of the song."""
         columns = []
         for voice in Voice:
             part = notes[notes[:, 1] == voice]
@@ -81,10 +81,10 @@ class Onsets:
 
 
 def periods_of(onsets: Onsets) -> Floats:
-    """Samples of a row at each moment: the candidate of the likeliest path through the song.
+    """Return the samples of a row at each moment: the candidate of the likeliest path through the song.
 
-    A long row that explains the onsets says more than a short one: an onset is a likelihood ratio between
-    its row, round which onsets scatter, and anywhere.
+    A long row that explains the onsets counts for more than a short one. Each onset gives a likelihood ratio:
+    onsets scatter around their row, or lie anywhere.
     """
     candidates = _candidates(onsets)
     if len(candidates) == 0:
@@ -104,7 +104,7 @@ def periods_of(onsets: Onsets) -> Floats:
 
 
 def _candidates(onsets: Onsets) -> Floats:
-    """Periods in samples at which the onsets of some window, or of all, are coherent."""
+    """Return the periods in samples at which the onsets of a window, or of the song, are coherent."""
     low, high = (_FFT * _BIN / (frames * FRAME_SAMPLES) for frames in reversed(FRAMES_PER_ROW))
     bins = np.arange(int(low) - 1, int(high * 1.02) + 3)
     times, weights = onsets.times, onsets.weights
@@ -134,7 +134,7 @@ def _candidates(onsets: Onsets) -> Floats:
 
 
 def _peaks(power: Floats, bins: Ints, most: int) -> list[tuple[float, float]]:
-    """The highest peaks as (period in samples, height)."""
+    """Return the highest peaks as (period in samples, height)."""
     inner = power[1:-1]
     at = np.flatnonzero(
         (inner > power[:-2]) & (inner >= power[2:]) & (inner > 0.5 * power.max()) & (inner > 0)
@@ -146,7 +146,7 @@ def _peaks(power: Floats, bins: Ints, most: int) -> list[tuple[float, float]]:
 
 
 def _clustered(votes: list[tuple[float, float]]) -> Floats:
-    """The periods with the most votes, no two closer than a little."""
+    """Return the periods with the most votes, none of them close to another."""
     if not votes:
         return np.zeros(0)
     periods, heights = np.array(votes).T
@@ -159,9 +159,9 @@ def _clustered(votes: list[tuple[float, float]]) -> Floats:
 
 
 def _gains(onsets: Onsets, period: float) -> Floats:
-    """Log likelihood that a period wins at each moment, given its neighbours. float64 [n].
+    """Return the log likelihood gain of a period at each moment, given its neighbours: float64 [n].
 
-    They give the phase, and how far rows of odd and of even number are from it, for music that swings.
+    The neighbours give the phase, and the offsets of odd and even rows from it, for music that swings.
     """
     times, weights = onsets.times, onsets.weights
     turns = np.exp(2j * np.pi / period * (times - times[0]))
@@ -179,7 +179,7 @@ def _gains(onsets: Onsets, period: float) -> Floats:
 
 
 def _leans(onsets: Onsets, off: Floats, odd: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """How far the neighbours are off their rows: mean of odd and even rows, and odd less even."""
+    """Return the neighbours' mean offset from their rows, and the difference between odd and even rows."""
     leans = []
     for parity in (odd, ~odd):
         mine = onsets.weights * parity
@@ -188,13 +188,13 @@ def _leans(onsets: Onsets, off: Floats, odd: NDArray[np.bool_]) -> tuple[Floats,
 
 
 def _near(onsets: Onsets, values: NDArray[T]) -> NDArray[T]:
-    """Sums of values over the neighbours of each moment, without its own."""
+    """Return the sums of values over the neighbours of each moment, without its own value."""
     sums = np.concatenate([np.zeros(1, values.dtype), np.cumsum(values)])
     return np.asarray(sums[onsets.near[1]] - sums[onsets.near[0]] - values)
 
 
 def _likeliest(gains: Floats) -> Ints:
-    """The likeliest path through [candidate, chunk], where each change costs."""
+    """Return the likeliest path through [candidate, chunk]; each change costs."""
     score = gains[:, 0].copy()
     back = np.zeros(gains.shape, np.int64)
     stay = np.arange(len(score))
@@ -211,7 +211,7 @@ def _likeliest(gains: Floats) -> Ints:
 
 
 def _sharpen_cuts(chosen: Ints, gains: Floats, times: Floats) -> None:
-    """Moves each change of period to the moment where it wins most, in place."""
+    """Move each change of period to the moment with the highest gain, in place."""
     cuts = [0, *(np.flatnonzero(np.diff(chosen)) + 1).tolist(), len(chosen)]
     for last, cut, following in zip(cuts, cuts[1:], cuts[2:], strict=False):
         before, after = int(chosen[cut - 1]), int(chosen[cut])
@@ -223,7 +223,7 @@ def _sharpen_cuts(chosen: Ints, gains: Floats, times: Floats) -> None:
 
 
 def united(periods: Floats) -> Floats:
-    """Where one stretch's row is a multiple of another's, both get the shorter row."""
+    """Return periods in which related stretches share a row: the shorter, if the other is a multiple."""
     united = periods.copy()
     for short in np.unique(periods):
         ratio = united / short

@@ -1,4 +1,4 @@
-"""Notes onto the rows of a song, and songs to another tempo."""
+"""Moving notes onto the rows of a song, and songs to another tempo."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.tempo import Beats
 
 NEAR_SECONDS = 0.018
-"""What lies within this of a row, a 60 Hz frame, is meant to be on it; ornaments between rows stay."""
+"""Distance in seconds, about a 60 Hz frame, within which a note belongs to a row; other ornaments stay."""
 
 
 def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
-    """A score with its notes on the rows of its beats.
+    """Return a score with its notes on the rows of its beats.
 
-    Onsets, ends and changes that lie near a row move onto it. No note is lost, none overlaps the next, and
-    none becomes shorter than a frame or than half of what it was: where it would, its onset stays.
+    Onsets, ends and changes near a row move onto it. No note is lost, and none overlaps the next. None
+    becomes shorter than a frame or half its length; such an onset stays in place.
 
     Args:
         score: any score.
-        beats: of this score.
+        beats: the beats of this score.
         strength: 0 (nothing moves) to 1 (onto the row).
 
     Raises:
@@ -47,15 +47,15 @@ def quantised(score: Score, beats: Beats, strength: float = 1.0) -> Score:
 
 
 def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
-    """A score at another tempo: what was on a beat is on that beat.
+    """Return a score at another tempo; every note keeps its beat.
 
     Args:
         score: any score.
-        grid: of this score. Its tempo may change; that of the result does not.
+        grid: the grid of this score. Its tempo may change; the tempo of the result does not.
         bpm: beats a minute.
 
     Returns:
-        The score, beginning with the bar that its first moment is in, and its grid.
+        The score, starting with the bar of its first moment, and its grid.
 
     Raises:
         OptionError: for a tempo out of range.
@@ -71,17 +71,17 @@ def retimed(score: Score, grid: BeatGrid, bpm: float) -> tuple[Score, BeatGrid]:
 
 
 def moved(score: Score, to: Callable[[int], int]) -> Score:
-    """A score in another time.
+    """Return a score moved to another time.
 
     Args:
         score: any score.
-        to: the new time of each sample, rising with it.
+        to: returns the new time of a sample; must rise with it.
     """
     return _moved_score(score, lambda part: moved_part(part, to), to)
 
 
 def moved_part(part: Part, to: Callable[[int], int]) -> Part:
-    """A part in another time; notes that fall together keep their order."""
+    """Return a part moved to another time; notes that fall together keep their order."""
     notes: list[Note] = []
     for note in part.notes:
         onset = max(0, to(note.onset))
@@ -94,7 +94,7 @@ def moved_part(part: Part, to: Callable[[int], int]) -> Part:
 
 
 def _quantised_part(part: Part, on_row: Callable[[int], int]) -> Part:
-    """A part with onsets, ends and changes on rows, as far as its notes keep their length."""
+    """Return a part with onsets, ends and changes on rows, as far as its notes keep their length."""
     least = [min(note.length, max(FRAME_SAMPLES, -(-note.length // 2))) for note in part.notes]
     following = [note.onset for note in part.notes[1:]]
     onsets: list[int] = []
@@ -121,7 +121,7 @@ def _moved_score(score: Score, part: Callable[[Part], Part], to: Callable[[int],
 
 
 def _with_changes(notes: list[Note], part: Part, to: Callable[[int], int]) -> Part:
-    """Notes that were moved, with the changes of their part."""
+    """Return moved notes with the changes of their part."""
     onsets = {note.onset for note in notes}
     changes: dict[tuple[int, Kind], Change] = {}
     for change in part.changes:

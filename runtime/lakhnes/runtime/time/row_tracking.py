@@ -1,4 +1,4 @@
-"""The row of each onset, by the interval since the one before: absolute times drift."""
+"""The row of each onset, found from the interval to the one before, because absolute times drift."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lakhnes.runtime.music.timing import FRAME_SAMPLES
 from lakhnes.runtime.time.periods import FRAMES_PER_ROW, NEAR, SAME_TEMPO, Floats, Ints, Onsets, united
 
 _SHORTEST = 0.98 * FRAMES_PER_ROW[0] * FRAME_SAMPLES
-_SHORTEST_CUT = 2.9 * FRAME_SAMPLES  # of rows that are cut for the sake of a few onsets
+_SHORTEST_CUT = 2.9 * FRAME_SAMPLES  # of the rows that are divided for a few onsets
 
 
 def follow(onsets: Onsets, periods: Floats) -> tuple[Ints, Floats]:
-    """The row of each moment, by the intervals between them.
+    """Return the row of each moment, from the intervals between moments.
 
-    A slow filter keeps the phase, so that a displaced onset moves nothing and drift is followed. Waits over
-    10,000 samples are coarse in the TX1 vocabulary; after one the phase is taken anew.
+    A slow filter keeps the phase. A displaced onset moves nothing, and the filter follows drift. Waits over
+    10,000 samples are coarse in the TX1 vocabulary, so the phase starts again after one.
 
     Returns:
-        int64 [n] rows from 0 up, and float64 [n] how far off its row each moment is, -0.5..0.5 rows.
+        int64 [n] rows from 0 up; and float64 [n]: the offset of each moment from its row, -0.5..0.5 rows.
     """
     times, steps = onsets.times.tolist(), periods.tolist()
     at = times[0] - _phase(onsets, periods, 0)
@@ -51,7 +51,7 @@ def follow(onsets: Onsets, periods: Floats) -> tuple[Ints, Floats]:
 
 
 def _phase(onsets: Onsets, periods: Floats, j: int) -> float:
-    """Samples that moment j is after its row, by the moments of the same period that follow."""
+    """Return the samples of moment j after its row, from the next moments of the same period."""
     end = int(np.searchsorted(onsets.times, onsets.times[j] + NEAR))
     other = np.flatnonzero(periods[j:end] != periods[j])
     end = j + int(other[0]) if len(other) else end
@@ -60,7 +60,7 @@ def _phase(onsets: Onsets, periods: Floats, j: int) -> float:
 
 
 def cut_rows(onsets: Onsets, periods: Floats, offs: Floats) -> Floats:
-    """Periods, shorter in stretches where onsets lie between rows."""
+    """Return periods, made shorter in stretches where onsets lie between rows."""
     shorter = periods.copy()
     for low, high in stretches(periods):
         span = slice(low, high)
@@ -70,7 +70,7 @@ def cut_rows(onsets: Onsets, periods: Floats, offs: Floats) -> Floats:
 
 
 def _subdivision(weights: Floats, period: float, offs: Floats) -> int:
-    """Into how many shorter rows each row has to be cut for the onsets between rows: 1, 2, 3 or 4."""
+    """Return the number of rows, 1 to 4, that each row must be divided into for the onsets between rows."""
     aside = np.abs(offs)
     between = (aside > 0.17) & (aside * period > 1.8 * FRAME_SAMPLES)
     share = weights @ between / weights.sum()
@@ -89,13 +89,13 @@ def _subdivision(weights: Floats, period: float, offs: Floats) -> int:
 
 
 def stretches(periods: Floats) -> list[tuple[int, int]]:
-    """First moment, and moment after the last, of each stretch of one period."""
+    """Return the first moment, and the moment after the last, of each stretch of one period."""
     cuts = [0, *(np.flatnonzero(np.diff(periods)) + 1).tolist(), len(periods)]
     return list(pairwise(cuts))
 
 
 def refined_periods(onsets: Onsets, periods: Floats, index: Ints, offs: Floats) -> Floats:
-    """Periods as the rows found say them, one for each stretch."""
+    """Return the periods measured from the rows, one for each stretch."""
     refined = periods.copy()
     for low, high in stretches(periods):
         on = low + np.flatnonzero(np.abs(offs[low:high]) < 0.25)

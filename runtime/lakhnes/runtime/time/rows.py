@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 _NEAR_FRAMES = 0.6
-"""An onset within this of a row is on it: models that count samples spread a chord over some samples."""
+"""Distance in frames within which an onset is on a row: models that count samples spread chords slightly."""
 
 
 class Rows(NamedTuple):
@@ -21,18 +21,18 @@ class Rows(NamedTuple):
 
     @property
     def near(self) -> float:
-        """Samples from a row within which a time counts as on it."""
+        """Distance in samples within which a time counts as on a row."""
         return min(_NEAR_FRAMES * FRAME_SAMPLES, self.step / 4)
 
     def on_row(self, time: int) -> bool:
-        """Whether a time is on a row."""
+        """Return whether a time is on a row."""
         place = (time - self.offset) / self.step
         return abs(place - round(place)) * self.step <= self.near
 
     def following(self, time: int) -> float:
-        """The first row after a time; what is near a row counts as on it."""
+        """Return the first row after a time; a time near a row counts as on it."""
         return (math.floor((time - self.offset + self.near) / self.step) + 1) * self.step + self.offset
 
     def nearest(self, time: float) -> float:
-        """The row nearest to a time."""
+        """Return the row nearest to a time."""
         return round((time - self.offset) / self.step) * self.step + self.offset

@@ -1,8 +1,8 @@
-"""Where the beat of a song lies: rows, beats and bars of music that has only samples.
+"""Beat tracking: rows, beats and bars of music that states only samples.
 
-NES sound drivers run in frames; a row of the tracker that wrote a song lasts some frames, a beat some rows, a
-bar some beats. Nobody says how many, so they are found here: how long rows are in `periods.py`, the row of
-each onset in `row_tracking.py`, beats and bars in `meter.py`.
+NES sound drivers run in frames. A tracker row lasts some frames, a beat some rows, and a bar some beats. The
+music does not state these numbers, so this module finds them: `periods.py` finds the length of rows,
+`row_tracking.py` the row of each onset, and `meter.py` beats and bars.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lakhnes.runtime.time.periods import PLAIN_ROW, SAME_TEMPO, Floats, Ints, On
 from lakhnes.runtime.time.row_tracking import cut_rows, follow, refined_periods, stretches
 
 SURE = 0.5
-"""Confidence from which on beats are worth showing to a musician."""
+"""Confidence from which beats are worth showing to a musician."""
 
-_FEWEST = 8  # moments below which there is no rhythm
+_FEWEST = 8  # fewest moments of a rhythm
 _NOTHING = 0.1  # confidence below which the grid is plain
-_SWINGS = 0.54  # share of a pair from which on rows swing
-_BRIEF = 6.0 * SAMPLE_RATE  # stretches shorter than this have no tempo of their own
+_SWINGS = 0.54  # share of a pair from which rows swing
+_BRIEF = 6.0 * SAMPLE_RATE  # shorter stretches have no tempo of their own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,26 +33,29 @@ class Beats:
     """The rows, beats and bars of a song."""
 
     rows: Ints
-    """int64 [n + 1], samples: row i goes from rows[i] to rows[i + 1]; strictly rising, from at or before the
+    """int64 [n + 1], samples: row i lasts from rows[i] to rows[i + 1]; strictly rising, from at or before the
     first onset to at or after the end of the song."""
     rows_per_beat: int
-    """Rows, at least 1."""
+    """Rows per beat, at least 1."""
     beats_per_bar: int
-    """Beats, at least 2."""
+    """Beats per bar, at least 2."""
     downbeat: int
-    """Row of the first bar line at or after row 0; what is before it is a pick-up, less than a bar."""
+    """Row of the first bar line at or after row 0; earlier music is a pick-up of less than a bar."""
     swing: float
-    """Share of a pair of rows that the first takes: 0.5 straight, 0.67 triplets. Pairs count from the
+    """Share of a pair of rows that the first row takes: 0.5 straight, 0.67 triplets. Pairs count from the
     downbeat."""
     bpm: float
     """Beats a minute, the median of the song."""
     confidence: float
-    """0..1; below `SURE` the beats are no more than a plain grid."""
+    """0..1; below `SURE` the beats are only a plain grid."""
     sections: tuple[tuple[int, float], ...]
     """(First row, beats a minute) of each stretch of one tempo; the first begins at row 0."""
 
     def place(self, sample: float) -> float:
-        """Where a sample lies, in rows with a fraction; beyond the ends rows go on as the median row."""
+        """Return the position of a sample in rows, with its fraction.
+
+        Median rows continue beyond the ends.
+        """
         rows = self.rows
         i = int(np.searchsorted(rows, sample, "right")) - 1
         if i < 0:
@@ -62,7 +65,7 @@ class Beats:
         return float(i + (sample - rows[i]) / (rows[i + 1] - rows[i]))
 
     def sample(self, row: float) -> int:
-        """The sample of a place in rows, the inverse of `place`."""
+        """Return the sample of a position in rows, the inverse of `place`."""
         last = len(self.rows) - 1
         if row < 0:
             return round(float(self.rows[0] + row * self._row))
@@ -77,10 +80,10 @@ class Beats:
 
 
 def track_beats(score: Score) -> Beats:
-    """Finds rows, beats and bars.
+    """Find rows, beats and bars.
 
-    Every score gets beats; where there is no rhythm to find they are a plain grid at 120 beats a minute with
-    a confidence near 0. The same score gets the same beats, and one that begins later the same beats later.
+    Every score gets beats. Without a rhythm they are a plain grid at 120 beats a minute, with a confidence
+    near 0. The same score always gets the same beats, and a shifted score gets the shifted beats.
     """
     notes = [(note.onset, voice, note.pitch) for voice in Voice for note in score.parts[voice].notes]
     return _track(np.array(notes, np.int64).reshape(-1, 3), score.length)
@@ -89,9 +92,9 @@ def track_beats(score: Score) -> Beats:
 class BeatFollower:
     """The beats of a song that is still being composed.
 
-    An estimate is of the last `window_s` seconds. It needs about 4 seconds of music to begin, knows of a new
-    tempo about 5 seconds after it came, and `Beats.sample` says where the next rows will lie. It looks ahead
-    of nothing: an onset counts in the estimate that follows it. While the newest estimate is unsure, the last
+    An estimate uses the last `window_s` seconds. It needs about 4 seconds of music to start, and notices a
+    new tempo after about 5 seconds. `Beats.sample` predicts the next rows. It never looks ahead: an onset
+    counts from the next estimate on. While the newest estimate is unsure, the last sure one stays valid.
     sure one goes on.
     """
 
@@ -101,11 +104,11 @@ class BeatFollower:
         self._sure: Beats | None = None
 
     def add(self, sample: int, voice: Voice, pitch: int) -> None:
-        """Takes the next onset.
+        """Take the next onset.
 
         Args:
-            sample: from the start of the song; none is before the last one's.
-            voice: that plays.
+            sample: onset from the start of the song; never before the last one's.
+            voice: the voice that plays.
             pitch: as in `Note`.
 
         Raises:
@@ -118,7 +121,7 @@ class BeatFollower:
             self._notes.popleft()
 
     def beats(self) -> Beats:
-        """The estimate now, some milliseconds of work; its rows begin with the window."""
+        """Return the estimate now, in a few milliseconds; its rows begin with the window."""
         notes = np.array(self._notes, np.int64).reshape(-1, 3)
         found = _track(notes, int(notes[-1, 0]) + 1 if len(notes) else 0)
         if found.confidence >= SURE or self._sure is None:
@@ -128,9 +131,9 @@ class BeatFollower:
 
 
 def _track(notes: Ints, end: int) -> Beats:
-    """Beats of notes, int64 [m, 3] of (onset, voice, pitch), to the end of the song."""
+    """Return the beats of notes, int64 [m, 3] of (onset, voice, pitch), up to the end of the song."""
     first = int(notes[:, 0].min()) if len(notes) else 0
-    notes = notes - np.array([first, 0, 0])  # so that nothing depends on where the song begins
+    notes = notes - np.array([first, 0, 0])  # so that the result does not depend on the start of the song
     onsets = Onsets.of(notes, end - first)
     if len(onsets.times) < _FEWEST:
         return _plain(first, end)
@@ -166,14 +169,14 @@ def _track(notes: Ints, end: int) -> Beats:
 
 
 def _plain(first: int, end: int) -> Beats:
-    """A grid of sixteenths at 120 beats a minute, of which nothing is sure."""
+    """Return a grid of sixteenths at 120 beats a minute, with no confidence."""
     n = max(1, int(np.ceil((end - first) / PLAIN_ROW)))
     rows = first + np.round(np.arange(n + 1) * PLAIN_ROW).astype(np.int64)
     return Beats(rows, 4, 4, 0, 0.5, 120.0, 0.0, ((0, 120.0),))
 
 
 def _anchors(onsets: Onsets, periods: Floats, index: Ints, offs: Floats) -> tuple[Ints, Floats]:
-    """The rows on which onsets lie, and the sample of the weightiest onset of each."""
+    """Return the rows that carry onsets, and the sample of the heaviest onset of each."""
     on = np.flatnonzero(np.abs(offs) < 0.3)
     order = on[np.lexsort((-onsets.weights[on], index[on]))]
     rows, first = np.unique(index[order], return_index=True)
@@ -187,7 +190,7 @@ def _anchors(onsets: Onsets, periods: Floats, index: Ints, offs: Floats) -> tupl
 
 
 def _odd_share(rows: Ints, times: Floats) -> float:
-    """Share of a pair of rows that lies before the row of odd number; 0.5 where nothing speaks of swing."""
+    """Return the share of a pair of rows before the odd row; 0.5 if nothing suggests swing."""
     if len(rows) < 3:
         return 0.5
     inner = (np.diff(rows)[:-1] == 1) & (np.diff(rows)[1:] == 1)
@@ -199,7 +202,7 @@ def _odd_share(rows: Ints, times: Floats) -> float:
 
 
 def _rows(anchors: tuple[Ints, Floats], odd_share: float, periods: Floats, end: int) -> Ints:
-    """The sample of every row up to the end: of its onset, or between those of its neighbours."""
+    """Return the sample of every row up to the end: its onset, or a place between its neighbours'."""
     at, times = anchors
     lean = 2 * odd_share - 1
     last = int(at[-1]) + 1 + max(0, int((end - times[-1]) / periods[-1]) + 1)
@@ -218,7 +221,7 @@ def _rows(anchors: tuple[Ints, Floats], odd_share: float, periods: Floats, end: 
 def _tempi(
     onsets: Onsets, periods: Floats, index: Ints, offs: Floats, per_beat: int
 ) -> list[tuple[int, float]]:
-    """First row and beats a minute of each stretch of one tempo that lasts."""
+    """Return the first row and the beats a minute of each lasting stretch of one tempo."""
     spans: list[tuple[int, int, float]] = []
     for low, high in stretches(periods):
         period = float(periods[low])
@@ -238,10 +241,10 @@ def _tempi(
 
 
 def _row_length(gaps: Floats, rows: Ints, period: float) -> float:
-    """Samples of a row, in the frames of the sound driver where the onsets lie on frames.
+    """Return the samples of a row, in frames of the sound driver if the onsets lie on frames.
 
-    Intervals from onset to onset say their frames in spite of coarse waits: up to 10,000 samples they are
-    exact enough to be rounded, beyond that the number of rows decides between the few that are possible.
+    The intervals between onsets give the frames, although waits are coarse. Up to 10,000 samples they are
+    exact enough to round. Beyond that, the number of rows decides between the few possible values.
     """
     short = gaps < 10_000
     if short.sum() < 8 or rows.sum() < 8:
@@ -257,7 +260,10 @@ def _row_length(gaps: Floats, rows: Ints, period: float) -> float:
 
 
 def _confidence(onsets: Onsets, periods: Floats, offs: Floats, meter: Meter) -> float:
-    """0..1: share of onsets on rows beyond chance, less where there are few or where no beat shows."""
+    """Return the confidence, 0..1.
+
+    It is the share of onsets on rows beyond chance, reduced for few onsets or a weak beat.
+    """
     near = 1.1 * FRAME_SAMPLES
     fits = np.abs(offs) * periods < near
     chance = np.minimum(2 * near / periods, 0.9)
