@@ -1,7 +1,9 @@
 """Adapting arbitrary MIDI to the four voices, in the project's way and in that of LakhNES."""
 
+import io
 import random
 
+import mido
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from lakhnes.export.adapt import MIN_NOTES, adapt
 from lakhnes.export.adapt_legacy import UnfitError, adapt_legacy
 from lakhnes.export.songs import Recipe, content_of, songs_of_file
 from lakhnes.export.sources import Item
-from lakhnes.runtime import Note, Part, Score, Voice
+from lakhnes.runtime import Kind, Note, Part, Score, Voice
+from lakhnes.runtime.bars.codec import tempo_of_class
 from lakhnes.runtime.music.events import SAMPLE_RATE, VOCABULARY_PITCHES
 from lakhnes.runtime.music.timing import Codec, Timing
 from lakhnes.runtime.music.vocabulary import tx2
@@ -50,25 +53,30 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def scores(file: MidiFile, *args: np.random.Generator, **options: float) -> list[Score]:
+    """The songs that `adapt` finds in a file, without the beats that it states."""
+    return [song.score for song in adapt(file, *args, **options)]
+
+
 def pitches(score: Score, voice: Voice) -> list[int]:
     return [note.pitch for note in score.parts[voice].notes]
 
 
 def test_chords_give_their_top_and_bass_lines() -> None:
-    (song,) = adapt(midi(track(line(72, 1)), track(chords(40), channel=1)), rng(), arrangements=1)
+    (song,) = scores(midi(track(line(72, 1)), track(chords(40), channel=1)), rng(), arrangements=1)
     assert pitches(song, Voice.P1) == [pitch for _, pitch, _ in line(72, 1)]
     assert pitches(song, Voice.TR) == [40 + i % 5 for i in range(24)]
     assert pitches(song, Voice.P2) == [56 + i % 5 for i in range(24)]
-    (alone,) = adapt(midi(track(chords(40))), rng())
+    (alone,) = scores(midi(track(chords(40))), rng())
     assert pitches(alone, Voice.TR) == [40 + i % 5 for i in range(24)]
     assert max(map(max, (pitches(alone, Voice.P1), pitches(alone, Voice.P2)))) == 60
 
 
 def test_drums_become_noise_by_their_kind() -> None:
     drums = [(i * BEAT // 2, (36, 42, 38, 42)[i % 4], 60) for i in range(48)]
-    (song,) = adapt(midi(track(line(60, 1)), track(drums, channel=9)), rng(), arrangements=1)
+    (song,) = scores(midi(track(line(60, 1)), track(drums, channel=9)), rng(), arrangements=1)
     assert pitches(song, Voice.NO) == [gm.NOISE_OF_DRUM[pitch] for _, pitch, _ in drums]
-    (alone,) = adapt(midi(track(drums, channel=9)), rng())
+    (alone,) = scores(midi(track(drums, channel=9)), rng())
     assert alone.n_notes == len(drums)
     assert not any(alone.parts[voice].notes for voice in (Voice.P1, Voice.P2, Voice.TR))
 
@@ -76,7 +84,7 @@ def test_drums_become_noise_by_their_kind() -> None:
 def test_a_band_gives_several_songs_each_of_other_tracks() -> None:
     band = [track(line(36 + 8 * i, i), channel=i) for i in range(6)]
     band.append(track([(i * BEAT, 36, 60) for i in range(24)], channel=9))
-    songs = adapt(midi(*band), rng(1), arrangements=5)
+    songs = scores(midi(*band), rng(1), arrangements=5)
     assert len(songs) == 5
     lines = {tuple(pitches(song, voice)) for song in songs for voice in (Voice.P1, Voice.P2, Voice.TR)}
     assert len(lines) > 3
@@ -85,20 +93,86 @@ def test_a_band_gives_several_songs_each_of_other_tracks() -> None:
         lowest = min((Voice.P1, Voice.P2, Voice.TR), key=lambda voice: np.mean(pitches(song, voice)))
         assert lowest is Voice.TR
     assert len({content_of(song) for song in songs}) == 5
-    assert adapt(midi(*band), rng(1), arrangements=5) == songs
-    assert len(adapt(midi(*band), rng(1), arrangements=1000)) == 20  # every three of six
+    assert scores(midi(*band), rng(1), arrangements=5) == songs
+    assert len(scores(midi(*band), rng(1), arrangements=1000)) == 20  # every three of six
     doubled = [*band, track([(t, p + 12, n) for t, p, n in line(36, 0)], channel=7)]
-    assert len(adapt(midi(*doubled), rng(1), arrangements=1000)) == 20
+    assert len(scores(midi(*doubled), rng(1), arrangements=1000)) == 20
+
+
+def test_a_kit_on_any_channel_is_in_all_songs_of_a_band() -> None:
+    band = [track(line(36 + 8 * i, i), channel=i) for i in range(5)]
+    band.append(track([(i * BEAT, (36, 38)[i % 2], 60) for i in range(24)], channel=7, name="Drums"))
+    songs = scores(midi(*band), rng(1), arrangements=5)
+    assert len(songs) == 5
+    for song in songs:
+        assert pitches(song, Voice.NO) == [gm.NOISE_OF_DRUM[36], gm.NOISE_OF_DRUM[38]] * 12
+        assert all(song.parts[voice].notes for voice in Voice)
 
 
 def test_songs_begin_at_their_first_note_and_are_cut() -> None:
     late = [(tick + 40 * BEAT, pitch, length) for tick, pitch, length in line(60, 1, count=100)]
-    (song,) = adapt(midi(track(late)), rng(), max_seconds=10)
+    (song,) = scores(midi(track(late)), rng(), max_seconds=10)
     assert song.parts[Voice.P1].notes[0].onset == 0
     assert song.n_notes == 20
     assert song.length <= 10 * SAMPLE_RATE
     held = midi(track(line(60, 1)), track([(0, 40, 1000 * BEAT)], channel=1), track(line(80, 3), channel=2))
-    assert all(song.length <= 10 * SAMPLE_RATE for song in adapt(held, rng(), max_seconds=10))
+    assert all(song.length <= 10 * SAMPLE_RATE for song in scores(held, rng(), max_seconds=10))
+
+
+def test_a_song_comes_with_the_beats_of_its_file() -> None:
+    at_150 = Track(tempi=[(0, 400_000)], signatures=[(0, 3, 4)], name="")
+    late = [(tick + 5 * BEAT, pitch, length) for tick, pitch, length in line(60, 1)]
+    ((_, grid, states_meter),) = adapt(midi(at_150, track(late)), rng())
+    assert states_meter
+    assert grid is not None
+    assert (grid.bpm, grid.beats_per_bar) == (pytest.approx(150), 3)
+    assert [grid.exact_tick(round(beat * 0.4 * SAMPLE_RATE)) for beat in range(4)] == pytest.approx(
+        [5 * BEAT, 6 * BEAT, 7 * BEAT, 8 * BEAT]
+    )
+
+
+def written(tempo: int, beats: int, beat: int) -> bytes:
+    """A file of even notes over a bass on the beat; it states a tempo and a meter.
+
+    Args:
+        tempo: that it states, in microseconds a beat.
+        beats: of a bar, that it states.
+        beat: that its notes keep to, in ticks.
+    """
+    conductor = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=tempo)])
+    conductor.append(mido.MetaMessage("time_signature", numerator=beats, denominator=4))
+    lead = [(60 + i * i % 7 + i % 5, beat // 4) for i in range(192)]
+    bass = [((36, 43, 40, 43)[i % 4], beat) for i in range(48)]
+    tracks = [conductor]
+    for channel, notes in enumerate((lead, bass)):
+        messages = [
+            mido.Message(kind, channel=channel, note=pitch, time=time)
+            for pitch, length in notes
+            for kind, time in (("note_on", 0), ("note_off", length))
+        ]
+        tracks.append(mido.MidiTrack(messages))
+    data = io.BytesIO()
+    mido.MidiFile(type=1, ticks_per_beat=BEAT, tracks=tracks).save(file=data)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("tempo", "beats", "beat", "told"),
+    [
+        (500_000, 3, BEAT, (3, 120)),
+        (500_000, 5, BEAT, (5, 120)),
+        (400_000, 4, BEAT, (4, 150)),
+        (500_000, 5, 412, (4, 120 * BEAT / 412)),  # nobody played to its click, so what is heard counts
+    ],
+)
+def test_bars_are_those_that_a_file_states_if_its_notes_keep_to_them(
+    tempo: int, beats: int, beat: int, told: tuple[int, float]
+) -> None:
+    recipe = Recipe(events="bars", timing="bars", arrangements=1)
+    (song,) = songs_of_file(Item("a.mid", written(tempo, beats, beat)), recipe).songs
+    head = {event.kind: event.value for event in map(recipe.codec.vocabulary.events.__getitem__, song.tokens)}
+    assert head[Kind.METER] == told[0]
+    assert tempo_of_class(head[Kind.TEMPO]) == pytest.approx(told[1], rel=0.04)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +187,7 @@ def test_songs_begin_at_their_first_note_and_are_cut() -> None:
 )
 def test_degenerate_songs_are_refused(hits: list[Hit], reason: str) -> None:
     with pytest.raises(UnfitError, match=reason):
-        adapt(midi(track(hits)), rng())
+        scores(midi(track(hits)), rng())
 
 
 def test_legacy_places_monophonic_tracks_in_every_way() -> None:
@@ -211,7 +285,7 @@ def files(draw: st.DrawFn) -> MidiFile:
 @given(files(), st.integers(0, 3))
 def test_whatever_a_file_holds_its_songs_can_be_encoded(file: MidiFile, seed: int) -> None:
     codec = Codec(tx2(), Timing.FRAMES)
-    for way in (adapt, adapt_legacy):
+    for way in (scores, adapt_legacy):
         try:
             songs = way(file, rng(seed))
         except UnfitError:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lakhnes.export.arrangement_measures import KEPT, chosen_songs, figures_of, measure_arrangements
+from lakhnes.export.arrangement_measures import chosen_songs, figures_of, measure_arrangements
 from lakhnes.runtime import SAMPLE_RATE, BeatGrid, DataError, Model, Note, Part, Score
 
 ROW = 6 * 735
@@ -57,15 +57,18 @@ def test_songs_are_arranged_and_measured_beside_themselves(small_model: Model) -
     told: list[tuple[int, int]] = []
     songs = [band(), band(46.0), band(10.0)]
     tasks = measure_arrangements(small_model, songs, 2, progress=lambda *done: told.append(done))
-    assert [task.name for task in tasks] == ["keep P1", "keep TR,NO", "continue"]
-    assert told[-1] == (2 * (len(KEPT) + 1), 2 * (len(KEPT) + 1))
+    assert [task.name for task in tasks] == ["keep P1", "keep TR,NO", "continue", "4 bars anew"]
+    assert told[-1] == (2 * len(tasks), 2 * len(tasks))
     for task in tasks:
         assert (task.songs, task.failed) == (2, 0)
         assert task.human.phase == pytest.approx(1, abs=0.05)
         assert task.composed.phase is not None
         assert task.composed.phase > 0.8
         assert task.composed.notes_per_second is not None
-    assert tasks[-1].human.motifs is not None
+    assert tasks[2].human.motifs is not None
+    assert tasks[3].human.seam_density == pytest.approx(1, abs=0.3)
+    assert tasks[3].human.seam_interval is not None
+    assert tasks[3].composed.seam_density >= 1
     assert np.isfinite(tasks[0].human.dissonance)
 
 

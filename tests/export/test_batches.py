@@ -48,6 +48,18 @@ def test_a_stream_is_songs_one_after_the_other(data: PreparedData) -> None:
     assert set(heard[: len(songs)]) == framed  # each once before one comes again
 
 
+def test_batches_say_where_songs_begin(data: PreparedData) -> None:
+    made = streams(data, streams=2, segment=48)
+    begun, served = [-1, -1], 0
+    for _ in range(60):
+        batch = made.next()
+        for stream, tokens in enumerate(batch.tokens):
+            for place, token in enumerate(tokens):
+                begun[stream] = served + place if token == 0 else begun[stream]
+                assert batch.starts[stream, place] + served == begun[stream]
+        served += 48
+
+
 def test_a_batch_names_its_songs(data: PreparedData) -> None:
     made = streams(data, streams=1, segment=1000)
     songs = data.songs("train")

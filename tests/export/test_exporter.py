@@ -106,8 +106,10 @@ def test_options_out_of_range_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="memory of 0"):
         export_model(checkpoint(), tmp_path, mem_len=0)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be a model folder"):
-        export_model(checkpoint(), tmp_path / "file", mem_len=8)
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("file", "loop"):
+        with pytest.raises(OutputError, match="cannot be a model folder"):
+            export_model(checkpoint(), tmp_path / name, mem_len=8)
 
 
 def test_broken_weights_are_noticed_and_nothing_is_written(tmp_path: Path) -> None:

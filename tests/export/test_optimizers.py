@@ -5,7 +5,7 @@ from small_training import small_config
 
 torch = pytest.importorskip("torch")
 
-from lakhnes.export.optimizers import new_optimizers  # noqa: E402
+from lakhnes.export.optimizers import Muon, new_optimizers  # noqa: E402
 from lakhnes.export.transformer_xl import TransformerXL  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -50,3 +50,22 @@ def test_the_rate_is_that_of_the_step(optimizer: str) -> None:
     one, two = (moved(optimizer, lr, 1.0, weight_decay=0) for lr in (1e-3, 2e-3))
     for name, step in one.items():
         torch.testing.assert_close(2 * step, two[name], atol=1e-6, rtol=1e-3)
+
+
+def test_muon_in_single_precision_is_pytorchs() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(40, 100), torch.randn(90, 30)]
+    pairs = []
+    for kind in (Muon, torch.optim.Muon):
+        matrices = [torch.nn.Parameter(matrix.clone()) for matrix in start]
+        pairs.append((matrices, kind(matrices, 1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")))
+    for _ in range(5):
+        gradients = [torch.randn_like(matrix) for matrix in start]
+        for matrices, optimizer in pairs:
+            for matrix, gradient in zip(matrices, gradients, strict=True):
+                matrix.grad = gradient.clone()
+            optimizer.step()
+    for ours, theirs, before in zip(pairs[0][0], pairs[1][0], start, strict=True):
+        moved = (theirs - before).abs().mean()
+        assert (ours - theirs).abs().mean() < 0.05 * moved  # PyTorch's rounds to 8 bits
+        assert moved > 0.001

@@ -584,8 +584,12 @@ def test_links_that_go_round_end(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "in", {"a/b.mid": nes_file(0)})
     (folder / "a" / "up").symlink_to(folder, target_is_directory=True)
     (folder / "gone.mid").symlink_to(folder / "nothing")
+    for name in ("loop", "loop.mid", "loop.zip"):
+        (folder / name).symlink_to(name)
     assert [(item.name, bool(item.problem)) for item in Sources([folder])] == [
         ("gone.mid", True),
+        ("loop.mid", True),
+        ("loop.zip", True),
         ("a/b.mid", False),
     ]
 

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lakhnes.export import TransformerXL, TransformerXLConfig, load_checkpoint  # noqa: E402
+from lakhnes.export.batches import song_starts  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -69,6 +70,24 @@ def test_with_a_window_segments_of_any_size_equal_steps(variant: dict[str, objec
             results.append(torch.cat(rows, 1))
     for result in results[1:]:
         torch.testing.assert_close(result, results[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("length", [50, 600])
+def test_a_song_of_its_own_memory_is_as_if_it_were_alone(length: int) -> None:
+    """Of long segments scores are made one stream at a time, of short ones all together."""
+    model = tiny()
+    rng = np.random.default_rng(0)
+    songs = [np.append(0, rng.integers(1, 20, count)) for count in (length // 2, 2 * length, length)]
+    stream = np.concatenate(songs)[None]
+    starts = song_starts(stream, np.zeros(1, np.int64))
+    with torch.no_grad():
+        rows, memory = [], None
+        for at in range(0, stream.shape[1], length):
+            tokens, seen = (torch.from_numpy(x[:, at : at + length]) for x in (stream, starts - at))
+            logits, memory = model(tokens, memory, mem_len=4 * length, starts=seen)
+            rows.append(logits[0])
+        alone = [model(torch.from_numpy(song)[None], mem_len=4 * length)[0][0] for song in songs]
+    np.testing.assert_allclose(torch.cat(rows), torch.cat(alone), atol=1e-5)
 
 
 def test_no_token_sees_the_future() -> None:

@@ -1,9 +1,9 @@
 """The training side: data, the PyTorch model, checkpoints, ONNX export, evaluation.
 
-Owns everything that needs PyTorch or onnx; the rest of the project never imports it. Start at
-`transformer_xl.py` for the model, `training.py` for the loop, `checkpoints.py` for what comes in,
-`exporter.py` for what goes out.
-Names that need PyTorch are loaded when they are first used: data and exported models do without it.
+This package owns everything that needs PyTorch or onnx; the rest of the project never imports it. Start at
+`transformer_xl.py` for the model, `training.py` for the loop, `checkpoints.py` for input and `exporter.py`
+for output.
+Names that need PyTorch load on first use, because data and exported models do not need it.
 """
 
 from importlib import import_module

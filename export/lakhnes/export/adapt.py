@@ -1,24 +1,29 @@
 """Arbitrary MIDI for the four voices, so that as much of it as possible becomes chiptune.
 
-Lines are assigned as everywhere in the project (`bridge.voices`): by name, else the lowest to the triangle
-and the fullest to the pulses; polyphonic lines give their top and bass lines; drums become noise by their
-kind. A file with more lines than voices gives several songs, each of other lines.
+Lines are assigned as everywhere in the project (`bridge.voices`): by name, else by their role in the music;
+polyphonic lines give their top and bass lines; drums become noise by their kind. A file with more lines than
+voices gives several songs, each of other lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from lakhnes.bridge.any_midi import in_one_time
-from lakhnes.bridge.lines import Line, read_lines
+from lakhnes.bridge.instruments import read_lines
+from lakhnes.bridge.kits import drum_lines
+from lakhnes.bridge.lines import Line
+from lakhnes.bridge.midi_grid import grid_of_midi
 from lakhnes.bridge.smf import MidiFile
 from lakhnes.bridge.voices import MELODIC, arrange
 from lakhnes.export.adapt_legacy import UnfitError
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Note, Part, Score
+from lakhnes.runtime.time.grid import BeatGrid
 
 SHORTEST = 5.0
 """Seconds that a song lasts at least."""
@@ -43,9 +48,20 @@ _MOST_HOLES = 0.5
 """Share of a song that may be holes."""
 
 
+class Adapted(NamedTuple):
+    """A song that a file gives."""
+
+    score: Score
+    """From its first onset on."""
+    grid: BeatGrid | None
+    """The beats that the file states, in the time of the score; None where it states none."""
+    states_meter: bool
+    """Whether it says how many of them a bar has; else a grid has four."""
+
+
 def adapt(
     midi: MidiFile, rng: np.random.Generator, *, arrangements: int = 8, max_seconds: float = 600.0
-) -> list[Score]:
+) -> list[Adapted]:
     """The songs that a file gives.
 
     Args:
@@ -59,24 +75,26 @@ def adapt(
     """
     if sum(len(track.notes) for track in midi.tracks) > 2 * MOST_NOTES:
         raise UnfitError(f"more than {MOST_NOTES:,} notes")
-    lines, _ = read_lines(in_one_time(midi))
+    midi = in_one_time(midi)
+    lines, _ = read_lines(midi)
     if not lines:
         raise UnfitError("no notes")
-    drums = [line for line in lines if line.drums]
-    melodic = _worthwhile([line for line in lines if not line.drums])
-    songs: list[Score] = []
+    drums = drum_lines(lines)
+    melodic = _worthwhile([line for line in lines if line not in drums])
+    songs: list[Adapted] = []
+    grid, states_meter = grid_of_midi(midi), any(track.signatures for track in midi.tracks)
     reason = ""
     voices = 0
     for choice in _choices(melodic, rng, arrangements):
         try:
-            song = _song([*choice, *drums], round(max_seconds * SAMPLE_RATE))
+            start, song = _song([*choice, *drums], round(max_seconds * SAMPLE_RATE))
         except UnfitError as error:
             reason = reason or str(error)
             continue
         playing = sum(bool(song.parts[voice].notes) for voice in MELODIC)
-        if playing >= voices and song not in songs:
+        if playing >= voices and all(song != other.score for other in songs):
             voices = playing  # that of the first, which has all lines to choose from
-            songs.append(song)
+            songs.append(Adapted(song, grid and grid.later(-start), states_meter))
         if len(songs) == arrangements:
             break
     if not songs:
@@ -108,8 +126,8 @@ def _choices(lines: Sequence[Line], rng: np.random.Generator, wanted: int) -> li
     return [everything, *(others[index] for index in rng.permutation(len(others)))]
 
 
-def _song(lines: Sequence[Line], longest: int) -> Score:
-    """The song of some lines, from its first onset."""
+def _song(lines: Sequence[Line], longest: int) -> tuple[int, Score]:
+    """The song of some lines from its first onset on, and the sample of that onset."""
     notes = {voice: part.notes for voice, part in arrange(lines).parts.items()}
     start = min(part[0].onset for part in notes.values() if part)
     four = [Part()] * len(Voice)
@@ -120,7 +138,7 @@ def _song(lines: Sequence[Line], longest: int) -> Score:
     length = max(part.notes[-1].end for part in four if part.notes)
     song = Score.of(four, length)
     _judge(song)
-    return song
+    return start, song
 
 
 def _moved(note: Note, samples: int, longest: int) -> Note:

@@ -1,12 +1,12 @@
 """Arbitrary MIDI for the four voices, as LakhNES adapted Lakh MIDI for pre-training.
 
-Every monophonic melodic instrument may become P1, P2 or TR; of all ways to place them up to 16 are drawn.
+Every monophonic melodic instrument may become P1, P2 or TR. Up to 16 of all placements are drawn.
 One drum track becomes the noise, with a random noise period for each drum.
 Source: LakhNES `data/adapt_lakh_to_nes.py`, which reads files with pretty_midi.
 
-What differs from it: chance comes from the file's content, so that a file always gives the same songs; files
-that pretty_midi cannot read may be read here; the length of a file does not count lyrics, key signatures and
-pitch bends after its last note; of drum hits that begin and end together the lowest counts.
+Differences: the random seed comes from the file's content, so a file always gives the same songs. It may read
+files that pretty_midi cannot. The length of a file ignores lyrics, key signatures and pitch bends after its
+last note. Of drum hits that begin and end together, the lowest counts.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ from typing import NamedTuple
 import numpy as np
 
 from lakhnes.bridge.gm import DRUM_CHANNEL
-from lakhnes.bridge.smf import MidiFile, NoteMessage, paired_notes
+from lakhnes.bridge.note_pairs import paired_notes
+from lakhnes.bridge.smf import MidiFile, NoteMessage
 from lakhnes.bridge.tempo_map import tempo_map
 from lakhnes.runtime.music.events import SAMPLE_RATE, VOCABULARY_PITCHES, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Note, Part, Score
 
 MAX_FILE_BYTES = 512 * 1024
-"""Larger files are passed over."""
+"""Larger files are skipped, in bytes."""
 
 SHORTEST, LONGEST = 5.0, 600.0
-"""Seconds that a file may last."""
+"""Shortest and longest file in seconds."""
 
 CLIP = 180 * SAMPLE_RATE
 """Samples of music that are kept."""
 
 _MOST_INSTRUMENTS = 32
-"""Of more than these a random choice is placed."""
+"""Number of instruments above which a random choice is placed."""
 
 _MELODIC = (Voice.P1, Voice.P2, Voice.TR)
 
 
 class UnfitError(Exception):
-    """Why a file gives no song, without a full stop."""
+    """The reason why a file gives no song, without a full stop."""
 
 
 class _TimedNote(NamedTuple):
-    """A note in samples, by onset and then by end, as LakhNES sorts them."""
+    """A note in samples, sorted by onset and then by end, as in LakhNES."""
 
     onset: int
     end: int
@@ -59,15 +60,15 @@ class _MidiInstrument(NamedTuple):
 
 
 def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 16) -> list[Score]:
-    """The songs that LakhNES makes of a file.
+    """Return the songs that LakhNES makes from a file.
 
     Args:
         midi: any file.
-        rng: what is placed where; noise periods of drums.
-        arrangements: how many songs a file gives at most.
+        rng: random generator for placements and the drums' noise periods.
+        arrangements: most songs of a file.
 
     Raises:
-        UnfitError: if LakhNES passes over such a file.
+        UnfitError: if LakhNES skips such a file.
     """
     instruments = _instruments(midi)
     melodic = _placeable([i for i in instruments if not i.is_drums])
@@ -97,7 +98,7 @@ def adapt_legacy(midi: MidiFile, rng: np.random.Generator, arrangements: int = 1
 
 
 def _instruments(midi: MidiFile) -> list[_MidiInstrument]:
-    """The instruments as pretty_midi has them: one for each track, channel and program that plays."""
+    """Return the instruments as in pretty_midi: one for each track, channel and program that plays."""
     if midi.division < 0:
         raise UnfitError("its time is in SMPTE frames")
     tempo = tempo_map(midi.tracks[:1], midi.division)
@@ -112,7 +113,7 @@ def _instruments(midi: MidiFile) -> list[_MidiInstrument]:
             starts = [ticks for ticks, _ in changes]
             by_program: defaultdict[int, list[_TimedNote]] = defaultdict(list)
             for note in paired_notes(messages):
-                place = bisect_right(starts, note.end)  # the program at the note's end, as pretty_midi does
+                place = bisect_right(starts, note.end)  # the program at the note's end, as in pretty_midi
                 onset, end = tempo.to_samples(note.onset), tempo.to_samples(note.end)
                 if note.onset < note.end:
                     sound = _TimedNote(onset, end, note.pitch, note.velocity)
@@ -131,7 +132,7 @@ def _instruments(midi: MidiFile) -> list[_MidiInstrument]:
 
 
 def _placeable(instruments: Sequence[_MidiInstrument]) -> list[_MidiInstrument]:
-    """Those in range, monophonic, and each once."""
+    """Return the instruments in range and monophonic, without duplicates."""
     known = VOCABULARY_PITCHES[Voice.TR]
     kept: dict[tuple[tuple[int, str], ...], _MidiInstrument] = {}
     for instrument in instruments:
@@ -145,7 +146,7 @@ def _placeable(instruments: Sequence[_MidiInstrument]) -> list[_MidiInstrument]:
 
 
 def _placements(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """Which instrument plays P1, P2 and TR, in every way; -1 for none."""
+    """Return all placements of instruments on P1, P2 and TR; -1 for none."""
     indices = list(range(count))
     if count > _MOST_INSTRUMENTS:
         indices = [int(index) for index in rng.choice(count, _MOST_INSTRUMENTS, replace=False)]
@@ -154,7 +155,7 @@ def _placements(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
 
 
 def _song(parts: dict[Voice, tuple[_TimedNote, ...]], rng: np.random.Generator) -> Score | None:
-    """One song, from its first onset, clipped; None if no notes are left."""
+    """Return one song, from its first onset, clipped; None if no notes are left."""
     sounding = [notes for notes in parts.values() if notes]
     if not sounding:
         return None

@@ -1,4 +1,4 @@
-"""Archives of strangers, opened so that their own directories cannot take all memory."""
+"""Archives from strangers, opened so that their directories cannot fill the memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 _MAX_DIRECTORY_BYTES = 2 << 20
-"""Directory of a zip that holds arrays or tensors; one that torch wrote has some 100 bytes a tensor."""
+"""Largest directory of a zip with arrays or tensors; torch writes some 100 bytes per tensor."""
 
 _MAX_HEADER_BYTES = 1 << 20
-"""Name or attributes of a member of a tar; most systems end paths at 4 KB."""
+"""Longest name or attributes of a tar member; most systems end paths at 4 KB."""
 
 _LONG_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -26,7 +26,7 @@ _LONG_HEADERS = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-"""Kinds of tar members whose content is read whole, as more about the next member."""
+"""Kinds of tar members that tarfile reads whole, because they describe the next member."""
 
 
 _COMPRESSED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
@@ -34,11 +34,11 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
     (b"BZh", lambda file: cast(BinaryIO, bz2.BZ2File(file))),
     (b"\xfd7zXZ\0", lambda file: cast(BinaryIO, lzma.LZMAFile(file))),  # noqa: SIM115, of an open file
 )
-"""First bytes of compressed files, and what unpacks them."""
+"""First bytes of compressed files, and their openers."""
 
 
 class _Sips(io.BufferedReader):
-    """A file of which one call reads so much at most; zipfile reads a directory at once."""
+    """A file with a limit on the size of one read, because zipfile reads a directory at once."""
 
     def __init__(self, path: Path, most: int) -> None:
         super().__init__(io.FileIO(path))
@@ -54,14 +54,14 @@ class _Sips(io.BufferedReader):
 
 @contextmanager
 def open_zip(path: Path, directory_bytes: int = _MAX_DIRECTORY_BYTES) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; its members are read in pieces that are not longer than its directory may be.
+    """Open a zip; one read of its members is never longer than its directory may be.
 
     Args:
         path: the file.
-        directory_bytes: longest directory; each of its members takes 50 or more.
+        directory_bytes: longest directory; each member takes 50 bytes or more.
 
     Raises:
-        zipfile.BadZipFile: if it is none, or its directory is longer.
+        zipfile.BadZipFile: if it is no zip, or its directory is longer.
         OSError: if it cannot be opened.
     """
     with _Sips(path, directory_bytes) as file, zipfile.ZipFile(file) as archive:
@@ -69,7 +69,7 @@ def open_zip(path: Path, directory_bytes: int = _MAX_DIRECTORY_BYTES) -> Iterato
 
 
 def is_tar(path: Path) -> bool:
-    """Tell whether a file looks like a tar, packed or not, by its first bytes or its ending."""
+    """Return whether a file looks like a tar, compressed or not, by its first bytes or its ending."""
     with path.open("rb") as file:
         head = file.read(262)
     return (
@@ -81,17 +81,17 @@ def is_tar(path: Path) -> bool:
 
 @contextmanager
 def open_tar(path: Path, most: int) -> Iterator[tuple[tarfile.TarFile, Callable[[], int]]]:
-    """Open a tar, packed or not, to be read from its start to its end.
+    """Open a tar, compressed or not, for reading from start to end.
 
     Args:
         path: the file.
-        most: bytes that it may unpack to.
+        most: most bytes that it may unpack to.
 
     Returns:
-        The archive, and what tells how many bytes of the file were read.
+        The archive, and a function that returns the number of bytes read from the file.
 
     Raises:
-        tarfile.TarError: if it is none; reading raises many other kinds too.
+        tarfile.TarError: if it is no tar; reading raises many other kinds too.
         OSError: if it cannot be opened.
     """
     with path.open("rb") as raw:
@@ -103,7 +103,7 @@ def open_tar(path: Path, most: int) -> Iterator[tuple[tarfile.TarFile, Callable[
 
 
 class _Limited:
-    """A file of which only so many bytes are read, whatever it unpacks to."""
+    """A file with a limit on the total bytes read, whatever it unpacks to."""
 
     def __init__(self, file: BinaryIO, most: int) -> None:
         self._file, self._most = file, most
@@ -122,14 +122,14 @@ class _Limited:
 
 
 class _ShortHeaders(tarfile.TarInfo):
-    """A member of a tar whose headers are short."""
+    """A tar member with short headers."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read a header, see `tarfile.TarInfo`.
 
         Raises:
-            tarfile.ReadError: if more about the next member would follow than any needs.
+            tarfile.ReadError: if the description of the next member is longer than any needs.
         """
         member = super().frombuf(buf, encoding, errors)
         if member.type in _LONG_HEADERS and member.size > _MAX_HEADER_BYTES:

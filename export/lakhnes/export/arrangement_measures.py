@@ -1,33 +1,39 @@
-"""How well a model composes with music that is there: figures beside those of people's music."""
+"""Quality of composing with existing music: figures next to those of human music."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakhnes.runtime.compose.arrange import accompany_voices, continue_score
+from lakhnes.runtime.compose.regenerate import regenerate
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.processors import MELODIC
 from lakhnes.runtime.decode.sampling import USUAL_SAMPLING, Sampling
 from lakhnes.runtime.errors import DataError, OptionError
 from lakhnes.runtime.model.model import Model
-from lakhnes.runtime.music.editing import extract, fit_to_vocabulary
+from lakhnes.runtime.music.editing import extract, fit_to_vocabulary, without_span
 from lakhnes.runtime.music.events import SAMPLE_RATE, Voice
 from lakhnes.runtime.music.score import Note, Score
 from lakhnes.runtime.time.grid import BeatGrid
 from lakhnes.runtime.time.model_time import beat_of
 
 SECONDS = 20
-"""Length of what is composed, and of a prompt."""
+"""Length of composed music, and of a prompt, in seconds."""
 
 KEPT = ((Voice.P1,), (Voice.TR, Voice.NO))
 """Voices that are kept, in one task and in another."""
 
 _DISSONANT = (1, 2, 6, 10, 11)
-"""Intervals in semitones, whatever the octave: seconds, sevenths and the tritone."""
+"""Dissonant intervals in semitones, modulo an octave: seconds, sevenths and the tritone."""
+
+BARS = 4
+"""Bars inside a song that are composed again."""
 
 _MOTIF = 4
 """Notes of a motif."""
@@ -35,32 +41,36 @@ _MOTIF = 4
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures of music that was composed with other music; None where nothing tells."""
+    """Figures of music composed with other music; None if undefined."""
 
     notes_per_second: float | None
-    """Of the new voices, or of all in a continuation."""
+    """Notes a second, of the new voices, or of all in a continuation."""
     phase: float | None
-    """How well new onsets lie on the rows of the music that is there, 0 (anywhere) to 1 (all alike)."""
+    """How well new onsets lie on the rows of the existing music, 0 (anywhere) to 1 (all equal)."""
     dissonance: float | None
-    """Share of the time in which a new melodic voice sounds a dissonance with another melodic voice."""
+    """Share of time in which a new melodic voice is dissonant with another melodic voice."""
     pitch_class_cosine: float | None
-    """How alike the pitch classes of what is new and of what is there are, 0..1."""
+    """Similarity of the pitch classes of new and existing music, 0..1."""
     motifs: float | None
-    """Share of the motifs of four notes that occur in the prompt; for continuations."""
+    """Share of the motifs of four notes that occur in the prompt, for continuations."""
+    seam_interval: float | None = None
+    """Mean semitones that a voice moves across a seam, for bars composed again."""
+    seam_density: float | None = None
+    """Notes in the bars on both sides of a seam: the larger count divided by the smaller one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One kind of task, over some songs."""
+    """One kind of task, over several songs."""
 
     name: str
     songs: int
     failed: int
-    """Songs in which nothing could be composed."""
+    """Number of songs in which nothing could be composed."""
     composed: Figures
     """Medians over the songs."""
     human: Figures
-    """Of what the songs have in the same place."""
+    """Medians of the original music at the same place."""
 
 
 def measure_arrangements(
@@ -72,50 +82,52 @@ def measure_arrangements(
     sampling: Sampling = USUAL_SAMPLING,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Task]:
-    """Accompanies and continues songs, and measures what comes beside what the songs have there.
+    """Accompany songs, continue them and recompose some bars, and compare the results with the originals.
 
-    No beat is stated: it has to be found.
+    The beat is not stated; lakhnes must find it.
 
     Args:
-        model: what composes.
-        songs: of people.
-        count: how many of them at most, for each task.
-        seed: of the first song; the next has the next.
-        sampling: temperature and cuts.
-        progress: takes songs done and all of them.
+        model: the composing model.
+        songs: human songs.
+        count: most songs for each task.
+        seed: seed of the first song; the next songs have the next seeds.
+        sampling: temperature, top-k and top-p.
+        progress: called with the songs done and their total.
 
     Raises:
         DataError: if no song is long enough.
     """
     chosen = chosen_songs(songs, count)
-    total, done = len(chosen) * (len(KEPT) + 1), 0
+    kinds: dict[str, Callable[[Score, Request], tuple[Figures, Figures]]] = {
+        **{
+            f"keep {','.join(voice.name for voice in keep)}": partial(_accompanied, model, keep)
+            for keep in KEPT
+        },
+        "continue": partial(_continued, model),
+        f"{BARS} bars anew": partial(_anew, model),
+    }
+    total, done = len(chosen) * len(kinds), 0
     tasks = []
-    for keep in (*KEPT, None):
+    for name, arrange in kinds.items():
         pairs: list[tuple[Figures, Figures]] = []
         failed = 0
         for number, song in enumerate(chosen):
-            request = Request(seed + number, sampling)
             try:
-                pairs.append(
-                    _continued(model, song, request)
-                    if keep is None
-                    else _accompanied(model, song, keep, request)
-                )
+                pairs.append(arrange(song, Request(seed + number, sampling)))
             except OptionError:
                 failed += 1
             done += 1
             progress(done, total)
-        name = "continue" if keep is None else f"keep {','.join(voice.name for voice in keep)}"
         composed, human = (_median([pair[side] for pair in pairs]) for side in (0, 1))
         tasks.append(Task(name, len(chosen), failed, composed, human))
     return tasks
 
 
 def chosen_songs(songs: Iterable[Score], count: int) -> list[Score]:
-    """Songs, spread over all of them, that are long enough, play in all voices, and have a sure beat.
+    """Return songs, evenly chosen, that are long enough, use all voices and have a sure beat.
 
     Raises:
-        DataError: if there is none.
+        DataError: if none is suitable.
     """
     whole, half = 2 * SECONDS * SAMPLE_RATE, SECONDS * SAMPLE_RATE
     fit = []
@@ -139,7 +151,7 @@ def chosen_songs(songs: Iterable[Score], count: int) -> list[Score]:
 
 
 def _accompanied(
-    model: Model, song: Score, keep: Sequence[Voice], request: Request
+    model: Model, keep: Sequence[Voice], song: Score, request: Request
 ) -> tuple[Figures, Figures]:
     score = extract(song, (0, SECONDS * SAMPLE_RATE))
     arrangement = accompany_voices(model, score, keep, request)
@@ -164,14 +176,56 @@ def _continued(model: Model, song: Score, request: Request) -> tuple[Figures, Fi
     )
 
 
+def _anew(model: Model, song: Score, request: Request) -> tuple[Figures, Figures]:
+    score = extract(song, (0, SECONDS * SAMPLE_RATE))
+    grid = beat_of(score) or BeatGrid.steady(120)
+    middle = grid.bars_later(grid.tick(score.length // 2), -BARS // 2)
+    first, last = (grid.sample(grid.bars_later(middle, bars)) for bars in (0, BARS))
+    span = max(0, first), min(last, score.length)
+    (made,) = regenerate(model, score, span, tuple(Voice), [request], grid=grid, width=1)
+    bar = (span[1] - span[0]) // BARS
+    return tuple(_beside(whole, span, bar, grid) for whole in (made, score))  # type: ignore[return-value]
+
+
+def _beside(whole: Score, span: tuple[int, int], bar: int, grid: BeatGrid) -> Figures:
+    """Return the figures of a span of a score, compared with the rest of it."""
+    rest = without_span(whole, span, tuple(Voice))
+    return replace(
+        figures_of(extract(whole, span), rest, grid, span[0]),
+        seam_interval=_seam_interval(whole, span),
+        seam_density=_seam_density(whole, span, bar),
+    )
+
+
+def _seam_interval(score: Score, seams: Sequence[int]) -> float | None:
+    moves = []
+    for voice in MELODIC:
+        notes = score.parts[voice].notes
+        for one, other in pairwise(notes):
+            if any(one.onset < seam <= other.onset for seam in seams):
+                moves.append(abs(other.pitch - one.pitch))
+    return float(np.mean(moves)) if moves else None
+
+
+def _seam_density(score: Score, seams: Sequence[int], bar: int) -> float:
+    onsets = np.array([note.onset for part in score.parts for note in part.notes])
+    ratios = []
+    for seam in seams:
+        before, after = (
+            1 + int(((onsets >= start) & (onsets < start + bar)).sum()) for start in (seam - bar, seam)
+        )
+        ratios.append(max(before, after) / min(before, after))
+    return float(np.mean(ratios))
+
+
 def figures_of(new: Score, there: Score, grid: BeatGrid | None, start: int | None = None) -> Figures:
-    """Measures what is new against what is there.
+    """Measure new music against existing music.
 
     Args:
         new: the new voices, or what follows a prompt; its sample 0 lies at `start`.
         there: the kept voices, or the prompt.
-        grid: of what is there; None for no beat.
-        start: of a continuation; None for new voices at the same time.
+        grid: grid of the existing music; None for no beat.
+        start: start of a continuation; None for new voices at the same time.
     """
     onsets = [note.onset + (start or 0) for part in new.parts for note in part.notes]
     seconds = new.length / SAMPLE_RATE
@@ -190,7 +244,7 @@ def _phase(onsets: Sequence[int], grid: BeatGrid) -> float:
 
 
 def _dissonance(new: Score, kept: Score | None) -> float | None:
-    """Of new voices with kept ones; of a continuation, which keeps none, between its own."""
+    """Return the dissonance of new voices with kept ones; for a continuation, among its own voices."""
     frame = SAMPLE_RATE // 60
     count = new.length // frame
 
@@ -225,7 +279,10 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
 
 
 def _motifs(new: Score, prompt: Score, grid: BeatGrid) -> float | None:
-    """Motifs are intervals, and distances in half rows, of notes that follow one another in a voice."""
+    """Return the share of motifs in the prompt.
+
+    A motif is the intervals and steps of successive notes of a voice.
+    """
     samples = grid.sample(1000 * grid.row_ticks) - grid.sample(0)
 
     def motifs(score: Score) -> list[tuple[int, ...]]:
@@ -256,5 +313,5 @@ def _median(figures: Sequence[Figures]) -> Figures:
 
 
 def task_facts(task: Task) -> dict[str, object]:
-    """A task as plain data for JSON."""
+    """Return a task as plain data for JSON."""
     return asdict(task)

@@ -1,4 +1,4 @@
-"""NumPy archives (`.npz`) of strangers: what an array's header says is checked before memory is taken."""
+"""NumPy archives (`.npz`) from strangers: array headers are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from lakhnes.export.archives import open_zip
 
 _MAX_ARRAY_BYTES = 64 << 20
-"""Largest array; the tokens of a full shard have 2 MB, those of a song of 8 MB of MIDI some 20."""
+"""Largest array in bytes; the tokens of a full shard have 2 MB, those of a song of 8 MB of MIDI some 20."""
 
 _MAX_HEADER = 1000
-"""Characters of an array's header; NumPy writes 118."""
+"""Longest array header in characters; NumPy writes 118."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -27,10 +27,10 @@ def read_arrays(path: Path, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]
 
     Args:
         path: the file.
-        kinds: for the name of each array its dtype (`<u2`), or `U` for texts of any length.
+        kinds: dtype of each array by name (`<u2`), or `U` for texts of any length.
 
     Raises:
-        Exception: of many kinds, if the file is broken or has other arrays; call it inside `reading`.
+        Exception: many kinds, if the file is broken or has other arrays; call it inside `reading`.
     """
     arrays: dict[str, NDArray[Any]] = {}
     with open_zip(path) as archive:

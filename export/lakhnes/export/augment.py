@@ -1,9 +1,9 @@
-"""Changes of songs for training, on arrays of token ids.
+"""Augmentation of songs for training, on arrays of token ids.
 
-A song is taken apart into its events and the units of time at which they happen, changed there, and put
-together again as `Codec.encode` says it: at one moment in order, waits merged and split, no NOTEOFF of a
-silent voice. The changes are LakhNES's (transposition, tempo, P1 and P2 swapped, a subset of the voices) and
-one of our own: loops, which make a model learn early to copy what it has heard.
+A song is split into events and their times, changed, and joined again as in `Codec.encode`: events of one
+moment in order, waits merged and split, no NOTEOFF of a silent voice. The changes are LakhNES's
+(transposition, tempo, P1 and P2 swapped, a subset of the voices) and our own: loops, which teach a model
+early to copy.
 
 Source: LakhNES `model/data_utils.py`.
 """
@@ -22,13 +22,13 @@ Tokens = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 
 MAX_TRANSPOSE = 6
-"""Semitones, up and down."""
+"""Largest transposition in semitones, up and down."""
 
 _DROPPED = -1
 _NO_VOICE = len(Voice)
 
 _LONGEST = FRAME_WAITS[-1]
-"""Frames of the longest wait; how what is left over is split is looked up."""
+"""Frames of the longest wait; a table gives the split of the rest."""
 
 _KINDS = {Kind.END: 0, Kind.WAIT: 1, Kind.NOTE_OFF: 2, Kind.NOTE_ON: 3, Kind.VELOCITY: 4, Kind.TIMBRE: 5}
 _OFF, _ON, _VELOCITY, _TIMBRE = (
@@ -38,51 +38,59 @@ _OFF, _ON, _VELOCITY, _TIMBRE = (
 
 @dataclass(frozen=True, slots=True)
 class Happenings:
-    """A song taken apart."""
+    """A song as events with times."""
 
     tokens: Ints
-    """int64 [n]: every event that is no wait."""
+    """int64 [n]: all events except waits."""
     times: Ints
-    """int64 [n]: when each happens, in units: frames of 735 samples, or samples."""
+    """int64 [n]: time of each event, in units: frames of 735 samples, or samples."""
     length: int
-    """Units of the whole song."""
+    """Length of the song in units."""
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def only(self, kept: NDArray[np.bool_]) -> Happenings:
-        """Those that a mask keeps."""
+        """Return the events that a mask keeps."""
         return replace(self, tokens=self.tokens[kept], times=self.times[kept])
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a training run does to songs; a probability of 0 leaves it out."""
+    """The augmentations of a training run; a probability of 0 switches one off."""
 
     transpose: float = 1.0
-    """Probability that the melodic voices are moved by -6..+6 semitones; notes that leave their range go."""
+    """Probability that the melodic voices move by -6..+6 semitones; notes out of range are removed."""
     stretch: float = 1.0
     """Probability that time is stretched by 0.95..1.05; in bars, that the tempo moves by up to a class."""
     swap: float = 0.5
-    """Probability that P1 and P2 change places."""
+    """Probability that P1 and P2 are swapped."""
     subset: float = 0.5
-    """Probability that only some of the voices stay."""
+    """Probability that only some voices stay."""
     loop: float = 0.0
-    """Probability that a snippet comes several times before the song goes on after it."""
+    """Probability that a snippet repeats before the song continues after it."""
     recount: float = 0.05
     """In bars: probability that beats are counted twice or half as fast."""
     keyless: float = 0.25
     """In bars: probability that the key is not stated."""
+    given: float = 0.0
+    """In bars: probability that some voices are shown at the start of each bar."""
+    gap: float = 0.0
+    """In bars: probability that bars are shown before the bars that lead to them."""
+    chords: float = 0.0
+    """In bars: probability that the chords of the bars are named."""
+    relations: float = 0.0
+    """In bars: probability that the relations of bars to earlier ones are named."""
     max_stretch: float = 0.05
-    """Farthest factor of time from 1."""
+    """Largest difference of the time factor from 1."""
     loop_tokens: tuple[int, int] = (24, 110)
-    """Shortest and longest snippet."""
+    """Shortest and longest snippet, in tokens."""
     loop_times: tuple[int, int] = (2, 4)
-    """Fewest and most times that a snippet comes."""
+    """Fewest and most repetitions of a snippet."""
 
 
 class Augmenter:
-    """Changes songs of one codec; made once, for its tables."""
+    """Augmentation of songs of one codec; create it once, because it builds tables."""
 
     def __init__(self, codec: Codec) -> None:
         events = codec.vocabulary.events
@@ -112,24 +120,24 @@ class Augmenter:
             self._wait_ids = np.array([codec.wait_token(wait) for wait in codec.vocabulary.waits])
 
     def apart(self, song: Tokens) -> Happenings:
-        """Takes a song apart."""
+        """Split a song into events and times."""
         tokens = song.astype(np.int64)
         clock = np.cumsum(self._wait_units[tokens])
         events = ~self._is_wait[tokens]
         return Happenings(tokens[events], clock[events], int(clock[-1]) if len(clock) else 0)
 
     def together(self, song: Happenings) -> Tokens:
-        """The tokens of a song that is taken apart: its events with the waits between them."""
+        """Return the tokens of a split song: its events with the waits between them."""
         before = np.diff(song.times, prepend=0, append=song.length)  # units before each event, and at the end
         if self.frames:
             whole, rest = np.divmod(before, _LONGEST)
             waits = whole + self._n_tokens[rest]
         else:
             waits = (before > 0).astype(np.int64)
-        place = np.cumsum(waits) + np.arange(len(before))  # of each event; the last one is not there
+        place = np.cumsum(waits) + np.arange(len(before))  # for each event; the last one does not exist
         made = np.empty(int(place[-1]), np.uint16)
         made[place[:-1]] = song.tokens
-        first = place - waits  # of each event's waits
+        first = place - waits  # waits of each event
         if self.frames:
             at = np.repeat(first, whole) + _counted(whole)
             made[at] = self._longest
@@ -142,12 +150,12 @@ class Augmenter:
         return made
 
     def changed(self, song: Tokens, changes: Changes, rng: np.random.Generator) -> Tokens:
-        """A song after changes that chance chooses.
+        """Return a song with random changes.
 
         Args:
-            song: uint16 [n] as `Codec.encode` says it.
-            changes: what may happen, and how probably.
-            rng: the source of chance.
+            song: uint16 [n], as `Codec.encode` returns it.
+            changes: the possible changes and their probabilities.
+            rng: the random generator.
         """
         happenings = self.apart(song)
         if rng.random() < changes.subset:
@@ -166,18 +174,18 @@ class Augmenter:
         return self.together(happenings)
 
     def transposed(self, song: Happenings, semitones: int) -> Happenings:
-        """The melodic voices higher or lower; a note that leaves its voice's range goes."""
+        """Move the melodic voices; a note that leaves its voice's range is removed."""
         moved = self._moved[semitones][song.tokens]
         gone = moved == _DROPPED
         loud = self._kind[song.tokens] == _VELOCITY
         pulse = gone & (self._voice[song.tokens] != Voice.TR)
-        follows = np.roll(pulse, 1) & loud  # the volume of a note stands right after its NOTEON
+        follows = np.roll(pulse, 1) & loud  # the volume of a note follows its NOTEON
         off = self._off[np.minimum(self._voice[song.tokens], len(Voice) - 1)]
-        tokens = np.where(gone, off, moved)  # ends the note before, where there is one
+        tokens = np.where(gone, off, moved)  # ends the note before, if any
         return self._settled(replace(song, tokens=tokens).only(~follows))
 
     def stretched(self, song: Happenings, factor: float) -> Happenings:
-        """Time longer or shorter; moments that would fall together stay one unit apart."""
+        """Stretch time; moments that would fall together stay one unit apart."""
         moments, which = np.unique(song.times, return_inverse=True)
         count = np.arange(len(moments))
         new = np.rint(moments * factor).astype(np.int64) - count
@@ -188,13 +196,13 @@ class Augmenter:
         return Happenings(song.tokens, new[which], length if tail else last)
 
     def swapped(self, song: Happenings) -> Happenings:
-        """P1 plays what P2 did, and P2 what P1 did."""
+        """Swap P1 and P2."""
         tokens = self._swapped[song.tokens]
         order = np.lexsort((self._rank[tokens], song.times))
         return Happenings(tokens[order], song.times[order], song.length)
 
     def subset(self, song: Happenings, voices: list[Voice]) -> Happenings:
-        """Only some voices; silence that comes of it at the ends goes."""
+        """Keep some voices only; silence that this leaves at the ends is removed."""
         kept = song.only(np.isin(self._voice[song.tokens], voices))
         if not len(kept):
             return replace(kept, length=0)
@@ -203,13 +211,13 @@ class Augmenter:
         return Happenings(kept.tokens, kept.times - late, song.length - late - early)
 
     def looped(self, song: Happenings, start: int, stop: int, times: int) -> Happenings:
-        """A snippet several times, and then the song from its end on.
+        """Repeat a snippet, then continue the song after it.
 
         Args:
             song: any song.
-            start: event at which the snippet begins, the first of its moment.
-            stop: event before which it ends, the first of a later moment.
-            times: how often it comes.
+            start: first event of the snippet, the first of its moment.
+            stop: event after the snippet, the first of a later moment.
+            times: number of repetitions.
         """
         begin, end = song.times[start], song.times[stop]
         again = np.arange(times)[:, None] * (end - begin)
@@ -224,9 +232,9 @@ class Augmenter:
     def _snippet(
         self, song: Happenings, tokens: tuple[int, int], rng: np.random.Generator
     ) -> tuple[int, int] | None:
-        """Where a snippet of so many tokens begins and ends, if the song is long enough."""
+        """Return the start and the end of a random snippet of some tokens, if the song is long enough."""
         starts = np.flatnonzero(np.diff(song.times, prepend=-1))  # the first event of each moment
-        place = starts + np.arange(len(starts))  # its token, where a wait is one token
+        place = starts + np.arange(len(starts))  # its token, if a wait is one token
         shortest, longest = tokens
         possible = int(np.searchsorted(place, place[-1] - shortest, "right")) if len(place) else 0
         if possible < 1:
@@ -239,7 +247,7 @@ class Augmenter:
         return int(starts[first]), int(starts[last])
 
     def _some_voices(self, song: Happenings, rng: np.random.Generator) -> list[Voice]:
-        """One or more of the voices that play, as many as chance says."""
+        """Return a random choice of one or more of the playing voices."""
         playing = np.unique(self._voice[song.tokens])
         if not len(playing):
             return []
@@ -247,10 +255,10 @@ class Augmenter:
         return [Voice(int(voice)) for voice in kept]
 
     def _settled(self, song: Happenings) -> Happenings:
-        """Without what says nothing, as `Codec.encode` leaves it.
+        """Remove events without effect, as `Codec.encode` does.
 
-        A NOTEOFF of a silent voice goes, and all of a voice that has no notes; in frames also a volume of a
-        silent voice and a volume or timbre that is there already.
+        It removes a NOTEOFF of a silent voice, and everything from a voice without notes. In frames it also
+        removes a volume of a silent voice, and a volume or timbre that repeats the current one.
         """
         kept = np.zeros(len(song), np.bool_)
         voice_of, kind_of = self._voice[song.tokens], self._kind[song.tokens]
@@ -293,13 +301,13 @@ def _moved(codec: Codec, event: Event, semitones: int) -> int:
 
 
 def _counted(counts: Ints) -> Ints:
-    """0, 1, .. within each of several counts, one after the other."""
+    """Return 0, 1, .. within each of several counts, one after the other."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) - np.repeat(ends - counts, counts)
 
 
 def _nearest(values: Ints, wanted: Ints) -> Ints:
-    """Which of ascending values is nearest to each wanted one, the lower on a tie."""
+    """Return the index of the ascending value nearest to each wanted one, the lower on a tie."""
     above = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
     return above - (wanted - values[above - 1] <= values[above] - wanted)

@@ -1,8 +1,8 @@
-"""Batches for training: streams that are filled song after song, made by a thread while the model works.
+"""Batches for training: streams filled with song after song, made by a thread while the model works.
 
-As in LakhNES a stream goes on from one song to the next, each between two `<S>`, and the model's memory with
-it. What comes is a function of the seed and the number of the song alone, so that a run can go on where it
-stopped, and every process of several makes the same batches and takes its rows of them.
+As in LakhNES a stream continues from one song to the next, each between two `<S>`, and the model's memory
+continues with it. The batches depend only on the seed and the number of the song. A run can therefore
+continue where it stopped, and each of several processes makes the same batches and takes its own rows.
 """
 
 from __future__ import annotations
@@ -28,57 +28,61 @@ from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
 
 _AHEAD = 8
-"""Batches that wait, ready."""
+"""Number of ready batches that wait."""
 
 _MAX_EMPTY = 1000
-"""Songs one after the other that may be too short once they are changed."""
+"""Most successive songs that may be too short after augmentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """How far streams have come."""
+    """Position of the streams."""
 
     drawn: int
     """Songs taken so far."""
     served: int
-    """Tokens served so far, of all streams."""
+    """Tokens served so far, over all streams."""
     left: tuple[Tokens, ...]
-    """Of each stream the rest of its song, `<S>` at the end included."""
+    """Rest of each stream's song, including the final `<S>`."""
     names: tuple[str, ...]
-    """Of each stream the song that it is in."""
+    """Name of each stream's song."""
+    read: tuple[int, ...] = ()
+    """Tokens of that song served so far, including its first `<S>`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data and a tensor for a checkpoint."""
+        """Return plain data and a tensor for a checkpoint."""
         return {
             "drawn": self.drawn,
             "served": self.served,
             "left": torch.from_numpy(np.concatenate(self.left).astype(np.int32)),
             "lengths": [len(rest) for rest in self.left],
             "names": list(self.names),
+            "read": list(self.read),
         }
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> StreamPosition:
-        """Reads `to_dict`.
+        """Read the data of `to_dict`.
 
         Raises:
-            ValueError: if its values are out of range, or do not fit together.
+            ValueError: if its values are out of range or inconsistent.
         """
         left, lengths, names = plain["left"].numpy(), plain["lengths"], plain["names"]
         drawn, served = plain["drawn"], plain["served"]
+        read = plain.get("read", [0] * len(lengths))
         fits = (
-            all(type(count) is int and 0 <= count < 1 << 60 for count in (drawn, served, *lengths))
+            all(type(count) is int and 0 <= count < 1 << 60 for count in (drawn, served, *lengths, *read))
             and all(lengths)
             and left.dtype == np.int32
             and left.shape == (sum(lengths),)
             and bool(((left >= 0) & (left < 1 << 16)).all())
-            and len(names) == len(lengths)
+            and len(names) == len(read) == len(lengths)
             and all(isinstance(name, str) for name in names)
         )
         if not fits:
             raise ValueError("the places of its streams do not fit together")
         parts = np.split(left.astype(np.uint16), np.cumsum(lengths)[:-1])
-        return cls(drawn, served, tuple(parts), tuple(map(printable, names)))
+        return cls(drawn, served, tuple(parts), tuple(map(printable, names)), tuple(read))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +92,42 @@ class TrainingBatch:
     tokens: NDArray[np.int64]
     """int64 [streams, segment]."""
     targets: NDArray[np.int64]
-    """int64 [streams, segment]: what comes after each token."""
+    """int64 [streams, segment]: the token after each."""
+    starts: NDArray[np.int64]
+    """int64 [streams, segment]: start of each token's song, see `song_starts`."""
     songs: tuple[str, ...]
     """Names of the songs in it."""
     after: StreamPosition
-    """Where the streams are after it."""
+    """Position of the streams after it."""
+
+
+def song_starts(tokens: NDArray[np.int64], read: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the start of each token's song.
+
+    Args:
+        tokens: int64 [B, T], each song from its `<S>`.
+        read: int64 [B]: earlier tokens of the song at the start of each row.
+
+    Returns:
+        int64 [B, T]: place in the row of the first token of each token's song; negative if it came before.
+    """
+    places = np.where(tokens == END_TOKEN, np.arange(tokens.shape[1]), -read[:, None])
+    return np.maximum.accumulate(places, axis=1)
 
 
 class SongOrder:
-    """Which song of which folder comes as number 0, 1, 2 ..
+    """Folder and index of the songs number 0, 1, 2 and so on.
 
-    All songs of a folder come before one of them comes again.
+    All songs of a folder occur before one of them repeats.
     """
 
     def __init__(self, counts: Sequence[int], weights: Sequence[float], seed: int) -> None:
-        """Plans the order.
+        """Plan the order.
 
         Args:
             counts: number of songs in each folder.
-            weights: share of the songs that each folder gives; their numbers if empty.
-            seed: of the order.
+            weights: share of the songs from each folder; in proportion to their numbers if empty.
+            seed: seed of the order.
         """
         self._counts = counts
         self._seed = seed
@@ -116,7 +136,7 @@ class SongOrder:
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def song(self, number: int) -> tuple[int, int]:
-        """Folder and place in it of a number."""
+        """Return the folder of a number, and the index in it."""
         if len(self._counts) == 1:
             return 0, self._place(0, number)
         before = np.floor(number * self._shares + 1e-9).astype(int)  # of the folders up to each one
@@ -151,17 +171,17 @@ class TrainingStreams:
         mixture: Sequence[float] = (),
         start: StreamPosition | None = None,
     ) -> None:
-        """Prepares streams.
+        """Prepare streams.
 
         Args:
             folders: the songs.
-            codec: that their tokens are of.
-            changes: the augmentations after so many tokens.
-            streams: how many streams.
-            segment: tokens of each in a batch.
-            seed: of the order and of the augmentations.
-            mixture: share of the songs that each folder gives; their sizes if empty.
-            start: where to go on; the beginning if None.
+            codec: codec of their tokens.
+            changes: returns the augmentations after a number of tokens.
+            streams: number of streams.
+            segment: tokens of each stream in a batch.
+            seed: seed of the order and the augmentations.
+            mixture: share of the songs from each folder; in proportion to their sizes if empty.
+            start: position to continue from; None for the start.
 
         Raises:
             DataError: if a folder has no songs.
@@ -176,10 +196,10 @@ class TrainingStreams:
         self._seed = seed
         self._order = SongOrder([len(songs) for songs in folders], mixture, seed)
         ended = np.array([END_TOKEN], np.uint16)
-        self.position = start or StreamPosition(0, 0, (ended,) * streams, ("",) * streams)
+        self.position = start or StreamPosition(0, 0, (ended,) * streams, ("",) * streams, (0,) * streams)
 
     def next(self) -> TrainingBatch:
-        """The next segment of every stream."""
+        """Return the next segment of every stream."""
         at = self.position
         drawn, left, names = at.drawn, list(at.left), list(at.names)
         rows = np.empty((len(left), self._segment + 1), np.int64)
@@ -198,11 +218,13 @@ class TrainingStreams:
             rows[stream] = whole[: self._segment + 1]
             left[stream] = whole[self._segment :]
         served = at.served + len(left) * self._segment
-        self.position = StreamPosition(drawn, served, tuple(left), tuple(names))
-        return TrainingBatch(rows[:, :-1], rows[:, 1:], tuple(songs), self.position)
+        starts = song_starts(rows[:, :-1], np.array(at.read))
+        read = (self._segment - starts[:, -1]).tolist()
+        self.position = StreamPosition(drawn, served, tuple(left), tuple(names), tuple(read))
+        return TrainingBatch(rows[:, :-1], rows[:, 1:], starts, tuple(songs), self.position)
 
     def _draw(self, drawn: int, changes: Changes) -> tuple[Tokens, str, int]:
-        """The next song after changes that is long enough, its name, and how many are drawn then."""
+        """Return the next augmented song that is long enough, its name, and the number of songs drawn."""
         for number in range(drawn, drawn + _MAX_EMPTY):
             folder, place = self._order.song(number)
             rng = np.random.default_rng((self._seed, 2, number))
@@ -214,14 +236,14 @@ class TrainingStreams:
         raise DataError("The train split has no song of 10 tokens or more; give data with longer songs.")
 
     def _ended(self, song: Tokens) -> Tokens:
-        """A song without one wait at each end, and `<S>`; the `<S>` before it is the end of the last song."""
+        """Return a song without one wait at each end, and `<S>`; the `<S>` before it ends the last song."""
         start = int(len(song) > 0 and self._is_wait[song[0]])
         stop = len(song) - int(len(song) > start and self._is_wait[song[-1]])
         return np.append(song[start:stop], np.uint16(END_TOKEN))
 
 
 class Prefetched:
-    """Batches that a thread makes ahead; use it as a context."""
+    """Batches that a thread makes in advance; use it as a context."""
 
     def __init__(self, streams: TrainingStreams) -> None:
         self._streams = streams
@@ -242,10 +264,10 @@ class Prefetched:
                 self._thread.join(0.01)
 
     def next(self) -> TrainingBatch:
-        """The next batch.
+        """Return the next batch.
 
         Raises:
-            DataError: if songs cannot be had.
+            DataError: if no songs are available.
         """
         ready = self._ready.get()
         if isinstance(ready, BaseException):
@@ -256,5 +278,5 @@ class Prefetched:
         try:
             while not self._closed.is_set():
                 self._ready.put(self._streams.next())
-        except BaseException as error:  # for whoever waits
+        except BaseException as error:  # for the waiting thread
             self._ready.put(error)

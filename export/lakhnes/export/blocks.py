@@ -1,4 +1,4 @@
-"""What a preparation keeps of each block of files until it is complete."""
+"""Results of a preparation for each block of files, kept until it is complete."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _KINDS = {
     "seconds": "<f8",
     "tokens": "<u2",
 }
-"""The arrays of a block; `notes` has four numbers for each song."""
+"""The arrays of a block; `notes` has four numbers per song."""
 
 
 def write_block(path: Path, digest: bytes, files: Sequence[FileSongs]) -> None:
-    """Keeps what a block of files gave.
+    """Write the songs of a block of files.
 
     Args:
-        path: of the block's file.
-        digest: hash of the files and of how they were read.
-        files: what each gave.
+        path: path of the block's file.
+        digest: hash of the files and the recipe.
+        files: songs of each file.
 
     Raises:
         OutputError: if it cannot be written.
@@ -63,18 +63,18 @@ def _save(file: BinaryIO, arrays: dict[str, Any]) -> None:
 
 
 def kept_block(path: Path, digest: bytes) -> list[FileSongs] | None:
-    """What a block of files gave, if its file is there, whole and of a block with this hash."""
+    """Return the songs of a block, if its file exists, is whole and has this hash."""
     if not path.is_file():
         return None
     try:
         found, files = _read(path)
-    except DataError:  # whatever broke it, the block is made again
+    except DataError:  # for any damage, the block is made again
         return None
     return files if found == digest else None
 
 
 def read_block(path: Path) -> list[FileSongs]:
-    """What a block of files gave.
+    """Return the songs of a block.
 
     Raises:
         DataError: if its file is broken.
@@ -83,7 +83,7 @@ def read_block(path: Path) -> list[FileSongs]:
 
 
 def _read(path: Path) -> tuple[bytes, list[FileSongs]]:
-    """The hash of a block, and what its files gave."""
+    """Return the hash of a block, and the songs of its files."""
     with reading(path, DataError, "Remove it and run the same command again."):
         kept = read_arrays(path, _KINDS)
         plain = {name: array.tolist() for name, array in kept.items() if name not in ("digest", "tokens")}
@@ -99,7 +99,7 @@ def _read(path: Path) -> tuple[bytes, list[FileSongs]]:
 
 
 def _check(plain: dict[str, list[Any]], n_tokens: int) -> None:
-    """Refuses lists that do not fit together."""
+    """Refuse inconsistent lists."""
     n_songs, offsets, places = len(plain["seconds"]), plain["offsets"], plain["file_of_song"]
     fits = (
         {len(plain[name]) for name in ("song_names", "song_contents", "file_of_song")} == {n_songs}

@@ -1,7 +1,7 @@
 """Calibration: fitting a model's match cache (`runtime/decode/match_cache.py`) on songs new to it.
 
-The network stays as it is. First the temperature and the rate of the bias are chosen, then the worth of
-matches and the gate are trained, all by the loss of the songs' own tokens.
+The network stays unchanged. The temperature and the learning rate of the bias are chosen first. Then the
+weights of matches and the gate are trained. All use the loss of the songs' own tokens.
 """
 
 from __future__ import annotations
@@ -29,54 +29,54 @@ from lakhnes.runtime.model.model_info import METADATA_KEY
 
 TEMPERATURES = tuple(np.linspace(0.9, 1.3, 21).round(2).tolist())
 RATES = (0.0, 0.03, 0.1, 0.2)
-"""What is tried."""
+"""Values to try."""
 
 _LEAST_TOKENS = 100
 
 _BLOCK = 1024
-"""Tokens of a stream that a step of the fit takes."""
+"""Tokens of a stream in one step of the fit."""
 
 _EPOCHS = 16
 _SCORES_LR = 0.03
 _GATE_LR = 6e-3
 _ROUGHNESS = 1e-4
-"""What a difference of neighbouring lengths' worth costs, squared."""
+"""Cost of the squared difference between the weights of neighbouring lengths."""
 
 _WEIGHT_COST = 1e-4
 
 _FELT = 128
-"""Events whose success is felt: MEMORY to this power is nothing."""
+"""Number of recent events for the success: MEMORY to this power is almost 0."""
 
 StageProgress = Callable[[str, float], None]
 
 
 class Calibration(NamedTuple):
-    """What came of it."""
+    """Result of a calibration."""
 
     recall: CacheWeights
     fitted: int
-    """Tokens that it was fitted to."""
+    """Number of tokens in the fit."""
     tested: int
-    """Tokens of the same streams, after those, that it was tested on."""
+    """Number of tokens in the test: later tokens of the same streams."""
     network_loss: float
-    """Nats a token of these, by the network alone."""
+    """Nats a token in the test, for the network alone."""
     loss: float
-    """Nats a token of these, with the match cache."""
+    """Nats a token in the test, with the match cache."""
 
 
 def calibrate(
     model: Model, streams: EvaluationStreams, tokens: int, progress: StageProgress = lambda stage, part: None
 ) -> Calibration:
-    """Fits a model's match cache.
+    """Fit a model's match cache.
 
     Args:
-        model: its network; a match cache that it has already does not count.
-        streams: of songs that it was not trained on.
-        tokens: so many at most, the last quarter of each stream for the test; 160,000 take some minutes.
-        progress: told each stage, and how much of it is done, 0..1.
+        model: the model; an existing match cache is ignored.
+        streams: songs that it was not trained on.
+        tokens: most tokens; the last quarter of each stream is the test. 160,000 take some minutes.
+        progress: called with each stage and the fraction done, 0..1.
 
     Raises:
-        DataError: if there are too few.
+        DataError: if the songs are too few.
     """
     length = min(streams.data.shape[1], tokens // len(streams.data))
     if length * len(streams.data) < _LEAST_TOKENS:
@@ -105,7 +105,7 @@ def calibrate(
 
 
 def _untrusting(temperature: float, rate: float) -> CacheWeights:
-    """A match cache that trusts no match."""
+    """Return a match cache that trusts no match."""
     gate = np.append(np.zeros(HIDDEN), -30.0)
     return CacheWeights(
         temperature, rate, np.zeros((VIEWS, LONGEST + 1)), 0.0, np.zeros((HIDDEN, FEATURES + 1)), gate
@@ -113,12 +113,12 @@ def _untrusting(temperature: float, rate: float) -> CacheWeights:
 
 
 def write_calibrated(source: Path, target: Path, recall: CacheWeights) -> None:
-    """Writes a model with a match cache.
+    """Write a model with a match cache.
 
     Args:
         source: the model's ONNX file.
-        target: the file to write, which may be the same; its folder is made.
-        recall: what `calibrate` gave.
+        target: the file to write, which may be the same; its folder is created.
+        recall: the weights from `calibrate`.
 
     Raises:
         ModelError: if the source is no model.
@@ -134,7 +134,7 @@ def write_calibrated(source: Path, target: Path, recall: CacheWeights) -> None:
 
 
 class Heard(NamedTuple):
-    """A stream and what the network expects after each of its tokens."""
+    """A stream and the network's logits after each of its tokens."""
 
     tokens: NDArray[np.int64]
     targets: NDArray[np.int64]
@@ -142,7 +142,7 @@ class Heard(NamedTuple):
     """float32 [n, V]."""
 
     def part(self, places: slice) -> Heard:
-        """Some of it."""
+        """Return a part of it."""
         return Heard(self.tokens[places], self.targets[places], self.logits[places])
 
 
@@ -157,7 +157,7 @@ def _heard(
 
 
 def _loss_at(heard: list[Heard], temperature: float) -> float:
-    """Nats of all tokens together, by the network at a temperature."""
+    """Return the nats of all tokens together, for the network at a temperature."""
     return sum(
         F.cross_entropy(
             torch.from_numpy(one.logits) / temperature, torch.from_numpy(one.targets), reduction="sum"
@@ -167,7 +167,7 @@ def _loss_at(heard: list[Heard], temperature: float) -> float:
 
 
 def _losses(heard: list[Heard], recall: CacheWeights, views: Views) -> NDArray[np.float64]:
-    """Nats of each token [streams, n] with a match cache."""
+    """Return the nats of each token, [streams, n], with a match cache."""
     losses = np.empty((len(heard), len(heard[0].tokens)))
     for row, one in zip(losses, heard, strict=True):
         memory = MatchCache(recall, views)
@@ -178,16 +178,16 @@ def _losses(heard: list[Heard], recall: CacheWeights, views: Views) -> NDArray[n
 
 
 class Block(NamedTuple):
-    """Tokens one after the other, and the matches of each; n tokens, m matches of all of them."""
+    """A run of n tokens with all m matches."""
 
     targets: Tensor
     """int64 [n]."""
     network: Tensor
     """float32 [n, V]: probabilities."""
     waits: Tensor
-    """int64 [n]: of the token before each, 0, 1 or 2."""
+    """int64 [n]: kind of the token before each: 0, 1 or 2."""
     place: Tensor
-    """int64 [m]: the token whose match it is."""
+    """int64 [m]: the token of each match."""
     lengths: Tensor
     """uint8 [VIEWS, m]."""
     distance: Tensor
@@ -197,7 +197,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(one: Heard, recall: CacheWeights, views: Views) -> Iterator[Block]:
-    """A stream in blocks, with the network as `recall` corrects it."""
+    """Yield a stream in blocks, with the network corrected by `recall`."""
     memory = MatchCache(recall, views)
     for start in range(0, len(one.tokens), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -223,7 +223,7 @@ def blocks_of(one: Heard, recall: CacheWeights, views: Views) -> Iterator[Block]
 
 
 class Fit(nn.Module):
-    """`MatchCache.mix` with weights that learn, for whole blocks."""
+    """`MatchCache.mix` with trainable weights, for whole blocks."""
 
     def __init__(self, plain: CacheWeights) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class Fit(nn.Module):
             self.gate.bias.fill_(-2.5)
 
     def recall(self) -> CacheWeights:
-        """The numbers as the runtime takes them."""
+        """Return the weights in the runtime's form."""
 
         def numbers(tensor: Tensor) -> NDArray[np.float64]:
             return tensor.detach().double().numpy()
@@ -252,7 +252,7 @@ class Fit(nn.Module):
         )
 
     def forward(self, block: Block) -> Tensor:
-        """Nats of each token of a block, float32 [n]."""
+        """Return the nats of each token of a block, float32 [n]."""
         n, n_token = block.network.shape
         place = block.place
         scores = -self.recency * block.distance.float().log()
@@ -280,7 +280,7 @@ class Fit(nn.Module):
         network_right: Tensor,
         recalled_right: Tensor,
     ) -> Tensor:
-        """float32 [n, FEATURES], as `MatchCache._matched` makes them."""
+        """Return float32 [n, FEATURES], as in `MatchCache._matched`."""
         network, n = block.network, len(total)
         highest, likeliest = recalled.max(1)
         longest = total.new_zeros(n, VIEWS).scatter_reduce(
@@ -303,7 +303,7 @@ class Fit(nn.Module):
         return torch.stack([torch.as_tensor(column).float() for column in columns], 1)
 
     def train_on(self, blocks: list[Block], progress: StageProgress) -> None:
-        """Fits to blocks."""
+        """Fit to blocks."""
         groups = [
             {"params": [self.scores, self.recency], "lr": _SCORES_LR},
             {"params": [*self.hidden.parameters(), *self.gate.parameters()], "lr": _GATE_LR},

@@ -1,4 +1,4 @@
-"""Checkpoints of our own training runs, and opening a model wherever it lies."""
+"""Checkpoints of our own training runs, and opening a model of any kind."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
 
 FORMAT = "lakhnes-train 1"
-"""Says that a file is a checkpoint of ours, and its version."""
+"""Mark of our checkpoints, with the version."""
 
 _STEP = "Take another checkpoint of the run, or train again."
 
 PART_BYTES = 15 << 20
-"""Largest part that `write_parts` writes."""
+"""Largest part that `write_parts` writes, in bytes."""
 
 _MAX_PROVENANCE = 2000
-"""Characters of a checkpoint's own description that are taken."""
+"""Longest description in a checkpoint, in characters."""
 
 LAST, BEST = "last.pt", "best.pt"
-"""Files of a run: where it is, and where its valid loss was least."""
+"""Files of a run: the last state, and the state with the lowest valid loss."""
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes a checkpoint whole: plain data and tensors.
+    """Write a whole checkpoint: plain data and tensors.
 
     Raises:
-        OutputError: if it cannot be written; one that is there stays.
+        OutputError: if it cannot be written; an existing checkpoint stays.
     """
     write_whole(path, partial(_save, {"format": FORMAT, **state}))
 
 
 def write_parts(checkpoint: Path, folder: Path) -> list[Path]:
-    """Writes the weights of a checkpoint in half precision, in parts that small channels carry.
+    """Write the weights of a checkpoint in half precision, in small parts.
 
-    The parts joined in order (`cat NAME.part* > NAME`) are a checkpoint to export, to evaluate or to start
-    from, but not to resume.
+    The parts joined in order (`cat NAME.part* > NAME`) form a checkpoint to export, evaluate or start from,
+    but not to resume.
 
     Args:
-        checkpoint: of `lakhnes train`.
-        folder: for the parts; it is made.
+        checkpoint: a checkpoint of `lakhnes train`.
+        folder: folder for the parts; it is created.
 
     Raises:
-        CheckpointError: if the checkpoint is not there or broken.
+        CheckpointError: if the checkpoint is missing or broken.
         OutputError: if they cannot be written.
     """
     state = _state(load_torch_file(_there(checkpoint)), checkpoint)
@@ -103,10 +103,10 @@ def _save(state: Mapping[str, Any], file: BinaryIO) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads what `write_checkpoint` wrote; nothing in the file is run.
+    """Read a file of `write_checkpoint`, without running anything in it.
 
     Raises:
-        CheckpointError: if it is not there, broken, or no checkpoint of ours.
+        CheckpointError: if it is missing, broken, or no checkpoint of ours.
     """
     state = _state(load_torch_file(_there(path)), path)
     with reading(path, CheckpointError, _STEP):
@@ -125,7 +125,7 @@ def _there(path: Path) -> Path:
 
 
 def _state(value: Any, path: Path) -> dict[str, Any]:
-    """What `load_torch_file` gave, if it is of `lakhnes train` and of this version."""
+    """Return the result of `load_torch_file`, if it is from `lakhnes train` and has this version."""
     found = value.get("format") if isinstance(value, dict) else None
     if not isinstance(found, str):
         raise CheckpointError(f"{path} is no checkpoint of `lakhnes train`; give one, such as RUN/{LAST}.")
@@ -137,7 +137,7 @@ def _state(value: Any, path: Path) -> dict[str, Any]:
 
 
 def _tensors(value: Any) -> Iterator[StoredTensor]:
-    """All tensors in a value."""
+    """Yield all tensors in a value."""
     if isinstance(value, StoredTensor):
         yield value
     elif isinstance(value, dict | list | tuple):
@@ -146,7 +146,7 @@ def _tensors(value: Any) -> Iterator[StoredTensor]:
 
 
 def _read(value: Any) -> Any:
-    """A value with the numbers of its tensors."""
+    """Return a value with the numbers of its tensors."""
     if isinstance(value, StoredTensor):
         return value.read()
     if isinstance(value, dict):
@@ -157,7 +157,7 @@ def _read(value: Any) -> Any:
 
 
 def _weights(state: Mapping[str, Any]) -> dict[str, StoredTensor]:
-    """The weights to compose with: averaged ones, if there are any."""
+    """Return the weights for composing: the averaged ones, if any."""
     weights = state["model"] if state["ema"] is None else state["ema"]
     if not isinstance(weights, dict) or not all(
         isinstance(weight, StoredTensor) for weight in weights.values()
@@ -167,7 +167,7 @@ def _weights(state: Mapping[str, Any]) -> dict[str, StoredTensor]:
 
 
 def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
-    """Opens a model for PyTorch, whatever it lies in.
+    """Open a model of any kind for PyTorch.
 
     Args:
         path_or_name: a checkpoint of `lakhnes train` or its run's folder, a LakhNES checkpoint (folder, file
@@ -175,7 +175,7 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
 
     Raises:
         CheckpointError: if it is none of these, or broken.
-        ModelError: if there is no model of that name.
+        ModelError: if no model has that name.
     """
     path = Path(path_or_name)
     named = named_model(str(path_or_name))
@@ -201,7 +201,7 @@ def open_checkpoint(path_or_name: str | Path) -> Checkpoint:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file is a tar, packed or not."""
+    """Return whether a file is a tar, compressed or not."""
     with reading(path, CheckpointError, "Get it again."):
         return is_tar(path)
 
@@ -215,7 +215,7 @@ def _of_state(state: Mapping[str, Any], path: Path) -> Checkpoint:
 
 
 def _checkpoint(state: Mapping[str, Any], path: Path) -> Checkpoint:
-    """The model with its averaged weights if it has any."""
+    """Return the model, with its averaged weights if it has any."""
     events, timing, provenance = (state.get(name) for name in ("events", "timing", "provenance"))
     if not isinstance(events, str) or events not in NAMED:
         raise CheckpointError(f"its events are {shown(events)}")

@@ -1,7 +1,7 @@
-"""Who does the work: this process, the cores of this machine, or many machines through Dask.
+"""Executors: this process, the cores of this machine, or many machines through Dask.
 
-All of them do the same: they take tasks one after the other, hold only a few at once, and give the results in
-the order of the tasks. A worker that dies takes nothing with it: its tasks are done again by others.
+All work alike: they take tasks one by one, hold only a few at once, and return the results in the order of
+the tasks. If a worker dies, other workers repeat its tasks.
 """
 
 from __future__ import annotations
@@ -24,55 +24,55 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _DEATHS = 3
-"""So many workers may die over one task; then it is the task that kills them."""
+"""Number of workers that may die during one task; then the task counts as the cause."""
 
 _AWAY_SECONDS = 60.0
-"""A cluster may be without workers for so long."""
+"""Seconds that a cluster may be without workers."""
 
 _RECOUNT = 16
-"""After so many tasks the cores of a cluster are counted again."""
+"""Number of tasks after which a cluster's cores are counted again."""
 
 _AGAIN = "Run the same command again: it goes on where it was."
 
 
 class Executor(Protocol):
-    """Does tasks somewhere."""
+    """Executor of tasks."""
 
     def map(self, work: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-        """Results in the order of the tasks; both are taken and given one by one.
+        """Yield results in the order of the tasks; tasks and results are passed one by one.
 
         Raises:
-            DataError: if it cannot go on.
+            DataError: if it cannot continue.
         """
         ...
 
     def close(self) -> None:
-        """Ends all workers of its own."""
+        """End all its own workers."""
         ...
 
 
 class Serial:
-    """Does tasks in this process."""
+    """Executor in this process."""
 
     def map(self, work: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """See `Executor`."""
         return map(work, tasks)
 
     def close(self) -> None:
-        """Nothing is left to end."""
+        """Do nothing: no worker exists."""
 
 
 class Processes:
-    """Does tasks on the cores of this machine."""
+    """Executor on the cores of this machine."""
 
     def __init__(self, jobs: int) -> None:
-        """Starts nothing yet.
+        """Store the number; processes start later.
 
         Args:
-            jobs: how many processes.
+            jobs: number of processes, at least 1.
 
         Raises:
-            OptionError: if there are none.
+            OptionError: if it is less than 1.
         """
         if jobs < 1:
             raise OptionError(f"{jobs} jobs are too few; give 1 or more.")
@@ -110,7 +110,7 @@ class Processes:
             yield result
 
     def close(self) -> None:
-        """Ends the processes; what they have begun is given up."""
+        """End the processes; unfinished tasks are dropped."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
@@ -121,7 +121,7 @@ class Processes:
                 self._jobs, mp_context=get_context("spawn"), initializer=_follow_parent
             )
         try:
-            with _deaf_to_interrupts():  # what processes inherit: Ctrl-C is for their parent only
+            with _deaf_to_interrupts():  # processes inherit this: Ctrl-C is for their parent only
                 return self._pool.submit(work, task)
         except BrokenProcessPool as error:
             dead: Future[R] = Future()
@@ -130,7 +130,7 @@ class Processes:
 
 
 def _follow_parent() -> None:
-    """Ends this worker when its parent is gone, however that ended."""
+    """End this worker when its parent ends, for any reason."""
     parent = parent_process()
     if parent is None:
         return
@@ -156,17 +156,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 class Cluster:
-    """Does tasks on the workers of a Dask cluster, on which this program must be installed too."""
+    """Executor on the workers of a Dask cluster; they need this program too."""
 
     def __init__(self, address: str) -> None:
-        """Connects to a scheduler.
+        """Connect to a scheduler.
 
         Args:
-            address: such as `tcp://192.168.1.10:8786`.
+            address: address such as `tcp://192.168.1.10:8786`.
 
         Raises:
             MissingExtraError: if Dask is not installed.
-            DataError: if no scheduler answers there.
+            DataError: if no scheduler answers at this address.
         """
         try:
             from distributed import Client
@@ -189,7 +189,7 @@ class Cluster:
         waiting: deque[Any] = deque()
         done = most = 0
         while True:
-            if done % _RECOUNT == 0:  # workers may come and go
+            if done % _RECOUNT == 0:  # the set of workers may change
                 most = max(4, 2 * self._cores() + 1)
             while len(waiting) < most:
                 try:
@@ -203,7 +203,7 @@ class Cluster:
             done += 1
 
     def close(self) -> None:
-        """Leaves the cluster; it goes on without us."""
+        """Leave the cluster; it keeps running."""
         self._client.close()
 
     def _result(self, future: Any) -> Any:
@@ -228,5 +228,5 @@ class Cluster:
     def _cores(self) -> int:
         try:
             return sum(self._client.nthreads().values())
-        except OSError:  # Dask's CommClosedError too
+        except OSError:  # also Dask's CommClosedError
             raise DataError(f"The connection to the cluster is lost. {_AGAIN}") from None

@@ -1,4 +1,4 @@
-"""Songs that a model composes to be judged by, each as long as one of the data's."""
+"""Songs that a model composes for its evaluation, each as long as a song of the data."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.time.grid import BeatGrid
 
 SHORTEST_SECONDS = 5.0
-"""Songs of the data that are shorter say little, and are left out."""
+"""Shortest song of the data in seconds; shorter ones are left out."""
 
 _WIDTH = 10
-"""Songs that are composed at once."""
+"""Number of songs composed at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to compose."""
+    """Settings of the songs."""
 
     songs: int = 50
     seconds: float = 60.0
-    """Longest song; longer ones of the data are cut to it."""
+    """Longest song in seconds; longer ones of the data are cut to it."""
     seed: int = 0
-    """Of the first song; the next has the next one."""
+    """Seed of the first song; the next songs have the next seeds."""
     sampling: Sampling = USUAL_SAMPLING
     grid: BeatGrid | None = None
-    """On whose rows every note begins; None for free time."""
+    """Grid whose rows all notes begin on; None for free time."""
 
 
 def reference_songs(songs: Sequence[Score], seconds: float) -> list[Score]:
-    """The songs of the data that composed ones are compared with: those long enough, cut to a length.
+    """Return the songs of the data for the comparison: long enough, and cut to a length.
 
     Raises:
-        DataError: if there are fewer than two.
+        DataError: if fewer than two are suitable.
     """
     long = [cut(song, round(seconds * SAMPLE_RATE)) for song in songs if song.seconds >= SHORTEST_SECONDS]
     if len(long) < 2:
@@ -56,7 +56,7 @@ def reference_songs(songs: Sequence[Score], seconds: float) -> list[Score]:
 
 
 def lengths_like(references: Sequence[Score], count: int) -> list[int]:
-    """Lengths in samples that are spread as those of the references are."""
+    """Return lengths in samples with the same spread as those of the references."""
     lengths = np.quantile([song.length for song in references], (np.arange(count) + 0.5) / count)
     return [round(length) for length in lengths.tolist()]
 
@@ -69,14 +69,14 @@ def compose_songs(
     cache: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Score]:
-    """Composes songs of given lengths, as `lakhnes generate` does.
+    """Compose songs of given lengths, as `lakhnes generate` does.
 
     Args:
-        model: what composes.
-        lengths: samples of each.
+        model: the composing model.
+        lengths: length of each in samples.
         plan: seed, sampling and grid.
-        cache: whether a calibrated model's match cache takes part.
-        progress: takes samples composed and all of them.
+        cache: whether a calibrated model's match cache is used.
+        progress: called with the samples composed and their total.
 
     Returns:
         The songs: song i has seed `plan.seed + i` and length i.

@@ -1,4 +1,4 @@
-"""A run's log, a CSV file, and its picture."""
+"""The log of a run, a CSV file, and its picture."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class LogRow:
 
     step: int
     tokens: int
-    """Seen so far, of all streams."""
+    """Tokens so far, over all streams."""
     seconds: float
-    """Of training so far."""
+    """Seconds of training so far."""
     lr: float
     loss: float | None
-    """Nats a token, mean of the steps since the last line; None in a line of an evaluation."""
+    """Nats a token, the mean since the last line; None in a line of an evaluation."""
     valid: float | None
     """Nats a token of the averaged weights on a part of the valid split; None between evaluations."""
     norm: float | None
-    """Of the gradient before it was clipped, mean of the steps since the last line."""
+    """Gradient norm before clipping, the mean since the last line."""
     rate: float | None
     """Tokens a second since the last line."""
 
@@ -42,24 +42,24 @@ class LogRow:
 _NAMES = tuple(field.name for field in fields(LogRow))
 
 _MOST = 1e15
-"""Largest number in a log; infinite ones and nan are those of a loss that was none."""
+"""Largest number in a log; infinity and NaN stand for a failed loss."""
 
 _MAX_LINE = 1000
 
 
 class Log:
-    """The log of a run, in its file line by line.
+    """The log of a run, written to its file line by line.
 
     Attributes:
-        rows: all of them.
+        rows: all lines.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        """Opens the log.
+        """Open the log.
 
         Args:
-            folder: of the run.
-            step: where the run goes on; later lines in the file are dropped.
+            folder: folder of the run.
+            step: step where the run continues; later lines in the file are dropped.
 
         Raises:
             FormatError: if the file has other columns.
@@ -70,13 +70,13 @@ class Log:
         write_whole(self._path, _text([_NAMES, *map(_cells, self.rows)]).encode())
 
     def add(self, row: LogRow) -> None:
-        """Appends a line."""
+        """Append a line."""
         self.rows.append(row)
         with self._path.open("a", encoding="utf-8", newline="") as file:
             file.write(_text([_cells(row)]))
 
     def draw(self) -> None:
-        """Draws the curves of losses beside the log.
+        """Draw the curves of the losses next to the log.
 
         Raises:
             OutputError: if the picture cannot be written.
@@ -85,7 +85,7 @@ class Log:
 
 
 def read_log(path: Path) -> list[LogRow]:
-    """Reads a log; an unfinished last line is passed over.
+    """Read a log; an unfinished last line is ignored.
 
     Raises:
         FormatError: if it is no log.
@@ -112,10 +112,10 @@ def read_log(path: Path) -> list[LogRow]:
 
 
 def _row(cells: Sequence[str]) -> LogRow:
-    """The line of a log.
+    """Return the line of a log.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if the cells are no such line.
     """
     step, tokens = (int(cell) for cell in cells[:2])
     seconds, lr = (float(cell) for cell in cells[2:4])
@@ -144,7 +144,7 @@ _TRAIN, _VALID, _GRID, _INK = "#8fb3d9", "#c0392b", "#e3e6ea", "#2c3440"
 
 
 def curves(rows: Sequence[LogRow]) -> Picture:
-    """Training and valid losses over tokens."""
+    """Return the picture of training and valid losses over tokens."""
     train = [(row.tokens, row.loss) for row in rows if row.loss is not None and math.isfinite(row.loss)]
     valid = [(row.tokens, row.valid) for row in rows if row.valid is not None and math.isfinite(row.valid)]
     train = _thinned(train, 700)
@@ -175,7 +175,7 @@ def curves(rows: Sequence[LogRow]) -> Picture:
 
 
 def _thinned(points: list[tuple[int, float]], most: int) -> list[tuple[int, float]]:
-    """Means of neighbours, so that at most so many points are left."""
+    """Return means of neighbours, with a limit on the number of points."""
     size = -(-len(points) // most)
     if size <= 1:
         return points

@@ -1,4 +1,4 @@
-"""What a song does with volume and timbre, for `musical_statistics`."""
+"""Statistics of volume and timbre, for `musical_statistics`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lakhnes.runtime.music.score import Part, Score
 Counts = NDArray[np.float64]
 
 MOST_STEPS = 15
-"""Changes of a note's volume; more count as this."""
+"""Most changes of a note's volume; more count as this."""
 
 DYNAMIC_FEATURES = {"volumes": 15, "timbres": 6, "volume changes a note": MOST_STEPS + 1}
-"""What is measured of songs that have dynamics, with the number of bins:
+"""Features of songs with dynamics, with their numbers of bins:
 
 - volumes 1..15, by the time in which P1, P2 and NO sound with them;
-- timbres, likewise: the pulses' duties 0..3, then the modes 0 and 1 of the noise;
-- volume changes a note, how often a note of P1, P2 or NO changes its volume after its start.
+- timbres, in the same way: the pulses' duties 0..3, then the modes 0 and 1 of the noise;
+- volume changes per note: the number of changes of a note of P1, P2 or NO after its start.
 """
 
 _LOUD = tuple(voice for voice in Voice if (voice, Kind.VELOCITY) in VALUES)
 
 
 def dynamics(score: Score) -> dict[str, Counts]:
-    """Counts of each feature of a score, float64 [bins]."""
+    """Return the counts of each feature of a score, float64 [bins]."""
     volumes, timbres = np.zeros(16), np.zeros(6)
     steps = np.zeros(MOST_STEPS + 1)
     for voice in _LOUD:
@@ -44,11 +44,11 @@ def dynamics(score: Score) -> dict[str, Counts]:
     return {"volumes": volumes[1:], "timbres": timbres, "volume changes a note": steps}
 
 
-_Stretches = list[tuple[int, int]]  # values, and how many samples each lasts
+_Stretches = list[tuple[int, int]]  # values, with the samples of each
 
 
 def _notes(part: Part) -> Iterator[tuple[_Stretches, _Stretches]]:
-    """Of each note its volumes and its timbres."""
+    """Yield the volumes and the timbres of each note."""
     volumes = [(change.sample, change.value) for change in part.changes if change.kind is Kind.VELOCITY]
     timbres = [(change.sample, change.value) for change in part.changes if change.kind is Kind.TIMBRE]
     for note in part.notes:
@@ -61,7 +61,7 @@ def _notes(part: Part) -> Iterator[tuple[_Stretches, _Stretches]]:
 
 
 def _stretches(changes: list[tuple[int, int]], start: int, end: int, value: int) -> _Stretches:
-    """What a value is from a start on, and what it becomes before an end."""
+    """Return the values from a start to an end, with their durations."""
     inside = changes[bisect_left(changes, (start + 1,)) : bisect_left(changes, (end,))]
     moments = [(start, value), *inside, (end, 0)]
     return [(its, after - at) for (at, its), (after, _) in pairwise(moments)]

@@ -1,9 +1,9 @@
-"""Perplexity by LakhNES's protocol: the streams of songs, and exported models; no PyTorch in it.
+"""Perplexity by LakhNES's protocol: streams of songs, and exported models; without PyTorch.
 
 Source: LakhNES `model/eval.py`, `model/data_utils.py` (`LMMultiFileIterator`): songs in sorted order, one
-leading and one trailing wait trimmed, songs under 10 tokens skipped, each song between two `<S>`; parallel
-streams that are filled song after song with the memory carried over, up to the first that runs out.
-PyTorch models go through the same streams in `checkpoint_evaluation.py`.
+leading and one trailing wait trimmed, songs under 10 tokens skipped, each song between two `<S>`. Parallel
+streams are filled song after song with the memory carried over, up to the first that runs out.
+PyTorch models use the same streams in `checkpoint_evaluation.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ N_STREAMS = 10
 """Parallel streams of the protocol."""
 
 SEGMENT = 128
-"""Tokens that a stream takes at once, LakhNES's target length."""
+"""Tokens that a stream takes at once: LakhNES's target length."""
 
 MEM_LEN = 896
 """Memory of a PyTorch model under the protocol; an exported model has its own."""
@@ -38,7 +38,7 @@ MIN_SONG_TOKENS = 10
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How well a model predicts songs."""
+    """Quality of a model's predictions."""
 
     loss: float
     """Nats a token, averaged over tokens."""
@@ -51,7 +51,7 @@ class Evaluation:
 
 
 def framed_song(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
-    """A song's tokens without one wait at each end, between two `<S>`."""
+    """Return a song's tokens without one wait at each end, between two `<S>`."""
     kept = list(tokens)
     if kept and vocabulary.events[kept[0]].kind is Kind.WAIT:
         kept = kept[1:]
@@ -63,15 +63,15 @@ def framed_song(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
 def parallel_streams(
     songs: Iterable[Sequence[int]], n_streams: int = N_STREAMS, segment: int = SEGMENT
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Fills streams with songs as LakhNES does.
+    """Fill streams with songs as LakhNES does.
 
     Args:
         songs: token ids with `<S>` at both ends; short ones are skipped.
-        n_streams: how many streams.
+        n_streams: number of streams.
         segment: tokens that a stream takes before the next stream's turn.
 
     Returns:
-        Tokens and their successors, int64 [streams, n * segment] each.
+        Tokens and the next tokens, int64 [streams, n * segment] each.
     """
     waiting = iter(song for song in songs if len(song) >= MIN_SONG_TOKENS)
     left: list[Sequence[int]] = [()] * n_streams
@@ -99,31 +99,31 @@ def parallel_streams(
 
 @dataclass(frozen=True, slots=True)
 class EvaluationStreams:
-    """What a model is evaluated on."""
+    """Streams for an evaluation."""
 
     data: NDArray[np.int64]
     """int64 [B, n]."""
     targets: NDArray[np.int64]
-    """int64 [B, n], the token after each."""
+    """int64 [B, n]: the token after each."""
     segment: int
     """Tokens that a PyTorch model takes at once; n is a multiple of it."""
     songs: int
-    """Songs that are in the streams, the last ones perhaps not to their end."""
+    """Number of songs in the streams; the last ones may be incomplete."""
 
 
 def fill_streams(
     songs: Iterable[Sequence[int]], vocabulary: Vocabulary, *, single_steps: bool
 ) -> EvaluationStreams:
-    """Fills the protocol's ten streams; one stream, where there is too little music for ten.
+    """Fill the protocol's ten streams, or one if the music is too short for ten.
 
     Args:
         songs: token ids without `<S>`, in order.
-        vocabulary: of the tokens.
-        single_steps: whether one stream may end at any token, not at a segment's end only; right for models
-            to which segments make no difference.
+        vocabulary: vocabulary of the tokens.
+        single_steps: whether one stream may end at any token, not only at a segment's end; for models that
+            give the same result for any segments.
 
     Raises:
-        DataError: if there is not enough for one segment.
+        DataError: if the music is too short for one segment.
     """
     framed = [
         song for song in (framed_song(song, vocabulary) for song in songs) if len(song) >= MIN_SONG_TOKENS
@@ -150,18 +150,18 @@ def evaluate_exported(
     cache: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Evaluates an exported model; every token sees the model's whole memory.
+    """Evaluate an exported model; every token sees the model's whole memory.
 
     Args:
-        model: what is evaluated; its own stream is left alone.
+        model: the model; its own stream stays unchanged.
         data: the streams, int64 [B, n].
-        targets: their successors, int64 [B, n].
-        cache: whether a calibrated model's match cache takes part.
-        progress: takes tokens done and all of them.
+        targets: the next tokens, int64 [B, n].
+        cache: whether a calibrated model's match cache is used.
+        progress: called with the tokens done and their total.
     """
     if not data.size:
         return Evaluation(math.nan, 0)
-    # Batches are of tokens, not of streams: ten streams side by side do not fit into caches, and take longer.
+    # Batches consist of tokens, not streams: ten parallel streams do not fit into caches, and take longer.
     twin = model.twin()
     total = 0.0
     for stream, (tokens, wanted) in enumerate(zip(data, targets, strict=True)):
@@ -174,5 +174,5 @@ def evaluate_exported(
 
 
 def total_loss(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """Nats of all targets together: logits float32 [..., V], targets int64 [...]."""
+    """Return the nats of all targets together: logits float32 [..., V], targets int64 [...]."""
     return -float(np.take_along_axis(log_softmax(logits), targets[..., None], -1).sum())

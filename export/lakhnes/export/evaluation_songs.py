@@ -1,4 +1,4 @@
-"""The songs that a model is evaluated on: of prepared data, or of folders of MIDI, TX1 and TX2 files."""
+"""Songs for an evaluation: from prepared data, or from folders of MIDI, TX1 and TX2 files."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _MIDI = (".mid", ".midi")
 _TEXT = (".tx1", ".tx2", ".txt")
 
 SPLITS = ("valid", "test")
-"""The splits that models are evaluated on."""
+"""Splits for evaluations."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSongs:
-    """The songs of one split, in the order in which LakhNES evaluates them."""
+    """The songs of one split, in LakhNES's order of evaluation."""
 
     names: tuple[str, ...]
     """File names, sorted."""
     tokens: tuple[NDArray[np.uint16], ...]
-    """Of each song, without `<S>`, as `Codec.encode` gives them."""
+    """Tokens of each song, without `<S>`, as `Codec.encode` returns them."""
     skipped: tuple[str, ...] = ()
-    """Why files of the folder are not among them, a sentence each."""
+    """Reasons why files of the folder are missing, a sentence each."""
 
 
 def open_data(folder: Path) -> PreparedData | None:
-    """Opens a folder if it is prepared data; None for a folder of files.
+    """Open a folder if it is prepared data; return None for a folder of files.
 
     Raises:
-        DataError: if it is not there, or prepared data that cannot be read.
+        DataError: if it is missing, or is prepared data that cannot be read.
     """
     if not folder.is_dir():
         raise DataError(
@@ -55,19 +55,19 @@ def read_split(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SplitSongs:
-    """Reads a split in a model's tokens.
+    """Read a split in a model's tokens.
 
-    Prepared data must be in the model's own vocabulary and timing. Files are made into them: a text in
-    timing `samples` event by event, as LakhNES reads it, everything else by way of its score.
+    Prepared data must have the model's own vocabulary and timing. Files are converted: a text in timing
+    `samples` event by event, as in LakhNES, everything else through its score.
 
     Args:
-        folder: prepared data, or a folder with a folder of the split's name in it.
+        folder: prepared data, or a folder that contains a folder of the split's name.
         split: `train`, `valid` or `test`.
-        codec: of the model.
-        progress: takes files read and all of them.
+        codec: codec of the model.
+        progress: called with the files read and their total.
 
     Raises:
-        DataError: if there are none, if they are broken, or if prepared data are of another vocabulary or
+        DataError: if there are no songs, if files are broken, or if prepared data have another vocabulary or
             timing.
     """
     prepared = open_data(folder)
@@ -120,14 +120,14 @@ def _read_files(folder: Path, split: str, codec: Codec, progress: Callable[[int,
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and those in it, sorted by path as text."""
+    """Yield all files of a folder and its sub-folders, sorted by path as text."""
     return iter(sorted((path for path in folder.rglob("*") if path.is_file()), key=str))
 
 
 def _tokens_of_file(path: Path, codec: Codec) -> list[int]:
     if path.suffix.lower() in _MIDI:
         return codec.encode(read_midi(path))
-    score = read_text(path)  # also refuses what is no text
+    score = read_text(path)  # also refuses files that are no text
     if codec.timing is Timing.SAMPLES:
         events = parse_text(path.read_text("utf-8-sig"), path)
         expression = any(event.kind in (Kind.VELOCITY, Kind.TIMBRE) for event in events)

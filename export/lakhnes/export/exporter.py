@@ -1,4 +1,4 @@
-"""Exporting: a checkpoint to a model folder that the runtime plays, checked against PyTorch."""
+"""Export: a checkpoint to a model folder for the runtime, checked against PyTorch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lakhnes.export.transformer_xl import TransformerXL
 from lakhnes.runtime.bars.codec import make_codec
 from lakhnes.runtime.decode.sampling import log_softmax
 from lakhnes.runtime.errors import CheckpointError, ModelError, OptionError, OutputError
-from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.files import real_name, write_whole
 from lakhnes.runtime.model.model import Logits, Model
 from lakhnes.runtime.model.model_info import METADATA_KEY, MODEL_FILE, ModelInfo
 from lakhnes.runtime.music.timing import Timing
 
 FP32_TOLERANCE = 1e-4
-"""Largest difference of logits that a full-precision export may have from PyTorch."""
+"""Largest difference of logits between a full-precision export and PyTorch."""
 
 _CHUNK = 128
 
@@ -37,26 +37,26 @@ def export_model(
     provenance: str = "",
     progress: Callable[[str], None] = lambda stage: None,
 ) -> ModelInfo:
-    """Exports a checkpoint.
+    """Export a checkpoint.
 
     Args:
         checkpoint: what to export.
-        folder: the model folder to make; a model in it is replaced.
-        precision: `fp32`, or `int8` or `int4` for weights of 8 or 4 bits.
+        folder: the model folder to create; it replaces an existing model.
+        precision: `fp32`, or `int8` or `int4` for 8-bit or 4-bit weights.
         mem_len: slots of the memory. A checkpoint trained with `same_length` gets one less, which is the
             same: there a query counts itself among its keys.
-        timing: how the checkpoint's training data counted time; None for what it says itself, or samples.
-        name: the model's name; the folder's if None.
-        provenance: how it was trained, in a sentence; what the checkpoint says if empty.
-        progress: told each stage by name.
+        timing: timing of the checkpoint's training data; None for its own statement, or samples.
+        name: the model's name; None for the folder's name.
+        provenance: description of the training, in a sentence; the checkpoint's own if empty.
+        progress: called with the name of each stage.
 
     Returns:
-        The model's description, with the differences from PyTorch that were measured over one and a half
-        memories of tokens.
+        The model's metadata, with the measured differences from PyTorch over one and a half memories of
+        tokens.
 
     Raises:
         OptionError: if a setting is out of its range.
-        CheckpointError: if the exported model does not do what the checkpoint does.
+        CheckpointError: if the exported model differs from the checkpoint.
         OutputError: if it cannot be written.
     """
     if precision not in PRECISIONS:
@@ -65,9 +65,9 @@ def export_model(
         raise OptionError(f"A memory of {mem_len} is out of range; give 1 to 65536, such as 512.")
     model, c = checkpoint.model.eval(), checkpoint.model.config
     timing = timing or checkpoint.timing or Timing.SAMPLES
-    make_codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that the timing cannot use
+    make_codec(checkpoint.vocabulary, timing)  # refuses a vocabulary that does not fit the timing
     info = ModelInfo(
-        name=name or folder.resolve().name,
+        name=name or real_name(folder),
         n_layer=c.n_layer,
         n_head=c.n_head,
         d_head=c.d_head,
@@ -109,7 +109,7 @@ def _serialise(model: TransformerXL, info: ModelInfo) -> bytes:
 
 @torch.no_grad()
 def reference_logits(model: TransformerXL, tokens: list[int], mem_len: int) -> Logits:
-    """What PyTorch gives for a stream, every token seeing the `mem_len` before it: float32 [n, V]."""
+    """Return PyTorch's logits for a stream, each token with the `mem_len` before it: float32 [n, V]."""
     rows, memory = [], None
     for start in range(0, len(tokens), _CHUNK):
         segment = torch.tensor([tokens[start : start + _CHUNK]])
@@ -119,7 +119,7 @@ def reference_logits(model: TransformerXL, tokens: list[int], mem_len: int) -> L
 
 
 def measure_parity(model: TransformerXL, exported: Model, n_tokens: int | None = None) -> dict[str, float]:
-    """Compares an exported model with PyTorch on a stream that the model itself likes.
+    """Compare an exported model with PyTorch on a stream that the model itself finds likely.
 
     Args:
         model: the original.

@@ -30,10 +30,10 @@ PUBLISHED = {
     "d137ddc03796bd247d5b200512c0464c1ab33772e7c7511de9e9b2bc7d4a2d83": "NESAug",
     "b297c5afedd6f11e5d2d4a57e89887161f29c9dada97af0d367da76b06c43e65": "NES",
 }
-"""SHA-256 of the archives that the LakhNES README lists, and their names there."""
+"""SHA-256 of the archives in the LakhNES README, with their names there."""
 
 _SPARE_BYTES = 64 << 20
-"""An archive may unpack to twice its size and so much more; the published ones unpack to 1.1 times."""
+"""Bytes that an archive may unpack to, beyond twice its size; the published ones unpack to 1.1 times."""
 
 _MAX_VOCABULARY_BYTES = 1 << 20
 
@@ -42,31 +42,31 @@ _STEP = "Give a LakhNES checkpoint: a folder with model.pt in it, or its archive
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model for PyTorch and where it came from."""
+    """A model for PyTorch, with its source."""
 
     model: TransformerXL
     vocabulary: Vocabulary
     source: str
     """Name of the file."""
     source_sha256: str
-    """Of the file as it was given."""
+    """SHA-256 of the file as given."""
     timing: Timing | None = None
-    """How its training data counted time; None where the file does not say."""
+    """Timing of its training data; None if the file does not state it."""
     provenance: str = ""
-    """How it was trained, in a sentence."""
+    """Description of the training, in a sentence."""
     recall: CacheWeights | None = None
-    """What songs are remembered with beside it, where it comes from a calibrated model."""
+    """Weights of the match cache, if it comes from a calibrated model."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Loads a LakhNES checkpoint.
+    """Load a LakhNES checkpoint.
 
     Args:
-        path: a folder with `model.pt` and `vocab.txt`, a `model.pt` with `vocab.txt` beside it, or an
-            archive of such a folder (`.tar.gz`). Without `vocab.txt` the vocabulary is told by its size.
+        path: a folder with `model.pt` and `vocab.txt`, a `model.pt` next to a `vocab.txt`, or an
+            archive of such a folder (`.tar.gz`). Without `vocab.txt` the size determines the vocabulary.
 
     Raises:
-        CheckpointError: if it is not there, refused, broken, or of a kind that is not supported.
+        CheckpointError: if it is missing, refused, broken, or of an unsupported kind.
     """
     if not path.exists():
         raise CheckpointError(
@@ -79,15 +79,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
-    """Make a checkpoint of what `load_torch_file` gave.
+    """Make a checkpoint from the result of `load_torch_file`.
 
     Args:
         root: the model of the LakhNES code.
-        file: the `model.pt` that it is in.
-        path: what the user gave.
+        file: the `model.pt` that contains it.
+        path: the user's path.
 
     Raises:
-        CheckpointError: if it is broken, or of a kind that is not supported.
+        CheckpointError: if it is broken, or of an unsupported kind.
     """
     if not isinstance(root, Record) or root.kind != "MemTransformerLM":
         raise CheckpointError(
@@ -107,7 +107,7 @@ def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """The `model.pt` of a folder, a file or an archive."""
+    """Yield the `model.pt` of a folder, a file or an archive."""
     with reading(path, CheckpointError, _STEP):
         packed = not path.is_dir() and is_tar(path)
     if not packed:
@@ -122,7 +122,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
 
 def _extract(path: Path, folder: Path) -> None:
-    """Unpacks `model.pt` and `vocab.txt` of an archive, wherever they are in it."""
+    """Unpack `model.pt` and `vocab.txt` from any place in an archive."""
     with open_tar(path, 2 * path.stat().st_size + _SPARE_BYTES) as (archive, _):
         for member in archive:
             name = Path(member.name).name
@@ -133,7 +133,7 @@ def _extract(path: Path, folder: Path) -> None:
 
 
 def _vocabulary(file: Path, n_token: int, path: Path) -> Vocabulary:
-    """The vocabulary beside a model; without one, the known one of that size."""
+    """Return the vocabulary next to a model, or the known one of that size."""
     beside = file.parent in (path, path.parent)
     where = str(file) if beside else f"{file.name} in {path}"
     if file.is_file():
@@ -166,17 +166,17 @@ _RENAMES = (
     ("pos_ff.CoreNet.3", "feed_forward.narrow"),
     ("pos_ff.layer_norm", "feed_forward.norm"),
 )
-"""Names of LakhNES's parameters and ours."""
+"""LakhNES's names of parameters, with ours."""
 
 
 _SIZES = ("n_token", "n_layer", "n_head", "d_model", "d_head", "d_embed")
 
 
 def _model(root: Record, file_bytes: int) -> TransformerXL:
-    """The model with its weights.
+    """Return the model with its weights.
 
     Raises:
-        CheckpointError: for a variant that is not supported, or sizes that the weights do not have.
+        CheckpointError: for an unsupported variant, or sizes that the weights do not have.
     """
     state = root.state
     softmax, kind = state.get("sample_softmax", -1), state["attn_type"]
@@ -204,12 +204,12 @@ def _model(root: Record, file_bytes: int) -> TransformerXL:
 
 
 def _same(one: StoredTensor, other: StoredTensor) -> bool:
-    """Whether two weights of one size have the same numbers."""
+    """Return whether two weights of one size are equal."""
     return one.place == other.place or torch.equal(one.read(torch.float32), other.read(torch.float32))
 
 
 def _child(module: Record, *names: str) -> Record:
-    """A module inside a module."""
+    """Return a module inside a module."""
     for name in names:
         module = module.state["_modules"][name]
         if not isinstance(module, Record):
@@ -218,7 +218,7 @@ def _child(module: Record, *names: str) -> Record:
 
 
 def _parameters(module: Record, prefix: str = "") -> Iterator[tuple[str, StoredTensor]]:
-    """All parameters of a module by our names."""
+    """Yield all parameters of a module, with our names."""
     for name, value in module.state["_parameters"].items():
         if isinstance(value, StoredTensor):
             full = f"{prefix}{name}"

@@ -1,14 +1,14 @@
-"""How much of a song stands in the training data: the longest run of intervals and durations found there.
+"""Memorisation: the longest run of intervals and durations that a song shares with the training data.
 
-A step is the way from one note of a voice to its next: the interval in semitones and the time between their
-onsets in 60 Hz frames. A run of n steps is a phrase of n+1 notes; it is found in the training data if any
-melodic voice of any song there has the same steps in a row, in whatever key. Drums have no intervals and are
-left out. Songs share their figures, and a repeated note is one, so the number says little by itself: compare
-it with the same figure of songs that the model never saw.
+A step leads from one note of a voice to its next: the interval in semitones and the time between their onsets
+in 60 Hz frames. A run of n steps is a phrase of n+1 notes. The training data contain it if any melodic voice
+of any song has the same steps in a row, in any key. Drums have no intervals and are left out. Songs share
+their figures, and a repeated note is a figure too. The number therefore means little by itself: compare it
+with the same number for songs that the model never read.
 
 The search is exact: a suffix array of all voices, made by prefix doubling (Manber & Myers 1993, "Suffix
-arrays: a new method for on-line string searches"), in which the longest match of a place is with one of its
-two neighbours from the training data.
+arrays: a new method for on-line string searches"). The longest match of a place is with one of its two
+neighbours from the training data.
 """
 
 from __future__ import annotations
@@ -24,60 +24,60 @@ from lakhnes.runtime.music.events import Event, Kind
 from lakhnes.runtime.music.timing import FRAME_SAMPLES, Codec
 
 _LONGEST_STEP = 1023
-"""Frames; longer times between two notes count as this."""
+"""Longest time between two notes in frames; longer times count as this."""
 
 _FLICKER_SAMPLES = FRAME_SAMPLES // 2
-"""A note that gives way to another one sooner is a driver's flicker, not a note."""
+"""Shortest note in samples; a shorter one is a sound driver's flicker."""
 
 _MAX_ROUNDS = 16
-"""Matches of up to 2 ** 16 steps are told apart."""
+"""Longest distinct matches: 2 ** 16 steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class MelodicSteps:
-    """The steps of the melodic voices of songs, one voice after the other."""
+    """The steps of the melodic voices of songs, voice after voice."""
 
     values: NDArray[np.int64]
-    """[n]: interval and duration as one number; a number of its own, below 0, after each voice."""
+    """[n]: interval and duration as one number; a unique negative number after each voice."""
     songs: NDArray[np.int64]
-    """[n]: place of the song that each belongs to."""
+    """[n]: index of each step's song."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedRun:
-    """The longest run of a song that the training data have too."""
+    """The longest run of a song that occurs in the training data."""
 
     steps: int
-    """Its length; one less than its notes."""
+    """Its length in steps, one less than its notes."""
     different: int
-    """How many different steps are in it: 1 where a note is merely repeated."""
+    """Number of different steps in it; 1 for a repeated note."""
     song: int
-    """Place of the song."""
+    """Index of the song."""
     found_in: int
-    """Place of a training song that has it; -1 if there is no run at all."""
+    """Index of a training song that has it; -1 for no run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunLengths:
-    """How long the longest runs of several songs are."""
+    """The lengths of the longest runs of several songs."""
 
     median: float
-    """Steps."""
+    """Median, in steps."""
     ninth_decile: float
-    """Steps; one song of ten has a longer run."""
+    """90th percentile, in steps: one song of ten has a longer run."""
     longest: CopiedRun
-    """The longest of all."""
+    """Maximum, in steps."""
 
 
 def run_lengths(runs: Sequence[CopiedRun]) -> RunLengths:
-    """Sums up the runs of some songs, one at least."""
+    """Summarise the runs of some songs, at least one."""
     steps = [run.steps for run in runs]
     median, ninth_decile = np.percentile(steps, (50, 90)).tolist()
     return RunLengths(median, ninth_decile, max(runs, key=lambda run: run.steps))
 
 
 def steps_of_songs(songs: Iterable[Sequence[int] | NDArray[np.uint16]], codec: Codec) -> MelodicSteps:
-    """Reads the steps of songs of token ids."""
+    """Return the steps of songs of token ids."""
     listed = [np.asarray(song, np.int64) for song in songs]
     waits = codec.wait_samples
     pitches = {
@@ -108,18 +108,18 @@ def _pitch(event: Event, voice: object) -> int:
 
 
 def longest_runs(songs: MelodicSteps, training: MelodicSteps, n_songs: int) -> list[CopiedRun]:
-    """Finds the longest run of each song in the training data.
+    """Find the longest run of each song in the training data.
 
     Args:
         songs: the steps of the songs.
         training: the steps of the training data.
-        n_songs: how many songs; one without any step has a run of 0.
+        n_songs: number of songs; one without a step has a run of 0.
     """
     found = [CopiedRun(0, 0, song, -1) for song in range(n_songs)]
     if not len(songs.values) or not len(training.values):
         return found
     lengths, places = _matches(songs.values, training.values)
-    for at in np.argsort(lengths, kind="stable"):  # the longest of a song comes last
+    for at in np.argsort(lengths, kind="stable"):  # the longest of a song is the last
         if lengths[at]:
             song = int(songs.songs[at])
             length, place = int(lengths[at]), int(training.songs[places[at]])
@@ -131,9 +131,9 @@ def longest_runs(songs: MelodicSteps, training: MelodicSteps, n_songs: int) -> l
 def _matches(
     songs: NDArray[np.int64], training: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The longest match of every place of the songs: its length, and a place in the training data."""
+    """Return the longest match of every place of the songs: its length and its training place."""
     n = len(training)
-    # The numbers after voices must all differ, so that no match goes on from one voice to the next.
+    # The numbers after voices must all differ, so that no match continues from one voice to the next.
     apart = np.where(songs < 0, songs - (1 + n), songs)
     levels = _ranks(np.concatenate([training, apart]))
     order = np.argsort(levels[-1], kind="stable")
@@ -155,7 +155,7 @@ def _matches(
 
 
 def _ranks(values: NDArray[np.int64]) -> list[NDArray[np.int32]]:
-    """Ranks of all windows of 1, 2, 4, ... values; equal windows have equal ranks."""
+    """Return the ranks of all windows of 1, 2, 4, ... values; equal windows have equal ranks."""
     _, rank = np.unique(values, return_inverse=True)
     levels = [rank.astype(np.int32)]
     while len(levels) <= _MAX_ROUNDS and int(levels[-1].max()) + 1 < len(values):
@@ -171,7 +171,7 @@ def _ranks(values: NDArray[np.int64]) -> list[NDArray[np.int32]]:
 def _common(
     levels: list[NDArray[np.int32]], one: NDArray[np.int64], other: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """How many values are the same from each of two places on."""
+    """Return the number of equal values from each pair of places."""
     length = np.zeros(len(one), np.int64)
     end = len(levels[0])
     for exponent in reversed(range(len(levels))):

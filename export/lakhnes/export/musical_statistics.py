@@ -1,15 +1,15 @@
-"""Musical statistics of songs, and how far two sets of songs overlap in them.
+"""Musical statistics of songs, and the overlap of two sets of songs in them.
 
-Each feature of a song is a histogram over fixed bins that sums to 1; that of a set is the mean of its songs',
-so that every song counts the same. Two sets overlap by the area that their histograms share, 0..1. What the
-data's own songs share among each other is the ceiling: with few songs it lies well below 1.
+Each feature of a song is a histogram over fixed bins that sums to 1. The histogram of a set is the mean over
+its songs, so every song counts the same. The overlap of two sets is the shared area of their histograms,
+0..1. The overlap of the data's own songs is the ceiling; with few songs it is well below 1.
 
 References:
 - Yang & Lerch 2018, "On the evaluation of generative models in music": comparing sets of songs by features
   such as pitch classes, intervals, note lengths and inter-onset intervals, and by overlapping areas; here of
   the features themselves, not of distances between songs.
 - Mogren 2016, "C-RNN-GAN", section 4: scale consistency, the share of notes in the best standard scale.
-- Dong et al. 2018, "MuseGAN", section 5: empty bars; here empty voices, for these songs have no bars.
+- Dong et al. 2018, "MuseGAN", section 5: empty bars; here empty voices, because these songs have no bars.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _FRAME_EDGES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """First number of frames of each bin of lengths; the last bin is open."""
 
 _WIDEST_INTERVAL = 24
-"""Semitones; wider intervals count as this."""
+"""Widest interval in semitones; wider ones count as this."""
 
 _PHRASE = 8
-"""Notes of a phrase that may come again."""
+"""Notes of a phrase, for self-similarity."""
 
 _LATE_FRAMES = 1
-"""What a phrase's times may differ when it comes again: a row of a tempo is not always as many frames."""
+"""Difference in frames between the times of a phrase and its repetition: rows vary by a frame."""
 
 _SPLITS = 50
-"""Random divisions of the data that the ceiling is the mean of."""
+"""Number of random divisions of the data, for the ceiling."""
 
 
 _DENSITY_EDGES = tuple(range(0, 42, 2))
@@ -64,19 +64,19 @@ FEATURES = {
     "self-similarity": len(_REPEAT_EDGES),
     **DYNAMIC_FEATURES,
 }
-"""What is measured, with the number of bins:
+"""The features, with their numbers of bins:
 
 - pitch classes, of all notes of P1, P2 and TR;
 - intervals, semitones from each note of P1, P2 and TR to the voice's next;
 - note lengths and inter-onset intervals, frames, of the notes of each voice;
-- polyphony, the share of time in which so many voices sound;
-- empty voices, how many of the four have no note at all;
+- polyphony, the share of time in which each number of voices sounds;
+- empty voices, the number of the four voices without a note;
 - notes a second, of all voices;
 - scale consistency, the share of notes in the best of 24 scales: major (with the notes of natural minor) and
   harmonic minor, on twelve roots each;
 - self-similarity, the share of phrases of eight notes of a melodic voice that the voice has played before in
-  the song: the same pitches, each time between two onsets the same within a frame. At every note one begins;
-- and of songs with dynamics what `dynamics_statistics` says.
+  the song: the same pitches, and the same times between onsets within a frame. Every note starts a phrase;
+- for songs with dynamics, the features of `dynamics_statistics`.
 """
 
 
@@ -85,33 +85,33 @@ class SongFeatures:
     """The features of one song."""
 
     histograms: dict[str, Histogram]
-    """By name; a feature that the song is too empty for is not there."""
+    """Histograms by name; a feature is missing if the song is too empty."""
     numbers: dict[str, float]
-    """Of the features that have a mean."""
+    """Numbers by name, for the features that have a mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How far two sets of songs agree in one feature."""
+    """The overlap of two sets of songs in one feature."""
 
     name: str
     overlap: float
     """0..1, shared area of the two histograms."""
     ceiling: float
-    """The same of random divisions of the data in sets of the same sizes."""
+    """Overlap of random divisions of the data into sets of the same sizes."""
     model_mean: float | None
-    """Mean over the model's songs, where the feature is a number."""
+    """Mean over the model's songs, if the feature is a number."""
     data_mean: float | None
 
 
 def cut(score: Score, samples: int) -> Score:
-    """The beginning of a song."""
+    """Return the start of a song."""
     length = min(samples, score.length)
     return extract(score, (0, length)) if length < score.length else score
 
 
 def song_features(score: Score) -> SongFeatures:
-    """Measures a song, on the 60 Hz frames that NES music is made in.
+    """Measure a song, on 60 Hz frames.
 
     Args:
         score: in either timing; it is cleaned first.
@@ -158,13 +158,16 @@ def song_features(score: Score) -> SongFeatures:
 
 
 def _in_bins(values: NDArray[np.generic], edges: Sequence[float]) -> Histogram:
-    """Counts of the bins that begin at the edges; what lies before the first is in it, the last is open."""
+    """Return counts of the bins that begin at the edges.
+
+    The first bin includes values before it, and the last bin is open.
+    """
     bins = np.maximum(np.searchsorted(np.asarray(edges), values, side="right") - 1, 0)
     return np.bincount(bins, minlength=len(edges)).astype(np.float64)
 
 
 def _voices_sounding(score: Score) -> Histogram:
-    """Samples in which 0 to 4 voices sound."""
+    """Return the samples in which 0 to 4 voices sound."""
     moments = sorted(
         moment for part in score.parts for note in part.notes for moment in ((note.onset, 1), (note.end, -1))
     )
@@ -177,7 +180,7 @@ def _voices_sounding(score: Score) -> Histogram:
 
 
 def scale_consistency(classes: Histogram) -> float:
-    """The share of notes in the best of 24 scales.
+    """Return the share of notes in the best of 24 scales.
 
     Args:
         classes: number of notes of each pitch class, float64 [12]; not all 0.
@@ -191,7 +194,7 @@ def scale_consistency(classes: Histogram) -> float:
 
 
 def self_similarity(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> float | None:
-    """The share of phrases that their voice has played before.
+    """Return the share of phrases that their voice has played before.
 
     Args:
         voices: pitches and onsets in frames of the notes of each.
@@ -219,17 +222,17 @@ def self_similarity(voices: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: int = 0) -> list[Overlap]:
-    """Compares a model's songs with the data's, feature by feature; what the data do not have is left out.
+    """Compare a model's songs with the data's, feature by feature; features that the data lack are left out.
 
-    Dynamics are compared where the model's songs have any.
+    Dynamics are compared if the model's songs have any.
 
     Args:
         model: the model's songs.
-        data: the data's songs; two at least.
-        seed: of the random divisions for the ceiling.
+        data: the data's songs; at least two.
+        seed: seed of the random divisions for the ceiling.
     """
     rng = np.random.default_rng(seed)
-    # As many of the data's songs as the model has, against the rest; halves, where there are not so many.
+    # As many of the data's songs as the model has, against the rest; halves if the data have too few.
     size = min(len(model), len(data) // 2)
     divisions = [rng.permutation(len(data)) for _ in range(_SPLITS)]
     rows = []
@@ -250,13 +253,13 @@ def overlaps(model: Sequence[SongFeatures], data: Sequence[SongFeatures], seed: 
 
 
 def _table(songs: Sequence[SongFeatures], name: str) -> NDArray[np.float64]:
-    """Histograms of a feature, float64 [songs, bins]; NaN for a song that has none."""
+    """Return the histograms of a feature, float64 [songs, bins]; NaN for a song that lacks it."""
     missing = np.full(FEATURES[name], np.nan)
     return np.array([song.histograms.get(name, missing) for song in songs])
 
 
 def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The area that the mean histograms of two sets share; 0 if a set has none."""
+    """Return the shared area of the mean histograms of two sets; 0 if a set has none."""
     known = [table[~np.isnan(table[:, 0])] for table in (one, other)]
     if not all(len(table) for table in known):
         return 0.0

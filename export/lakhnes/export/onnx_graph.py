@@ -1,10 +1,10 @@
 """A Transformer-XL as an ONNX graph with explicit memory tensors.
 
-The graph fulfils the contract in `lakhnes.runtime.model.model`. What PyTorch computes for every token anew is
-computed once here, by onnxruntime when it loads the graph: the keys of relative distances, R =
-r_net(sinusoid) [H, M+1, D] for each layer, from which the scores of a query's distances are looked up, so
-that no relative shift is needed and the memory may be a ring. The embedding's scale and projections, and
-1/sqrt(D), are folded into weights.
+The graph fulfils the contract in `lakhnes.runtime.model.model`. PyTorch computes the keys of relative
+distances for every token, R = r_net(sinusoid) [H, M+1, D] for each layer. Here onnxruntime computes them
+once, when it loads the graph, and the scores of a query's distances are looked up. No relative shift is
+needed, and the memory may be a ring. The embedding's scale and projections, and 1/sqrt(D), are folded into
+weights.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ IR_VERSION = 10
 
 
 class Quantisation(NamedTuple):
-    """How weights are rounded."""
+    """Rounding of weights."""
 
     dtype: Any
-    """Of the steps."""
+    """Type of the integers."""
     bits: int
     block: int
-    """Weights of one scale."""
+    """Weights that share one scale."""
 
 
 PRECISIONS: dict[str, Quantisation | None] = {
@@ -40,20 +40,20 @@ PRECISIONS: dict[str, Quantisation | None] = {
     "int8": Quantisation(np.int8, 8, 128),
     "int4": Quantisation(helper.tensor_dtype_to_np_dtype(TensorProto.INT4), 4, 32),
 }
-"""What weights may be stored as; in full precision they are not rounded."""
+"""Storage types of weights; full precision does not round."""
 
 DISTANCES = "distances"
-"""Name of the constant that has the distances of R."""
+"""Name of the constant with the distances of R."""
 
 _SHRUNK = np.linspace(0.7, 1, 13, dtype=np.float32)
-"""Parts of the scale that reaches the largest weight of a block; one of them loses least."""
+"""Factors tried for the scale that reaches the largest weight of a block; the best one is used."""
 
 _CONTRIB = "com.microsoft"
 """Domain of onnxruntime's own operators."""
 
 
 class Builder:
-    """Collects nodes and constants; every method returns the name of what it made."""
+    """Collects nodes and constants; every method returns the name of its output."""
 
     def __init__(self, precision: str) -> None:
         self.steps = PRECISIONS[precision]
@@ -62,48 +62,51 @@ class Builder:
         self._count = 0
 
     def node(self, op: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
-        """Adds a node with one output."""
+        """Add a node with one output."""
         return self.nodes_of(op, inputs, [output], domain=domain, **attributes)[0]
 
     def nodes_of(
         self, op: str, inputs: tuple[str, ...], outputs: list[str], *, domain: str = "", **attributes: Any
     ) -> list[str]:
-        """Adds a node; outputs without a name get one."""
+        """Add a node; outputs without a name get one."""
         self._count += 1
         names = [name or f"{op.lower()}_{self._count}_{i}" for i, name in enumerate(outputs)]
         self.nodes.append(helper.make_node(op, list(inputs), names, domain=domain, **attributes))
         return names
 
     def constant(self, value: Array, name: str = "") -> str:
-        """Adds a constant."""
+        """Add a constant."""
         self._count += 1
         name = name or f"constant_{self._count}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
     def ints(self, *values: int) -> str:
-        """Adds a vector of int64."""
+        """Add a vector of int64."""
         return self.constant(np.array(values, np.int64))
 
     def linear(self, x: str, weight: Array, bias: Array | None = None, *, name: str) -> str:
-        """X [.., K] times weight float32 [N, K], transposed, plus bias [N]; in this graph's precision."""
+        """Return x [.., K] times weight float32 [N, K], transposed, plus bias [N].
+
+        In this graph's precision.
+        """
         if self.steps is None:
             turned = self.constant(weight.T, f"{name}.weight")
         else:
             steps, scales = quantise_blocks(weight.T, self.steps)
             weights = [self.constant(steps, f"{name}.weight"), self.constant(scales, f"{name}.scale")]
-            # onnxruntime makes one operator on small weights of this, the product and the sum.
+            # onnxruntime makes one operator on small weights from the product and the sum.
             turned = self.node("DequantizeLinear", *weights, axis=0, block_size=self.steps.block)
         y = self.node("MatMul", x, turned)
         return y if bias is None else self.node("Add", y, self.constant(bias, f"{name}.bias"))
 
     def norm(self, x: str, norm: torch.nn.LayerNorm) -> str:
-        """LayerNorm over the last axis."""
+        """Apply LayerNorm over the last axis."""
         gain, bias = self.constant(_array(norm.weight)), self.constant(_array(norm.bias))
         return self.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.eps)
 
     def turned_matmul(self, x: str, y: str) -> str:
-        """X [.., N, K] times y [.., M, K], transposed.
+        """Return x [.., N, K] times y [.., M, K], transposed.
 
         A vector times rows reads twice as fast as a vector times columns.
         """
@@ -111,17 +114,17 @@ class Builder:
 
 
 def quantise_blocks(weight: Array, how: Quantisation) -> tuple[Array, Array]:
-    """Columns of weights as blocks of small integers, so that the sum of squared errors is least.
+    """Return columns of weights as blocks of small integers with the least sum of squared errors.
 
-    The largest weight of a block, with whichever sign, is the lowest integer or near it.
+    The largest weight of a block, of either sign, becomes the lowest integer or nearly so.
 
     Args:
         weight: float32 [K, N].
-        how: the integers and the blocks.
+        how: types and block size.
 
     Returns:
-        Integers [K, N] and the scale of each block of rows, float32 [blocks, N], which may be negative: their
-        product is the weight.
+        Integers [K, N] and the scale of each block of rows, float32 [blocks, N], which may be negative. Their
+        product approximates the weight.
     """
     low, n_rows = -(1 << (how.bits - 1)), len(weight)
     n_blocks = -(-n_rows // how.block)
@@ -143,20 +146,20 @@ def quantise_blocks(weight: Array, how: Quantisation) -> tuple[Array, Array]:
 
 
 def _rounded(blocks: Array, scales: Array, low: int) -> Array:
-    """The nearest integers of blocks float32 [blocks, rows, N], each with its scale [blocks, N]."""
+    """Return the nearest integers of blocks, float32 [blocks, rows, N], for scales [blocks, N]."""
     return np.clip(np.rint(blocks / scales[:, None]), low, -low - 1)
 
 
 def build_graph(
     model: TransformerXL, mem_len: int, precision: str, metadata: dict[str, str]
 ) -> onnx.ModelProto:
-    """Builds the graph.
+    """Build the graph.
 
     Args:
-        model: with its trained weights.
+        model: the trained model.
         mem_len: slots of the memory, M.
         precision: one of `PRECISIONS`.
-        metadata: properties of the file.
+        metadata: metadata properties of the file.
     """
     c = model.config
     b = Builder(precision)
@@ -173,7 +176,7 @@ def build_graph(
         return b.norm(x, norm) if c.pre_lnorm else x
 
     def after(x: str, change: str, norm: torch.nn.LayerNorm) -> str:
-        # Not Add: onnxruntime joins Add and LayerNormalization to an operator that is several times slower.
+        # Not Add: onnxruntime joins Add and LayerNormalization into an operator that is several times slower.
         x = b.node("Sum", x, change)
         return x if c.pre_lnorm else b.norm(x, norm)
 
@@ -217,14 +220,14 @@ def build_graph(
 def _attention(
     b: Builder, model: TransformerXL, index: int, x: str, relative: str, distance: str, sizes: str
 ) -> tuple[str, str, str]:
-    """One attention block; returns its output and the new rows of keys and values [B, H, T, D].
+    """Add one attention block; return its output and the new rows of keys and values [B, H, T, D].
 
     Args:
-        b: collects the nodes.
-        model: with its trained weights.
-        index: of the layer; its memory is `k{index}` and `v{index}`.
+        b: the builder.
+        model: the trained model.
+        index: index of the layer; its memory is `k{index}` and `v{index}`.
         x: float32 [B, T, d_model].
-        relative: float32 [H, M+1, D], the key of each distance.
+        relative: float32 [H, M+1, D]: the key of each distance.
         distance: int64 [B, H, T, S+T].
         sizes: int64 [2]: S and T.
     """
@@ -261,7 +264,7 @@ def _attention(
 
 
 def _waves(b: Builder, c: TransformerXLConfig, mem_len: int) -> str:
-    """Sinusoids of the distances 0..M, float32 [M+1, d_model]."""
+    """Return the sinusoids of the distances 0..M, float32 [M+1, d_model]."""
     distances = np.arange(mem_len + 1, dtype=np.float32)
     if c.clamp_len > 0:
         distances = np.minimum(distances, np.float32(c.clamp_len))
@@ -271,11 +274,11 @@ def _waves(b: Builder, c: TransformerXLConfig, mem_len: int) -> str:
 
 
 def _relative_keys(b: Builder, layer: Layer, index: int, c: TransformerXLConfig, waves: str) -> str:
-    """R, float32 [H, M+1, D]: the key of each distance 0..M. Nothing in it depends on an input."""
+    """Return R, float32 [H, M+1, D]: the key of each distance 0..M. It depends on no input."""
     name, weight = f"layers.{index}.attention.relative", _array(layer.attention.relative.weight).T
     if b.steps is None:
         turned = b.constant(weight, f"{name}.weight")
-    else:  # not DequantizeLinear, which onnxruntime would keep for every step
+    else:  # not DequantizeLinear, which onnxruntime would compute at every step
         steps, scales = quantise_blocks(weight, Quantisation(np.int8, 8, len(weight)))
         wide = b.node("Cast", b.constant(steps, f"{name}.weight"), to=TensorProto.FLOAT)
         turned = b.node("Mul", wide, b.constant(scales, f"{name}.scale"))
@@ -291,7 +294,7 @@ def _feed_forward(b: Builder, layer: Layer, index: int, x: str) -> str:
 
 
 def _embedding(model: TransformerXL) -> Array:
-    """float32 [V, d_model], projected and scaled."""
+    """Return the embedding float32 [V, d_model], projected and scaled."""
     table = _array(model.embedding.weight)
     if model.embedding_projection is not None:
         table = table @ _array(model.embedding_projection).T
@@ -299,7 +302,7 @@ def _embedding(model: TransformerXL) -> Array:
 
 
 def _output(model: TransformerXL) -> tuple[Array, Array]:
-    """Weight float32 [V, d_model] with the projection, and bias [V]."""
+    """Return the output weight float32 [V, d_model], projected, and the bias [V]."""
     weight = _array(model.output.weight)
     if model.output_projection is not None:
         weight = weight @ _array(model.output_projection).T

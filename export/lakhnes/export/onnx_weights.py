@@ -1,7 +1,7 @@
-"""Weights read back from an exported model, so that training can go on from what was shipped.
+"""Weights read back from an exported model, so that training can continue from it.
 
-What `onnx_graph` folded is unfolded: scales of queries and embedding, and biases. Weights of few bits come
-back as what they stand for.
+It reverses the folding of `onnx_graph`: scales of queries and embedding, and biases. Weights of few bits
+become the numbers that they stand for.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ Array = NDArray[Any]
 
 
 def read_weights(path: Path) -> tuple[TransformerXL, ModelInfo]:
-    """The PyTorch model of an exported one.
+    """Return the PyTorch model of an exported one, and its metadata.
 
-    A tied embedding is the one in full precision, also where the output layer has few bits.
+    A tied embedding comes from the full-precision copy, even if the output layer has few bits.
 
     Args:
         path: the ONNX file.
 
     Raises:
-        ModelError: if it is no model at all.
-        CheckpointError: if it is not one that `lakhnes export` makes.
+        ModelError: if it is no model.
+        CheckpointError: if `lakhnes export` did not make it.
     """
     data, info = read_model(path)
     with reading(path, CheckpointError, "Give a model that `lakhnes export` of this version made."):
         weights, variant = _weights(_Graph(onnx.load_model_from_string(data).graph), info)
-        with torch.device("meta"):  # no memory before the weights turn out to be of these sizes
+        with torch.device("meta"):  # allocate no memory before the weights turn out to have these sizes
             model = TransformerXL(variant)
         tensors = {name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()}
         model.load_state_dict(tensors, assign=True)
-        if variant.tie_embedding:  # which the assignment has parted
+        if variant.tie_embedding:  # the assignment has separated them
             model.output.weight = model.embedding.weight
     return model.eval(), info
 
 
 class _Graph:
-    """Constants and nodes by what they make."""
+    """Constants and nodes by their outputs."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes = list(graph.node)
@@ -59,7 +59,7 @@ class _Graph:
         self._arrays: dict[str, Array | None] = {}
 
     def array(self, name: str) -> Array | None:
-        """A constant, also one that a node casts, scales or dequantises; None for what is none."""
+        """Return a constant, also one that a node casts, scales or dequantises; None for other values."""
         if name not in self._arrays:
             self._arrays[name] = self._array(name)
         return self._arrays[name]
@@ -80,11 +80,11 @@ class _Graph:
         return np.asarray(values.astype(np.float32) * scale)
 
     def made_by(self, name: str) -> str:
-        """Kind of node that makes a value."""
+        """Return the kind of node that makes a value."""
         return str(self._makers[name].op_type)
 
     def of(self, *kinds: str) -> list[onnx.NodeProto]:
-        """Nodes of some kinds, in order."""
+        """Return the nodes of some kinds, in order."""
         return [node for node in self.nodes if node.op_type in kinds]
 
 

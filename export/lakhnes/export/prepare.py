@@ -1,8 +1,8 @@
-"""From files of music to prepared data, on one core or many machines.
+"""Preparation: music files to prepared data, on one core or many machines.
 
-Files are read one after the other and go out in blocks; what a block gave is kept in a file of its own in
-DATA/unfinished, so that an interrupted preparation goes on where it was. When all blocks are there, songs are
-split, copies are left out, and the shards are written. Nothing of the result depends on who did which block.
+Files are read one by one and processed in blocks. The result of a block is kept in its own file in
+DATA/unfinished, so an interrupted preparation continues where it stopped. When all blocks exist, songs are
+split, copies are left out, and the shards are written. The result does not depend on the worker of a block.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ from lakhnes.export.songs import FileSongs, Recipe, songs_of_files
 from lakhnes.export.sources import Item, Sources
 from lakhnes.export.splits import SplitRule
 from lakhnes.runtime.errors import DataError, OutputError
-from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.files import real_name, write_whole
 from lakhnes.runtime.music.events import Voice
 
 UNFINISHED = "unfinished"
-"""Folder of blocks in a folder of data that is not complete."""
+"""Folder of blocks, inside an incomplete data folder."""
 
 BLOCK_FILES = 32
 BLOCK_BYTES = 2 << 20
-"""A block has at most so many files, and is full when they have so many bytes."""
+"""Most files of a block, and the bytes from which it is full."""
 
 
 @dataclass(slots=True)
 class PreparationProgress:
-    """How far a preparation is."""
+    """Progress of a preparation."""
 
     part: float = 0.0
-    """Share of the sources that was read, 0..1."""
+    """Share of the sources read, 0..1."""
     files: int = 0
-    """Files that are done."""
+    """Number of processed files."""
     songs: int = 0
-    """Songs that they gave, copies too."""
+    """Number of songs from them, including copies."""
     seconds: float = 0.0
-    """Of music."""
+    """Seconds of music."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What came of a preparation."""
+    """Result of a preparation."""
 
     data: PreparedData
     files: int
-    """Files of music that were there."""
+    """Number of music files."""
     skipped: int
-    """Files that gave no song; `skipped.tsv` lists them."""
+    """Number of files without a song; `skipped.tsv` lists them."""
     copies: int
-    """Songs that were left out because another file has the same notes, maybe in another key."""
+    """Number of songs left out because another file has the same notes, possibly in another key."""
 
 
 @dataclass(slots=True)
@@ -85,20 +85,20 @@ def prepare(
     *,
     progress: Callable[[PreparationProgress], None] = lambda progress: None,
 ) -> Preparation:
-    """Makes prepared data of files of music.
+    """Convert music files to prepared data.
 
     Args:
         paths: files, folders and archives.
-        folder: to make. One that an interrupted preparation left is gone on with: what was kept of files
-            that are still the same, and were read with the same recipe, is not done again.
-        recipe: how files become songs.
-        rule: which song goes into which split.
-        executor: who does it; the caller closes it.
-        progress: told after each block.
+        folder: data folder. If it is an unfinished one, the preparation continues: blocks of unchanged files
+            with the same recipe are not processed again.
+        recipe: conversion of files to songs.
+        rule: split of each song.
+        executor: executor of the work; the caller closes it.
+        progress: called after each block.
 
     Raises:
-        DataError: if there is no music in the sources, or none that can be used.
-        OutputError: if the folder holds something else, or cannot be written.
+        DataError: if the sources contain no music, or none that can be used.
+        OutputError: if the folder contains something else, or cannot be written.
     """
     sources = Sources(paths)
     unfinished = folder / UNFINISHED
@@ -116,7 +116,7 @@ def prepare(
     rows = [("file", "reason"), *tally.skipped]
     write_whole(folder / SKIPPED_FILE, "".join(f"{name}\t{reason}\n" for name, reason in rows).encode())
     options = {
-        "sources": [path.resolve().name for path in paths],
+        "sources": [real_name(path) for path in paths],
         **recipe.to_dict(),
         "split": "list" if rule.listed else rule.mode,
         "valid_share": rule.valid,
@@ -140,7 +140,7 @@ def _nothing(paths: Sequence[Path], skipped: Sequence[tuple[str, str]]) -> str:
 
 
 def _open_folder(folder: Path, unfinished: Path) -> bool:
-    """Makes the folder of the data, or finds an unfinished one; whether it made it."""
+    """Create the data folder, or find an unfinished one; return whether it was created."""
     try:
         if (folder / INFO_FILE).is_file() and not unfinished.is_dir():
             raise OutputError(f"{folder} holds prepared data already. Give another folder, or remove it.")
@@ -149,7 +149,7 @@ def _open_folder(folder: Path, unfinished: Path) -> bool:
             raise OutputError(f"{folder} is not empty. Give another folder.")
         unfinished.mkdir(parents=True, exist_ok=True)
         for place in (folder, unfinished):
-            for left in place.glob(".lakhnes-*"):  # what was being written when an earlier one was killed
+            for left in place.glob(".lakhnes-*"):  # temporary files of an earlier, killed preparation
                 left.unlink()
         for split in SPLITS:
             for shard in folder.glob(f"{split}-*.npz"):
@@ -172,7 +172,7 @@ def _make_blocks(
     executor: Executor,
     progress: Callable[[PreparationProgress], None],
 ) -> int:
-    """Makes the blocks that are not kept yet; returns how many there are in all."""
+    """Process the blocks that are not kept yet; return the number of all blocks."""
     n_blocks = 0
     out: deque[tuple[int, bytes]] = deque()
     done = PreparationProgress()
@@ -217,7 +217,7 @@ def _blocks(sources: Sources) -> Iterator[list[Item]]:
 
 
 def _digest(items: Sequence[Item], recipe: Recipe) -> bytes:
-    """A hash of all that the songs of a block depend on."""
+    """Return a hash of everything that the songs of a block depend on."""
     digest = blake2b(digest_size=16)
     head = [version("lakhnes"), recipe.to_dict(), [(i.name, i.problem, len(i.data)) for i in items]]
     digest.update(json.dumps(head).encode())
@@ -229,7 +229,7 @@ def _digest(items: Sequence[Item], recipe: Recipe) -> bytes:
 def _write_songs(
     blocks: Iterator[Path], writers: dict[str, ShardWriter], rule: SplitRule, tally: _Tally
 ) -> None:
-    """Gives the songs of all blocks to the writers of their splits, of copies only the first."""
+    """Pass the songs of all blocks to the writers of their splits; of copies only the first."""
     known: set[bytes] = set()
     for path in blocks:
         for file in read_block(path):

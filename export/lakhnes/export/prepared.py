@@ -1,11 +1,11 @@
 """Prepared data: a folder of songs as token ids, which training and evaluation read.
 
-    info.json         what it holds and how it was made; written last, so that only a whole folder has it
+    info.json         contents and settings; written last, so that only a complete folder has it
     train-00000.npz   a shard: tokens uint16 [n], offsets int64 [songs + 1], names [songs]
     valid-00000.npz
-    skipped.tsv       files that gave no song, with reasons
+    skipped.tsv       files without a song, with reasons
 
-A song is what `Codec.encode` says: without `<S>`, with the waits at its ends.
+A song is stored as in `Codec.encode`: without `<S>`, with the waits at its ends.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ INFO_FILE = "info.json"
 SKIPPED_FILE = "skipped.tsv"
 
 SPLITS = ("train", "valid", "test")
-"""The parts that songs are split into."""
+"""The splits of the songs."""
 
 SHARD_TOKENS = 1_000_000
-"""A shard is full when it holds so many tokens."""
+"""Number of tokens from which a shard is full."""
 
 _AGAIN = "prepare it again with `lakhnes prepare`"
 _STEP = "Prepare it again with `lakhnes prepare`."
@@ -53,9 +53,9 @@ class Songs(Sequence[NDArray[np.uint16]]):
     """The songs of a split, one after the other.
 
     Attributes:
-        tokens: uint16 [n], of all songs.
+        tokens: uint16 [n], tokens of all songs.
         offsets: int64 [songs + 1]: song i is tokens[offsets[i] : offsets[i + 1]].
-        names: of the file that each came from, with `#k` after it for its arrangement k.
+        names: file of each song, followed by `#k` for its arrangement k.
     """
 
     def __init__(self, tokens: NDArray[np.uint16], offsets: NDArray[np.int64], names: Sequence[str]) -> None:
@@ -77,18 +77,18 @@ class Songs(Sequence[NDArray[np.uint16]]):
         return self.tokens[self.offsets[place] : self.offsets[place + 1]]
 
     def order_by_name(self) -> NDArray[np.int64]:
-        """int64 [songs]: the songs' places in the order of their names, in which LakhNES evaluates."""
+        """Return int64 [songs]: the songs' indices by name, which is LakhNES's order of evaluation."""
         return np.argsort(np.array(self.names, np.str_), kind="stable").astype(np.int64)
 
 
 @dataclass(slots=True)
 class SplitInfo:
-    """What a split holds."""
+    """Contents of a split."""
 
     songs: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    """Of music."""
+    """Seconds of music."""
     notes: dict[str, int] = field(default_factory=dict)
     """Number of notes of each voice."""
     shards: list[str] = field(default_factory=list)
@@ -101,28 +101,28 @@ class PreparedData:
 
     folder: Path
     codec: Codec
-    """Tokens to events and back."""
+    """Converter between tokens and events."""
     splits: dict[str, SplitInfo]
     options: dict[str, Any]
-    """How it was prepared."""
+    """Settings of the preparation."""
     created_by: str
-    """Program and version that made it."""
+    """Program and version that created it."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Which event is which token."""
+        """Vocabulary of the tokens."""
         return self.codec.vocabulary
 
     @property
     def timing(self) -> Timing:
-        """How tokens count time."""
+        """Unit of time of the tokens."""
         return self.codec.timing
 
     def songs(self, split: str) -> Songs:
-        """Reads the songs of a split.
+        """Read the songs of a split.
 
         Raises:
-            DataError: if there is no such split, or a shard is missing, broken or not of these data.
+            DataError: if the split does not exist, or a shard is missing, broken or from other data.
         """
         if split not in self.splits:
             raise DataError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
@@ -147,10 +147,10 @@ class PreparedData:
 
 
 def open_prepared(folder: Path) -> PreparedData:
-    """Opens prepared data; songs are read when they are asked for.
+    """Open prepared data; songs are read on demand.
 
     Raises:
-        DataError: if it is not there, not prepared data, or of another version.
+        DataError: if it is missing, not prepared data, or has another version.
     """
     folder = Path(folder)
     path = folder / INFO_FILE
@@ -176,7 +176,7 @@ def open_prepared(folder: Path) -> PreparedData:
 
 
 def _split(plain: Mapping[str, Any]) -> SplitInfo:
-    """What `info.json` says of a split, each value of its kind."""
+    """Return a split from `info.json`, after checking the type of each value."""
     split = SplitInfo(**plain)
     counts = [split.songs, split.tokens, *split.notes.values()]
     names = [_text(name) for name in (*split.notes, *split.shards)]
@@ -190,17 +190,17 @@ def _split(plain: Mapping[str, Any]) -> SplitInfo:
 
 
 def _text(value: object) -> str:
-    """A short text, fit to print."""
+    """Return a short, printable text."""
     if not isinstance(value, str) or not printable(value) == value or len(value) > 200:
         raise ValueError("a name is no text")
     return value
 
 
 def read_shard(path: Path) -> Songs:
-    """Reads a shard.
+    """Read a shard.
 
     Raises:
-        DataError: if it is not there or broken.
+        DataError: if it is missing or broken.
     """
     if not path.exists():
         raise DataError(f"{path} is not there; {_AGAIN}.")
@@ -219,15 +219,15 @@ def read_shard(path: Path) -> Songs:
 
 
 class ShardWriter:
-    """Writes the songs of one split into shards, each whole."""
+    """Writer of the songs of one split into whole shards."""
 
     def __init__(self, folder: Path, split: str, shard_tokens: int = SHARD_TOKENS) -> None:
-        """Starts a split.
+        """Start a split.
 
         Args:
-            folder: that is there.
+            folder: existing folder.
             split: its name.
-            shard_tokens: a shard is written when it holds so many.
+            shard_tokens: number of tokens from which a shard is written.
         """
         self.info = SplitInfo()
         self._folder = folder
@@ -240,12 +240,12 @@ class ShardWriter:
     def add(
         self, name: str, tokens: Sequence[int] | NDArray[Any], seconds: float, notes: Mapping[str, int] = {}
     ) -> None:
-        """Takes the next song.
+        """Take the next song.
 
         Args:
-            name: of the file that it comes from.
+            name: name of its file.
             tokens: without `<S>`.
-            seconds: its length.
+            seconds: length of the song.
             notes: number of notes of each voice.
 
         Raises:
@@ -264,7 +264,7 @@ class ShardWriter:
             self.info.notes[voice] = self.info.notes.get(voice, 0) + count
 
     def close(self) -> SplitInfo:
-        """Writes what is held; returns what the split holds.
+        """Write the rest; return the contents of the split.
 
         Raises:
             OutputError: if the shard cannot be written.
@@ -294,15 +294,15 @@ def write_info(
     created_by: str,
     files: Mapping[str, int] | None = None,
 ) -> None:
-    """Writes `info.json`, which makes the folder prepared data; every shard must be there.
+    """Write `info.json`, which completes the prepared data; every shard must exist.
 
     Args:
-        folder: of the shards.
-        codec: that the tokens are of.
-        splits: what each holds.
-        options: how the data were prepared.
+        folder: folder of the shards.
+        codec: codec of the tokens.
+        splits: contents of each.
+        options: settings of the preparation.
         created_by: program and version.
-        files: how many were read, skipped and so on.
+        files: numbers of files read, skipped and so on.
 
     Raises:
         OutputError: if it cannot be written.
@@ -328,13 +328,13 @@ def write_prepared(
     shard_tokens: int = SHARD_TOKENS,
     created_by: str = "lakhnes",
 ) -> PreparedData:
-    """Writes songs that are in memory as prepared data.
+    """Write songs from memory as prepared data.
 
     Args:
-        folder: is made if it is not there.
-        codec: that the tokens are of.
+        folder: created if missing.
+        codec: codec of the tokens.
         splits: for each split the songs by name, without `<S>`.
-        options: how they were made.
+        options: settings of the songs.
         shard_tokens: tokens of a shard.
         created_by: program and version.
 

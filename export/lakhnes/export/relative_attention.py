@@ -1,8 +1,8 @@
-"""What attention does to queries, keys and values, with relative positions.
+"""Attention with relative positions: the computation on queries, keys and values.
 
-The plain form is for every device. On the CPU, where it would mostly move memory, a second form goes through
-it one stream at a time, so that what is made stays in the cache, shifts distances without copying them, and
-knows its own gradient.
+The plain form works on every device. On the CPU it would mostly move memory. A second form therefore
+processes one stream at a time, so that results stay in the cache. It shifts distances without copying them,
+and computes its own gradient.
 
 Source: Dai et al. 2019, "Transformer-XL", appendix B.
 """
@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _WORTH_A_TURN = 1 << 16
-"""Scores of a stream that are worth to be made by themselves; of fewer, several streams are in the cache."""
+"""Scores of a stream from which it is processed alone; for fewer, several streams fit into the cache."""
 
 _BLOCK = 256
-"""Queries that are taken at once: their scores stay in the cache, and few keys are made that none may see."""
+"""Queries of a block: their scores stay in the cache, and few masked keys are computed."""
 
 
 def attend(
@@ -32,38 +32,39 @@ def attend(
     mask: Tensor,
     dropout: float,
 ) -> Tensor:
-    """Attends to a memory and a segment.
+    """Attend to a memory and a segment.
 
     Args:
-        content: float [B, T, H, D], queries that meet contents, scaled by 1/sqrt(D).
-        position: float [B, T, H, D], queries that meet distances, scaled likewise.
+        content: float [B, T, H, D]: queries for contents, scaled by 1/sqrt(D).
+        position: float [B, T, H, D]: queries for distances, scaled in the same way.
         keys: float [B, K, H, D], K = M+T.
         values: float [B, K, H, D].
-        distances: float [K, H, D], keys of the distances K-1 .. 0.
-        mask: bool [T, K], true where a query must not look; at least where a key lies after the query.
+        distances: float [K, H, D]: keys of the distances K-1 .. 0.
+        mask: bool [T, K] or [B, T, K], true for keys that a query must not see; at least the later keys.
         dropout: 0..1, on probabilities.
 
     Returns:
         float [B, T, H, D].
     """
-    n_scores = content.shape[1] * content.shape[2] * keys.shape[1]  # of a stream
+    n_scores = content.shape[1] * content.shape[2] * keys.shape[1]  # per stream
     if content.device.type == "cpu" and not dropout and n_scores >= _WORTH_A_TURN:
         result: Tensor = _ByStream.apply(content, position, keys, values, distances, mask)  # type: ignore[no-untyped-call]
         return result
     content, position, keys, values = (
         x.transpose(1, 2) for x in (content, position, keys, values)
     )  # [B, H, ..]
-    with torch.autocast(content.device.type, enabled=False):  # which would make twice as wide what is largest
+    with torch.autocast(content.device.type, enabled=False):  # it would double the largest tensor
         scores = content @ keys.transpose(2, 3)  # [B, H, T, K]
         scores = scores + relative_shift(position @ distances.permute(1, 2, 0))
-        probabilities = F.dropout(scores.masked_fill(mask, float("-inf")).softmax(-1), dropout)
+        hidden = mask if mask.ndim == 2 else mask[:, None]
+        probabilities = F.dropout(scores.masked_fill(hidden, float("-inf")).softmax(-1), dropout)
         return (probabilities @ values).transpose(1, 2)
 
 
 def relative_shift(scores: Tensor) -> Tensor:
-    """Moves row t of scores by distance [.., T, K] so that column j is key j, not distance K-1-j.
+    """Shift row t of scores by distance [.., T, K] so that column j is key j, not distance K-1-j.
 
-    What lies after the query is left over from the next row; mask it.
+    Columns after the query contain values of the next row; mask them.
     """
     n_query, n_key = scores.shape[-2:]
     padded = F.pad(scores, (1, 0)).view(*scores.shape[:-2], n_key + 1, n_query)
@@ -71,7 +72,10 @@ def relative_shift(scores: Tensor) -> Tensor:
 
 
 def _shifted(scores: Tensor, columns: int) -> Tensor:
-    """`relative_shift` of scores [H, T, K] as a view of the first columns: row t begins T-1-t later."""
+    """Return `relative_shift` of scores [H, T, K] as a view of the first columns.
+
+    Row t begins T-1-t later.
+    """
     n_query, n_key = scores.shape[1:]
     return scores.as_strided(
         (len(scores), n_query, columns),
@@ -81,18 +85,18 @@ def _shifted(scores: Tensor, columns: int) -> Tensor:
 
 
 def _blocks(mask: Tensor) -> Iterator[tuple[slice, int]]:
-    """Blocks of queries of a mask [T, K], each with how many keys there are until its last query's own."""
-    n_query, n_key = mask.shape
+    """Yield blocks of queries of a mask [.., T, K], each with the number of keys up to its last query."""
+    n_query, n_key = mask.shape[-2:]
     for start in range(0, n_query, _BLOCK):
         stop = min(start + _BLOCK, n_query)
         yield slice(start, stop), n_key - n_query + stop
 
 
 class _ByStream(torch.autograd.Function):
-    """`attend` one stream after the other, and of each stream block after block.
+    """`attend` for one stream after another, block after block.
 
-    A block of queries is a segment of its own that ends with its last query: it has the keys until there, and
-    as many distances.
+    A block of queries is a segment that ends with its last query: it has the keys up to there, and as many
+    distances.
     """
 
     @staticmethod
@@ -110,10 +114,10 @@ class _ByStream(torch.autograd.Function):
         kept: list[Tensor] | None = [] if any(ctx.needs_input_grad) else None
         result = torch.empty_like(content)
         for rows, n in _blocks(mask):
-            hidden = mask[rows, :n]  # [t, n]
-            some = hidden.any(0).nonzero()
-            first = int(some[0]) if len(some) else n  # no query is kept from what lies before
             for stream in range(n_stream):
+                hidden = (mask if mask.ndim == 2 else mask[stream])[rows, :n]  # [t, n]
+                some = hidden.any(0).nonzero()
+                first = int(some[0]) if len(some) else n  # every query may see all earlier keys
                 far = position[stream, rows].transpose(0, 1) @ by_distance[..., n_key - n :]
                 scores = torch.baddbmm(
                     _shifted(far, n),
@@ -141,7 +145,7 @@ class _ByStream(torch.autograd.Function):
         d_distances = torch.zeros_like(by_distance, dtype=sums)
         made = iter(kept)
         for rows, n in _blocks(mask):
-            d_far = keys.new_zeros(len(by_distance), len(mask[rows]), n)  # [H, t, n]
+            d_far = keys.new_zeros(len(by_distance), rows.stop - rows.start, n)  # [H, t, n]
             for stream in range(n_stream):
                 probabilities = next(made)  # [H, t, n]
                 d_out = gradient[stream, rows].transpose(0, 1)  # [H, t, D]
@@ -151,7 +155,7 @@ class _ByStream(torch.autograd.Function):
                 queries = content[stream, rows].transpose(0, 1)
                 d_content[stream, rows] = (d_scores @ keys[stream, :n].transpose(0, 1)).transpose(0, 1)
                 d_keys[stream, :, :n] += d_scores.transpose(1, 2) @ queries
-                # The last key is seen by the last query alone; without its column no two rows overlap.
+                # Only the last query sees the last key; without its column no two rows overlap.
                 _shifted(d_far, n - 1).copy_(d_scores[..., :-1])
                 d_far[:, -1, -1] = d_scores[:, -1, -1]
                 d_position[stream, rows] = (d_far @ by_distance[:, n_key - n :]).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""One training run in a folder at a time."""
+"""A lock for one training run per folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from lakhnes.runtime.errors import OutputError, TrainingError
 
 LOCK_FILE = ".train.lock"
-"""File of the lock in the run's folder; the lock itself is the system's, and ends with its process."""
+"""Lock file in the run's folder; the system holds the lock itself, and it ends with its process."""
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other training runs out of a folder.
 
     Args:
-        folder: of the run, which is there.
+        folder: existing folder of the run.
 
     Raises:
         TrainingError: if another process trains in it.

@@ -1,10 +1,10 @@
 """Reading `torch.save` files without running anything that they name.
 
 A pickle is a program for a small stack machine, and Python's machine lets it import any module and call any
-function. This one knows the instructions that `torch.save` writes, makes nothing but numbers, strings, plain
-containers, tensors and inert records of modules, and never imports. A file that wants more is refused, and so
-is one whose values have no end when they are written out. The numbers of a tensor stay in the file until
-somebody asks for them.
+function. This machine knows the instructions that `torch.save` writes. It makes only numbers, strings, plain
+containers, tensors and inert records of modules, and never imports. It refuses a file that needs more, and a
+file whose values would be endless when written out. The numbers of a tensor stay in the file until they are
+read.
 
 Source: `torch/serialization.py` for the two containers: the zip of torch 1.6 and later, and the sequence of
 pickles before it. `pickletools` for the instructions.
@@ -28,15 +28,15 @@ from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.reading import reading, reason_of
 
 MAX_INSTRUCTIONS = 500_000
-"""The program of a whole model has some 10,000, of a run with its optimizer some 50,000."""
+"""Most instructions; a whole model has some 10,000, a run with its optimiser some 50,000."""
 
 MAX_PICKLE_BYTES = 8 << 20
-"""The program of a whole model is some 100 KB."""
+"""Most bytes of a program; that of a whole model has some 100 KB."""
 
 _MAX_VALUES = 500_000
 _MAX_DEPTH = 48
-"""So many values a program may give, written out, and so deep inside each other; a model of LakhNES has some
-10,000 and is 30 deep."""
+"""Most values of a program when written out, and their deepest nesting; a model of LakhNES has some 10,000
+and is 30 deep."""
 
 _MAX_RANK = 8
 
@@ -57,7 +57,7 @@ _PIECE = 1 << 20
 """Numbers of a tensor that are read at once."""
 
 _MODULE_SOURCES = ("mem_transformer", "proj_adaptive_softmax")
-"""Modules of the LakhNES code whose classes a model is made of, under whatever package."""
+"""Modules of the LakhNES code with the classes of a model, in any package."""
 
 _HELPERS = {
     ("collections", "OrderedDict"),
@@ -68,12 +68,12 @@ _HELPERS = {
     ("torch._utils", "_rebuild_parameter"),
     ("torch.nn.backends.thnn", "_get_thnn_function_backend"),
 }
-"""Other names that whole models hold; what they do is told in `_call`."""
+"""Other names in whole models; `_call` explains them."""
 
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """An inert stand-in for an object: the name of its class, its attributes, nothing else."""
+    """An inert stand-in for an object: the name of its class and its attributes."""
 
     kind: str
     """Name of the class, without its module."""
@@ -82,7 +82,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Name:
-    """What a file names: module and name."""
+    """A module and a name in a file."""
 
     module: str
     name: str
@@ -95,44 +95,44 @@ class _Storage:
     dtype: torch.dtype
     numel: int
     path: Path | None = None
-    """File that holds them; None while the program runs."""
+    """Its file; None while the program runs."""
     start: int = 0
-    """Their first byte in it."""
+    """Position of its first byte in the file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredTensor:
-    """A tensor whose numbers lie one after the other in a file."""
+    """A tensor whose numbers are contiguous in a file."""
 
     storage: _Storage
     offset: int
-    """Its first number in the storage."""
+    """Index of its first number in the storage."""
     size: tuple[int, ...]
 
     @property
     def dtype(self) -> torch.dtype:
-        """Kind of its numbers."""
+        """Type of its numbers."""
         return self.storage.dtype
 
     @property
     def numel(self) -> int:
-        """How many numbers it has; the file has as many."""
+        """Count of its numbers; the file has as many."""
         return math.prod(self.size)
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """What two tensors over the same numbers have in common."""
+        """Key that two tensors over the same numbers share."""
         return id(self.storage), self.offset, self.numel
 
     def read(self, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Read the numbers, piece by piece.
 
         Args:
-            dtype: kind of the result; as in the file without it.
+            dtype: type of the result; None for the file's own.
 
         Raises:
-            CheckpointError: if the file became shorter meanwhile.
-            OSError: if it cannot be opened any more.
+            CheckpointError: if the file has become shorter.
+            OSError: if it can no longer be opened.
         """
         numbers = torch.empty(self.numel, dtype=dtype or self.dtype)
         item = self.dtype.itemsize
@@ -154,7 +154,7 @@ def _path(storage: _Storage) -> Path:
 
 
 class _PickleMachine:
-    """Runs one pickle program."""
+    """A machine that runs one pickle program."""
 
     def __init__(self) -> None:
         self.storages: dict[str, _Storage] = {}
@@ -163,7 +163,7 @@ class _PickleMachine:
         self._memo: dict[int, Any] = {}
 
     def run(self, file: BinaryIO) -> Any:
-        """Runs the program at the file's position, and leaves the file after it."""
+        """Run the program at the file's position, and leave the file after it."""
         for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if opcode.name == "STOP":
                 return self._stack.pop()
@@ -241,7 +241,7 @@ class _PickleMachine:
         if not isinstance(target, Record | dict) or not isinstance(state, dict):
             raise CheckpointError("it sets the state of what has none")
         if isinstance(target, Record):
-            target.state = state  # that of a dictionary, versions of its modules, says nothing to us
+            target.state = state  # that of a dictionary, versions of its modules, has no meaning for us
         self._push(target)
 
     def _set_items(self, items: list[Any]) -> None:
@@ -266,7 +266,7 @@ class _PickleMachine:
 
 
 def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> StoredTensor:
-    """A tensor, if its numbers are inside its storage, one after the other."""
+    """Return a tensor, if its numbers are contiguous inside its storage."""
     numbers = (offset, *size, *stride)
     if len(size) != len(stride) or not all(type(n) is int and 0 <= n < 1 << 40 for n in numbers):
         raise CheckpointError("it has a tensor of a broken shape")
@@ -283,7 +283,7 @@ def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: tuple
 
 
 def _constant(_: _PickleMachine, __: object) -> None:
-    """Says nothing: PROTO."""
+    """Do nothing: PROTO."""
 
 
 _INSTRUCTIONS: dict[str, Callable[[_PickleMachine, Any], None]] = {
@@ -316,11 +316,11 @@ _INSTRUCTIONS: dict[str, Callable[[_PickleMachine, Any], None]] = {
     "NEWOBJ": _PickleMachine._new,
     "BUILD": _PickleMachine._build,
 }
-"""What `torch.save` writes, by pickletools' names."""
+"""The instructions that `torch.save` writes, by pickletools' names."""
 
 
 def _run(file: BinaryIO) -> tuple[Any, dict[str, _Storage]]:
-    """Runs one program; returns its value and the storages that it names."""
+    """Run one program; return its value and its storages."""
     machine = _PickleMachine()
     try:
         value = machine.run(file)
@@ -333,7 +333,7 @@ def _run(file: BinaryIO) -> tuple[Any, dict[str, _Storage]]:
 
 
 def _check_end(value: Any) -> None:
-    """Refuses a value that is endless when written out: it holds itself, or a part very often."""
+    """Refuse a value that is endless when written out: it contains itself, or a part very often."""
     count, waiting = 0, [(value, 0)]
     while waiting:
         part, depth = waiting.pop()
@@ -347,19 +347,19 @@ def _check_end(value: Any) -> None:
 
 
 def load_torch_file(path: Path, source: Path | None = None) -> Any:
-    """Loads what `torch.save` wrote, in either container.
+    """Load a file of `torch.save`, in either container.
 
     Args:
-        path: the file. It must stay while the numbers of tensors are read.
-        source: its name in errors, where it was unpacked from another.
+        path: the file. It must exist while the numbers of tensors are read.
+        source: its name in errors, if it was unpacked from another file.
 
     Returns:
         Numbers, strings, plain containers, `StoredTensor`s for tensors and parameters, `Record`s for modules.
-        All of it is what the file says; checked is only that it ends, and that the file has the numbers.
+        Only two things are checked: the value is finite, and the file contains the numbers.
 
     Raises:
         CheckpointError: if the file is broken, or names anything but tensors, containers and the modules of
-            a LakhNES model. Nothing that it names has run.
+            a LakhNES model. Nothing in it has run.
     """
     source = source or path
     step = "Give a checkpoint of `lakhnes train` or of the LakhNES code, whole."
@@ -411,7 +411,7 @@ def _begin(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def _data_start(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the bytes of an uncompressed member begin, by the header before them."""
+    """Return the position of an uncompressed member's bytes, from the header before them."""
     with path.open("rb") as file:
         file.seek(entry.header_offset)
         header = file.read(30)
@@ -423,7 +423,7 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _load_legacy(path: Path) -> Any:
-    """Magic, version, machine, model and storage keys, a pickle each; then the numbers."""
+    """Load magic, version, machine, model and storage keys, a pickle each; then the numbers."""
     size = path.stat().st_size
     with path.open("rb") as whole:
         file = io.BytesIO(whole.read(MAX_PICKLE_BYTES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 
@@ -14,10 +14,10 @@ from lakhnes.bridge import MIDI_ENDINGS
 from lakhnes.bridge.midi_wrappers import parse_any
 from lakhnes.bridge.nes_midi import score_from_nes_midi
 from lakhnes.bridge.smf import BrokenFileError
-from lakhnes.export.adapt import adapt
+from lakhnes.export.adapt import Adapted, adapt
 from lakhnes.export.adapt_legacy import MAX_FILE_BYTES, UnfitError, adapt_legacy
 from lakhnes.export.sources import Item
-from lakhnes.runtime.bars.bars import METERS, bars_of
+from lakhnes.runtime.bars.bars import METERS, BarLines, Bars, bars_of
 from lakhnes.runtime.bars.codec import events_of_bars, make_codec
 from lakhnes.runtime.errors import LakhnesError, OptionError
 from lakhnes.runtime.music.events import Voice
@@ -27,6 +27,7 @@ from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.music.vocabulary import NAMED
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reason_of
+from lakhnes.runtime.time.grid import PPQ
 from lakhnes.runtime.time.tempo import SURE, track_beats
 
 ADAPTATIONS = ("better", "legacy")
@@ -54,7 +55,7 @@ class Recipe:
     """
 
     events: str = "tx1"
-    """`tx1`; `tx2` with dynamics and timbre; `rows` of bars."""
+    """`tx1`; `tx2` with dynamics and timbre; `bars`."""
     timing: str = "frames"
     """`frames`, `samples` or `bars`; see `lakhnes.runtime.music.timing`."""
     adapt: str = "better"
@@ -67,11 +68,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.events not in NAMED or self.adapt not in ADAPTATIONS or self.timing not in list(Timing):
             raise OptionError(
-                f"Not known: format {self.events!r} (tx1, tx2, rows), timing {self.timing!r} (frames, "
+                f"Not known: format {self.events!r} (tx1, tx2, bars), timing {self.timing!r} (frames, "
                 f"samples, bars) or adaptation {self.adapt!r} (better, legacy)."
             )
-        if (self.events == "rows") != (self.timing == Timing.BARS):
-            raise OptionError("Only bars are written as rows: give `rows` and `bars` together.")
+        if (self.events == "bars") != (self.timing == Timing.BARS):
+            raise OptionError("Format and timing `bars` belong together: give both, or neither.")
         if not 1 <= self.arrangements <= 1000:
             raise OptionError(f"{self.arrangements} arrangements a file: give 1 to 1000, such as 8.")
         if not 5 <= self.max_seconds <= 86_400:
@@ -146,18 +147,18 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[EncodedSong, ...
         score = score_from_nes_midi(midi, expression=expression)
         adapted = score is None
         if score is not None:
-            scores = [score]
+            given = [Adapted(score, None, False)]
         elif recipe.adapt == "legacy":
             if len(item.data) > MAX_FILE_BYTES:
                 raise UnfitError(f"larger than {MAX_FILE_BYTES >> 10} KB")
-            scores = adapt_legacy(midi, _rng(content), recipe.arrangements)
+            given = [Adapted(s, None, False) for s in adapt_legacy(midi, _rng(content), recipe.arrangements)]
         else:
-            scores = adapt(
+            given = adapt(
                 midi, _rng(content), arrangements=recipe.arrangements, max_seconds=recipe.max_seconds
             )
     else:
-        scores = [score_from_text(item.data, item.name)]
-    if not any(score.n_notes for score in scores):
+        given = [Adapted(score_from_text(item.data, item.name), None, False)]
+    if not any(song.score.n_notes for song in given):
         raise UnfitError("no notes")
     encode = _bars_encoded if recipe.codec.timing is Timing.BARS else _encoded
     unlike = adapted and recipe.adapt == "better"
@@ -165,32 +166,51 @@ def _songs(item: Item, recipe: Recipe, content: bytes) -> tuple[EncodedSong, ...
         EncodedSong(
             f"{item.name}#{number}" if adapted else item.name,
             tokens,
-            score.seconds,
-            (len(score.parts[0].notes), *(len(part.notes) for part in score.parts[1:])),  # type: ignore[arg-type]
-            content_of(score) if unlike else b"",
+            song.score.seconds,
+            (len(song.score.parts[0].notes), *(len(part.notes) for part in song.score.parts[1:])),  # type: ignore[arg-type]
+            content_of(song.score) if unlike else b"",
         )
-        for number, score in enumerate(scores)
-        if len(tokens := encode(score, recipe.codec))
+        for number, song in enumerate(given)
+        if len(tokens := encode(song, recipe.codec))
     )
     if not songs:
         raise UnfitError("no beat is found in it")
     return songs
 
 
-def _encoded(score: Score, codec: Codec) -> NDArray[np.uint16]:
-    return np.array(codec.encode(score), np.uint16)
+def _encoded(song: Adapted, codec: Codec) -> NDArray[np.uint16]:
+    return np.array(codec.encode(song.score), np.uint16)
 
 
-def _bars_encoded(score: Score, codec: Codec) -> NDArray[np.uint16]:
-    """The tokens of a score in bars; none if it is short, or has no beat that is worth learning."""
-    clean = clean_frames(score)
+def _bars_encoded(song: Adapted, codec: Codec) -> NDArray[np.uint16]:
+    """The tokens of a song in bars; none if it is short, or has no beat that is worth learning.
+
+    The bars that a file states come first, if its notes keep to them; then those that are heard. A file that
+    states no meter is heard first.
+    """
+    ways = (_stated_bars, _heard_bars) if song.states_meter else (_heard_bars, _stated_bars)
+    for way in ways:
+        bars = way(song)
+        if bars is not None and bars.n_bars >= _FEWEST_BARS and bars.on_grid >= _ON_GRID:
+            return np.array(codec.tokens(events_of_bars(bars)), np.uint16)
+    return np.zeros(0, np.uint16)
+
+
+def _stated_bars(song: Adapted) -> Bars | None:
+    """A song in the bars of its grid; None without one, or if its meter changes."""
+    grid = song.grid
+    if grid is None or len(grid.signatures) > (2 if grid.pick_up_ticks else 1):
+        return None
+    rows = replace(grid, row_ticks=grid.row_ticks or PPQ // 4)  # by hand, nearly on sixteenths
+    return BarLines.of(rows).bars(song.score)
+
+
+def _heard_bars(song: Adapted) -> Bars | None:
+    """A song in the bars that are heard; None where the beat is not sure."""
+    clean = clean_frames(song.score)
     beats = track_beats(clean)
-    if not score.n_notes or beats.confidence < SURE or beats.beats_per_bar not in METERS:
-        return np.zeros(0, np.uint16)
-    bars = bars_of(clean, beats)
-    if bars.n_bars < _FEWEST_BARS or bars.on_grid < _ON_GRID:
-        return np.zeros(0, np.uint16)
-    return np.array(codec.tokens(events_of_bars(bars)), np.uint16)
+    sure = clean.n_notes and beats.confidence >= SURE and beats.beats_per_bar in METERS
+    return bars_of(clean, beats) if sure else None
 
 
 def _rng(content: bytes) -> np.random.Generator:

@@ -1,7 +1,7 @@
-"""Where music comes from: files, folders, zips and tars, read one file at a time.
+"""Sources of music: files, folders, zips and tars, read one file at a time.
 
-What comes is always in the same order: a folder's files by name, then the folders in it; a zip's by name; a
-tar's as they are packed.
+The order is fixed: a folder's files by name, then its sub-folders; a zip's files by name; a tar's files in
+packed order.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ ZIP_ENDINGS = (".zip",)
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 MAX_FILE_BYTES = 8 << 20
-"""Larger files are passed over: no song is so long, and memory stays small."""
+"""Largest file in bytes: no song is longer, and memory use stays small."""
 
 _MUSIC = (*MIDI_ENDINGS, *TEXT_ENDINGS)
 
 _MOST_TIMES, _SPARE_BYTES = 100, 64 << 20
-"""A tar may unpack to so many times its size and so much more; music in it is packed to a tenth at best."""
+"""Limits of a tar: a multiple of its size plus some bytes; music packs to a tenth at best."""
 
 _MAX_DIRECTORY_BYTES = 32 << 20
-"""Longest directory of a zip, of some 300,000 files."""
+"""Largest directory of a zip, for some 300,000 files."""
 
 _PIECE = 4096
-"""Bytes that are unpacked at once; more of some compressions may be hundreds of megabytes."""
+"""Bytes that are unpacked at once; some compressions could yield hundreds of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file of music."""
+    """A music file."""
 
     name: str
-    """Its path inside what the user gave; behind the name of that where several were given."""
+    """Its path inside the user's source, after the name of the source if several were given."""
     data: bytes = b""
     """Its content."""
     problem: str = ""
-    """Why it cannot be read, without a full stop; empty if it can."""
+    """Reason why it cannot be read, without a full stop; empty if it can."""
 
 
 class Sources:
-    """The files of music in what the user gave.
+    """The music files in the user's sources.
 
     Attributes:
-        total_bytes: size of it all, packed as it is.
-        done_bytes: how much of it was read.
+        total_bytes: size of all sources, still packed.
+        done_bytes: bytes read so far.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Looks at what there is, without reading it.
+        """List the sources without reading them.
 
         Args:
             paths: files, folders and archives.
 
         Raises:
-            DataError: if one is not there, or is a file of another kind.
+            DataError: if one is missing, or has an unsupported kind.
         """
         for path in paths:
             if not path.exists():
@@ -86,7 +86,7 @@ class Sources:
         self.done_bytes = 0
 
     def __iter__(self) -> Iterator[Item]:
-        """Reads the files one after the other."""
+        """Read the files one after the other."""
         self.done_bytes = 0
         for path in self.paths:
             before = f"{path.name}/" if len(self.paths) > 1 and path.is_dir() else ""
@@ -118,7 +118,7 @@ def _size(path: Path) -> int:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
-    """A file itself, or all files below a folder by name, with their paths inside it."""
+    """Yield a file itself, or all files below a folder by name, with their paths inside it."""
     if not path.is_dir():
         yield path, printable(path.name)
         return
@@ -128,14 +128,14 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
-            continue  # a folder that is not ours to read has no files for us
+            continue  # a folder that this user may not read has no files for us
         below: list[tuple[Path, str, tuple[str, ...]]] = []
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if os.path.isdir(entry.path):  # unlike the entry's own answer, no error for circular links
                 real = os.path.realpath(entry.path)
-                if real not in above:  # a link to a folder that it lies in would never end
+                if real not in above:  # a link to a folder that contains it would never end
                     below.append((Path(entry.path), f"{before}{entry.name}/", (*above, real)))
             else:
                 yield Path(entry.path), printable(before + entry.name)
@@ -162,12 +162,12 @@ def _read(file: IO[bytes], name: str) -> Item:
 
 
 def _is_music(name: str) -> bool:
-    """Whether a member of an archive is music; macOS packs shadows of files, `._NAME`, beside them."""
+    """Return whether a member of an archive is music; macOS adds shadows of files, `._NAME`."""
     return _ends(name, _MUSIC) and not name.rpartition("/")[2].startswith(".")
 
 
 def _zipped(path: Path, before: str) -> Iterator[tuple[Item, int]]:
-    """The files of a zip, with how many of its bytes were read."""
+    """Yield the files of a zip, with the number of its bytes read."""
     try:
         with open_zip(path, _MAX_DIRECTORY_BYTES) as archive:
             place = 0
@@ -181,7 +181,7 @@ def _zipped(path: Path, before: str) -> Iterator[tuple[Item, int]]:
                     )
                 elif _is_music(member.filename):
                     yield _member(partial(archive.open, member), name), place
-    except Exception as error:  # a broken archive ends with a line in the list, not the preparation
+    except Exception as error:  # a broken archive adds a line to the list, and does not stop the preparation
         yield (
             Item(before.rstrip("/") or printable(path.name), problem=f"a broken zip ({reason_of(error)})"),
             0,
@@ -189,7 +189,7 @@ def _zipped(path: Path, before: str) -> Iterator[tuple[Item, int]]:
 
 
 def _packed(path: Path, before: str) -> Iterator[tuple[Item, int]]:
-    """The files of a tar, with how many of its bytes were read."""
+    """Yield the files of a tar, with the number of its bytes read."""
     place = 0
     try:
         with open_tar(path, _MOST_TIMES * _size(path) + _SPARE_BYTES) as (archive, done_bytes):
@@ -207,12 +207,12 @@ def _packed(path: Path, before: str) -> Iterator[tuple[Item, int]]:
 
 
 def _member(opened: Callable[[], IO[bytes] | None], name: str) -> Item:
-    """A file in an archive."""
+    """Return a file in an archive."""
     try:
         file = opened()
         if file is None:
             return Item(name, problem="no file")
         with file:
             return _read(file, name)
-    except Exception as error:  # one bad member never ends a preparation
+    except Exception as error:  # a bad member never stops a preparation
         return Item(name, problem=f"it cannot be unpacked ({reason_of(error)})")

@@ -1,4 +1,4 @@
-"""Which song goes into which split."""
+"""The split of each song."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ MODES = ("auto", "file", "composer")
 
 @dataclass(frozen=True, slots=True)
 class SplitRule:
-    """How files are split; it looks at nothing but the file, so that order does not matter.
+    """Rule for the splits. It depends on the file alone, so the order does not matter.
 
     Raises:
-        OptionError: if the mode is not known, or the shares leave nothing for training.
+        OptionError: if the mode is unknown, or the shares leave nothing for training.
     """
 
     mode: str = "auto"
-    """`auto`: by a folder named train, valid or test, else as `file`. `file`: by the hash of its content.
+    """`auto`: by a folder named train, valid or test, or else as `file`. `file`: by the hash of its content.
     `composer`: by the hash of its folder's name, or of its name up to the first `_` or ` - `."""
     valid: float = 0.05
-    """Share of the files, or composers, that become `valid`."""
+    """Share of files, or composers, for `valid`, 0..1."""
     test: float = 0.0
-    """Share that becomes `test`."""
+    """Share for `test`, 0..1."""
     listed: Mapping[str, str] = field(default_factory=dict)
-    """Split of each file name in a list; where there is one, other files are `train`."""
+    """Split of each file name in a list; with a list, other files are `train`."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -43,11 +43,11 @@ class SplitRule:
             raise OptionError("The shares of valid and test go from 0 to below 1, together too.")
 
     def split(self, name: str, content: bytes) -> str:
-        """The split of a file.
+        """Return the split of a file.
 
         Args:
-            name: its path inside what the user gave.
-            content: hash of what it holds.
+            name: its path inside the user's source.
+            content: hash of its content.
         """
         path = PurePosixPath(name)
         if self.listed:
@@ -70,7 +70,7 @@ class SplitRule:
 
 
 def read_split_list(path: Path) -> dict[str, str]:
-    """Reads a list of files and their splits: on each line `train`, `valid` or `test` and a file name.
+    """Read a list of files and their splits: on each line `train`, `valid` or `test` and a file name.
 
     Raises:
         DataError: with the line that is no such pair, or if the list is empty or no text.

@@ -1,4 +1,4 @@
-"""What a training run is asked to do: presets, a TOML file of plain keys, and single settings."""
+"""Settings of a training run: presets, a TOML file of plain keys, and single settings."""
 
 from __future__ import annotations
 
@@ -22,94 +22,104 @@ class TrainConfig:
     """All settings of a training run."""
 
     n_layer: int = 6
-    """Layers."""
+    """Number of layers."""
     n_head: int = 6
-    """Attention heads of a layer; d_model is divided among them."""
+    """Attention heads per layer; d_model is divided among them."""
     d_model: int = 384
     """Width of the model."""
     d_inner: int = 1536
     """Width of the feed-forward layers."""
     pre_lnorm: bool = True
-    """LayerNorm before each block rather than after it; learns to copy sooner."""
+    """Whether LayerNorm comes before each block instead of after it; the model then learns to copy sooner."""
     tie_embedding: bool = True
     """Whether the output layer shares the embedding's weights."""
 
     streams: int = 16
-    """Streams of songs side by side; of all processes together."""
+    """Number of parallel streams, over all processes; a higher value needs more memory."""
     segment: int = 128
-    """Tokens of each stream in a step."""
+    """Tokens of each stream per step; a higher value needs more memory."""
     mem_len: int = 512
-    """Tokens before the segment that it sees; carried over from song to song as LakhNES does."""
+    """Tokens of memory before the segment; carried over from song to song, as in LakhNES."""
+    own_memory: bool = False
+    """Whether the memory is cleared at each song, as in composing; LakhNES carries it over."""
     accumulate: int = 1
-    """Parts that a step's streams are split into, one after the other, where memory is short."""
+    """Number of parts of a step, one after the other; a higher value needs less memory."""
 
     lr: float = 1e-3
-    """Highest learning rate."""
+    """Highest learning rate; a higher value learns faster, up to the point where training fails."""
     lr_floor: float = 0.05
-    """Learning rate at the end, as a part of the highest."""
+    """Final learning rate, as a fraction of the highest."""
     warmup: int = 200
     """Steps in which the learning rate rises from 0."""
     steps: int = 0
-    """Steps of the whole schedule; 0 for no such end."""
+    """Steps of the whole schedule; 0 for no limit."""
     tokens: int = 0
-    """Tokens of the whole schedule; 0 for no such end."""
+    """Tokens of the whole schedule; 0 for no limit."""
     minutes: float = 0.0
-    """Minutes of training of the whole schedule; 0 for no such end."""
+    """Minutes of training of the whole schedule; 0 for no limit."""
 
     optimizer: str = "adamw"
     """`adamw`, or `muon`: Muon for the matrices of layers, AdamW for the rest."""
     beta1: float = 0.9
-    """AdamW's decay of the mean gradient."""
+    """AdamW's decay of the mean gradient, 0 to 1."""
     beta2: float = 0.98
-    """AdamW's decay of the squared gradient."""
+    """AdamW's decay of the squared gradient, 0 to 1."""
     weight_decay: float = 0.01
-    """AdamW's, on matrices only: not on LayerNorms, biases and the embedding."""
+    """Weight decay, on matrices only: not on LayerNorms, biases and the embedding."""
     clip: float = 0.25
     """Largest norm of the gradient; 0 for no limit."""
 
     dropout: float = 0.1
-    """0..1, after embeddings and blocks."""
+    """Dropout after embeddings and blocks, 0..1."""
     attention_dropout: float = 0.0
-    """0..1, on attention probabilities."""
+    """Dropout of attention probabilities, 0..1."""
     layer_drop: float = 0.0
-    """Stochastic depth: probability that the last layer is passed over, less for those before; 0..1."""
+    """Stochastic depth: probability of skipping the last layer, lower for earlier layers; 0..1."""
     ema: float = 0.999
-    """Decay a step of the averaged weights, which are what is evaluated and exported; 0 for none."""
+    """Decay per step of the averaged weights, which are evaluated and exported; 0 for no averaging."""
 
     bf16: bool = True
-    """Matrix products in bfloat16."""
+    """Whether matrix products use bfloat16, if that is faster."""
     compile: str = "auto"
-    """`on`, `off`, or `auto`: torch.compile on a GPU, where it pays, and not on the CPU."""
+    """`on`, `off`, or `auto`: torch.compile on a GPU if it is worthwhile, and not on the CPU."""
 
     transpose: float = 1.0
-    """Probability that a song's melodic voices are moved by -6..+6 semitones."""
+    """Probability that a song's melodic voices move by -6..+6 semitones."""
     stretch: float = 1.0
     """Probability that a song's time is stretched by 0.95..1.05."""
     swap: float = 0.5
-    """Probability that P1 and P2 change places."""
+    """Probability that P1 and P2 are swapped."""
     subset: float = 0.5
     """Probability that only some voices of a song stay."""
+    given: float = 0.0
+    """In bars: probability that some voices of a song are shown at the start of each bar."""
+    gap: float = 0.15
+    """In bars: probability that bars of a song are shown before the bars that lead to them."""
+    chords: float = 0.3
+    """In bars: probability that the chords of a song are named."""
+    relations: float = 0.9
+    """In bars: probability that the relations of a song's bars to earlier ones are named."""
     loop: float = 0.5
     """Probability that a snippet of a song is repeated, at the start of training."""
     loop_floor: float = 0.1
-    """The same after `loop_tokens`."""
+    """Probability of the same after `loop_tokens`."""
     loop_tokens: int = 5_000_000
-    """Tokens in which it falls from one to the other."""
+    """Tokens in which the probability falls from one to the other."""
 
     mixture: tuple[float, ...] = ()
-    """Share of the songs that each folder of data gives; their sizes if empty."""
+    """Share of the songs from each folder of data; in proportion to their sizes if empty."""
     seed: int = 0
-    """Of the start weights, the order of songs, their changes and dropout."""
+    """Random seed of the initial weights, the order of songs, their changes and dropout."""
     threads: int = 0
-    """Cores for PyTorch; 0 for all of them."""
+    """Cores for PyTorch; 0 for all."""
     checkpoint_minutes: float = 10.0
-    """A checkpoint is written so often."""
+    """Minutes between checkpoints."""
     log_every: int = 20
-    """Steps from one line of the log to the next."""
+    """Steps between lines of the log."""
     valid_every: int = 500
-    """Steps from one evaluation to the next; 0 for none but the last."""
+    """Steps between evaluations; 0 for the last one only."""
     valid_tokens: int = 40_960
-    """Tokens of the valid split that are evaluated."""
+    """Tokens of the valid split in an evaluation; a higher value gives a smaller error."""
 
     def __post_init__(self) -> None:
         for name in (*_RANGES, *_CHOICES):
@@ -127,11 +137,11 @@ class TrainConfig:
 
     @property
     def step_tokens(self) -> int:
-        """Tokens of a step."""
+        """Tokens per step."""
         return self.streams * self.segment
 
     def model(self, n_token: int) -> TransformerXLConfig:
-        """The sizes of the model, for a vocabulary."""
+        """Return the sizes of the model for a vocabulary."""
         return TransformerXLConfig(
             n_token=n_token,
             n_layer=self.n_layer,
@@ -148,18 +158,22 @@ class TrainConfig:
         )
 
     def changes(self, tokens_seen: int) -> Changes:
-        """The augmentations after so many tokens of training."""
+        """Return the augmentations after some tokens of training."""
         part = min(1.0, tokens_seen / self.loop_tokens)
         return Changes(
             transpose=self.transpose,
             stretch=self.stretch,
             swap=self.swap,
             subset=self.subset,
+            given=self.given,
+            gap=self.gap,
+            chords=self.chords,
+            relations=self.relations,
             loop=self.loop + part * (self.loop_floor - self.loop),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for a checkpoint."""
+        """Return plain data for a checkpoint."""
         return {**asdict(self), "mixture": list(self.mixture)}
 
 
@@ -185,7 +199,21 @@ _RANGES: dict[str, tuple[float, float]] = {
     "layer_drop": (0, 0.9),
     **dict.fromkeys(("dropout", "attention_dropout"), (0, 0.95)),
     "ema": (0, 0.999999),
-    **dict.fromkeys(("transpose", "stretch", "swap", "subset", "loop", "loop_floor"), (0, 1)),
+    **dict.fromkeys(
+        (
+            "transpose",
+            "stretch",
+            "swap",
+            "subset",
+            "given",
+            "gap",
+            "chords",
+            "relations",
+            "loop",
+            "loop_floor",
+        ),
+        (0, 1),
+    ),
     "loop_tokens": (1, 1e15),
     "seed": (0, 2**32 - 1),
     "threads": (0, 1024),
@@ -194,14 +222,14 @@ _RANGES: dict[str, tuple[float, float]] = {
     "valid_every": (0, 1e9),
     "valid_tokens": (0, 1e12),
 }
-"""Least and largest value of each number."""
+"""Smallest and largest value of each number."""
 
 _CHOICES = {"optimizer": ("adamw", "muon"), "compile": ("on", "off", "auto")}
-"""What settings that are words may be."""
+"""Values of the settings that are words."""
 
 
 def _check_range(name: str, value: Any) -> None:
-    """Refuses a value of the right kind that a setting cannot have."""
+    """Refuse a value out of the range of a setting."""
     if name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
         low, high = _RANGES[name]
         raise OptionError(f"{name} = {_shown(value)} is out of range: give {low:g} to {high:g}.")
@@ -211,7 +239,7 @@ def _check_range(name: str, value: Any) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value from a file or the command line for a message; of tables and lists only the kind."""
+    """Return a value from a file or the command line for a message; for tables and lists only the type."""
     if isinstance(value, str):
         return f"'{printable(value, 40)}'"
     if isinstance(value, bool):
@@ -225,7 +253,7 @@ def _shown(value: Any) -> str:
 _ENDS = ("steps", "tokens", "minutes")
 
 SIZES = ("n_layer", "n_head", "d_model", "d_inner", "pre_lnorm", "tie_embedding")
-"""Settings that a model's weights fix."""
+"""Settings that the weights of a model determine."""
 
 DEFAULT_PRESET = "nes-6x384"
 
@@ -271,7 +299,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "loop_tokens": 20_000_000,
     },
 }
-"""Settings that go together; everything else is as by default. `paper` has the size of LakhNES."""
+"""Settings of each preset; all others have their defaults. `paper` has the size of LakhNES."""
 
 
 def make_config(
@@ -282,17 +310,18 @@ def make_config(
     sizes: Mapping[str, Any] | None = None,
     minutes: float = 0.0,
 ) -> TrainConfig:
-    """Makes a configuration: a preset, then what a file says, then single settings.
+    """Make a configuration: a preset, then a file's settings, then single settings.
 
     Args:
         preset: one of `PRESETS`; `nes-6x384` if neither this nor the file names one.
         file: TOML, keys as the fields of `TrainConfig`; it may name a `preset` too.
         changes: by field; texts are read as TOML values.
-        sizes: of weights to start from, by field; they win over the default preset.
-        minutes: of the whole schedule, where neither file nor changes give it an end; 0 for the preset's.
+        sizes: sizes of the initial weights, by field; they override the default preset.
+        minutes: length of the whole schedule, if neither file nor changes set an end; 0 for the preset's.
 
     Raises:
-        OptionError: for an unknown key, a wrong kind of value or one out of range; where, and what to do.
+        OptionError: for an unknown key, or a value of a wrong type or out of range; names the place and the
+            fix.
     """
     stated = _read(file) if file else {}
     of_file = stated.pop("preset", None)
@@ -324,15 +353,15 @@ def make_config(
 def changed_config(
     config: Mapping[str, Any], changes: Mapping[str, Any], where: str = "the checkpoint"
 ) -> TrainConfig:
-    """A checkpoint's configuration with single settings changed; keys that this version lacks go.
+    """Return a checkpoint's configuration with single settings changed; unknown keys are dropped.
 
     Args:
-        config: as `TrainConfig.to_dict` gives it.
+        config: configuration from `TrainConfig.to_dict`.
         changes: by field; texts are read as TOML values.
         where: name of the checkpoint in errors.
 
     Raises:
-        OptionError: as `make_config`, and for a change of the model's sizes.
+        OptionError: as in `make_config`, and for a change of the model's sizes.
     """
     asked = _checked(changes, "--set")
     known = {f.name for f in fields(TrainConfig)}
@@ -359,7 +388,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _checked(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings with the kinds of values that their fields have, each in its range."""
+    """Return settings converted to the types of their fields, each in its range."""
     kinds = {f.name: type(f.default) for f in fields(TrainConfig)}
     result: dict[str, Any] = {}
     for key, value in settings.items():
@@ -408,6 +437,6 @@ def _is_weight(value: Any) -> bool:
 
 
 _MAX_TEXT = 1000
-"""Characters of a value on the command line."""
+"""Most characters of a value on the command line."""
 
 _EXAMPLES = {int: "16", float: "0.1", bool: "true", str: "auto", tuple: "[1, 2]"}

@@ -28,38 +28,38 @@ from lakhnes.export.training_run import TrainingRun
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a run is."""
+    """Progress of a run."""
 
     part: float
-    """Of the schedule, 0..1."""
+    """Fraction of the schedule completed, 0..1."""
     row: LogRow
-    """The line of the log that was just written."""
+    """The newest line of the log."""
     best: float
-    """Least valid loss so far, nats a token; infinite before the first evaluation."""
+    """Lowest valid loss so far, nats a token; infinite before the first evaluation."""
     seconds_left: float
-    """Until the schedule ends, if it goes on as in this call."""
+    """Seconds until the schedule ends, at the speed of this call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a call of `train` ended."""
+    """Result of a call of `train`."""
 
     step: int
     tokens: int
     seconds: float
-    """Of training, with the calls before."""
+    """Seconds of training, including earlier calls."""
     loss: float
-    """Of the last line of the log that has one, nats a token."""
+    """Training loss of the last line of the log that has one, nats a token."""
     valid: float
-    """Of the last evaluation."""
+    """Valid loss of the last evaluation, nats a token."""
     best: float
-    """Least valid loss."""
+    """Lowest valid loss, nats a token."""
     finished: bool
-    """Whether the schedule is over; else the run can go on."""
+    """Whether the schedule is complete; if not, the run can continue."""
     rate: float
-    """Tokens a second of this call, evaluations and checkpoints left out."""
+    """Tokens a second of this call, without evaluations and checkpoints."""
     outside: float
-    """Part of this call's time, evaluations and checkpoints left out, that was not spent in the model."""
+    """Fraction of this call's time outside the model, without evaluations and checkpoints."""
 
 
 def train(
@@ -74,26 +74,26 @@ def train(
     watch: Callable[[TrainingProgress], None] = lambda progress: None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Result:
-    """Trains until the schedule or the budget ends, or it is told to stop; then saves.
+    """Train until the schedule or the budget ends, or until told to stop; then save.
 
     Args:
         data: prepared songs; their train splits are mixed, their valid splits evaluated.
-        folder: of the run, which is there; checkpoints, log and curves go into it.
-        config: what to do.
-        init: weights to start from, with the sizes of `config`.
-        resume: whether to go on from the folder's last checkpoint.
+        folder: existing folder of the run, for checkpoints, log and curves.
+        config: the settings.
+        init: initial weights, with the sizes of `config`.
+        resume: whether to continue from the folder's last checkpoint.
         budget_seconds: longest time of this call.
-        should_stop: asked before every step.
-        watch: told each line of the log.
-        now: the clock, seconds.
+        should_stop: called before every step.
+        watch: called with each line of the log.
+        now: the clock, in seconds.
 
     Raises:
-        DataError: if the data do not fit together, or a split is empty.
+        DataError: if the data are inconsistent, or a split is empty.
         OptionError: if the settings do not fit the data or the processes.
         CheckpointError: if weights or run do not fit data or settings.
-        TrainingError: if another process trains in the folder, or the loss is no number any more; the last
-            checkpoint stays as it is.
-        OutputError: if something cannot be written.
+        TrainingError: if another process trains in the folder, or the loss is no longer a number; the last
+            checkpoint stays unchanged.
+        OutputError: if a file cannot be written.
     """
     with contextlib.ExitStack() as held:
         machine = held.enter_context(Machine(threads=config.threads))
@@ -154,7 +154,7 @@ def train(
 
 
 class _Clock:
-    """What a call's time went to."""
+    """The clock of a call: where its time went."""
 
     def __init__(self, now: Callable[[], float], run: TrainingRun) -> None:
         self._now, self._run = now, run
@@ -164,37 +164,37 @@ class _Clock:
         self._model = self._aside = self._row_aside = 0.0
 
     def elapsed(self) -> float:
-        """Seconds of this call."""
+        """Return the seconds of this call."""
         return self._now() - self._started
 
     def seconds(self) -> float:
-        """Seconds of the run, with the calls before."""
+        """Return the seconds of the run, including earlier calls."""
         return self._before + self.elapsed()
 
     def since_saved(self) -> float:
-        """Seconds since the last checkpoint, or the start."""
+        """Return the seconds since the last checkpoint, or since the start."""
         return self._now() - self._saved
 
     def saved(self) -> None:
-        """A checkpoint was written."""
+        """Note that a checkpoint was written."""
         self._saved = self._now()
 
     @contextlib.contextmanager
     def model(self) -> Iterator[None]:
-        """Counts what is done in it as the model's time."""
+        """Count the time inside this context as the model's."""
         begun = self._now()
         yield
         self._model += self._now() - begun
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Leaves what is done in it out of rates."""
+        """Leave the time inside this context out of rates."""
         begun = self._now()
         yield
         self._aside += self._now() - begun
 
     def row(self, valid: float | None) -> LogRow:
-        """A line of the log: the steps since the last one, or an evaluation."""
+        """Return a line of the log, for the steps since the last line or for an evaluation."""
         run, at = self._run, self._now()
         losses, run.losses = run.losses, []
         n, spent = len(losses), at - self._row_at - (self._aside - self._row_aside)
@@ -205,16 +205,16 @@ class _Clock:
         return LogRow(run.step, run.tokens, self.seconds(), run.lr, mean[0], valid, mean[1], rate)
 
     def seconds_left(self) -> float:
-        """Until the schedule ends, at the speed of this call."""
+        """Return the seconds until the schedule ends, at the speed of this call."""
         done = self._run.part - self._first_part
         return self.elapsed() * (1 - self._run.part) / done if done > 0 else math.inf
 
     def rate(self) -> float:
-        """Tokens a second of this call."""
+        """Return the tokens a second of this call."""
         spent = self.elapsed() - self._aside
         return (self._run.tokens - self._first_token) / spent if spent > 0 else 0.0
 
     def outside(self) -> float:
-        """Part of this call's time that was not spent in the model."""
+        """Return the fraction of this call's time outside the model."""
         spent = self.elapsed() - self._aside
         return max(0.0, 1 - self._model / spent) if spent > 0 else 0.0

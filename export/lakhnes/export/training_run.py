@@ -1,4 +1,4 @@
-"""A training run: its model, what one step does, and its state in checkpoints."""
+"""A training run: its model, one training step, and its state in checkpoints."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from lakhnes.export.prepared import PreparedData
 from lakhnes.export.train_config import TrainConfig
 from lakhnes.export.training_start import new_model, valid_streams
 from lakhnes.runtime.errors import CheckpointError, DataError, OptionError, TrainingError
+from lakhnes.runtime.files import real_name
 from lakhnes.runtime.printable import printable
 from lakhnes.runtime.reading import reading
 
 _NAMED_SONGS = 12
-"""Songs of a bad batch that an error names."""
+"""Most songs of a bad batch that an error names."""
 
 _Unread = tuple[int, tuple[str, ...], Callable[[], list[float]]]
-"""A step, its songs, and what gives its loss and gradient norm."""
+"""A step, its songs, and a function that returns its loss and gradient norm."""
 
 
 class TrainingRun:
@@ -40,11 +41,11 @@ class TrainingRun:
 
     Attributes:
         step: steps so far.
-        tokens: tokens seen so far, of all streams and processes.
-        seconds: of training so far.
-        best: least valid loss so far.
+        tokens: tokens seen so far, over all streams and processes.
+        seconds: seconds of training so far.
+        best: lowest valid loss so far.
         valid: the last valid loss.
-        losses: loss and gradient norm of each step that was settled and not taken for the log yet.
+        losses: loss and gradient norm of each checked step that is not in the log yet.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class TrainingRun:
         machine: Machine,
         init: Checkpoint | None = None,
     ) -> None:
-        """Starts at step 0; see `training.train`."""
+        """Start at step 0; see `training.train`."""
         self.folder, self.config, self.machine = folder, config, machine
         self._data, self._songs = data, [one.songs("train") for one in data]
         self._codec = data[0].codec
@@ -81,7 +82,7 @@ class TrainingRun:
 
     @property
     def part(self) -> float:
-        """How much of the schedule is over, 0..1."""
+        """Fraction of the schedule completed, 0..1."""
         c = self.config
         parts = [
             done / whole
@@ -98,7 +99,7 @@ class TrainingRun:
         return c.lr * min(1.0, (self.step + 1) / max(1, c.warmup)) * (c.lr_floor + (1 - c.lr_floor) * wave)
 
     def streams(self) -> TrainingStreams:
-        """The batches from here on."""
+        """Return the batches from here."""
         c = self.config
         return TrainingStreams(
             self._songs,
@@ -112,21 +113,23 @@ class TrainingRun:
         )
 
     def take(self, batch: TrainingBatch) -> None:
-        """One step of training.
+        """Run one training step.
 
         Raises:
-            TrainingError: if the loss of a step was no number; on a GPU the step before is looked at.
+            TrainingError: if the loss of a step is not a number; on a GPU the step before is checked.
         """
         c, machine = self.config, self.machine
         n = c.streams // machine.world
         mine = slice(machine.rank * n, (machine.rank + 1) * n)
-        tokens, targets = machine.tensor(batch.tokens[mine]), machine.tensor(batch.targets[mine])  # [B, T]
+        tokens, targets, starts = (
+            machine.tensor(array[mine]) for array in (batch.tokens, batch.targets, batch.starts)
+        )  # [B, T]
         total = torch.zeros((), device=machine.device)
-        parts = zip(tokens.chunk(c.accumulate), targets.chunk(c.accumulate), strict=True)
-        for index, (segment, wanted) in enumerate(parts):
+        parts = zip(*(whole.chunk(c.accumulate) for whole in (tokens, targets, starts)), strict=True)
+        for index, (segment, wanted, begun) in enumerate(parts):
             with self._synchronised(index == c.accumulate - 1):
                 with machine.autocast(c.bf16):
-                    logits, self._memory[index] = self._forward(segment, self._memory[index])
+                    logits, self._memory[index] = self._forward(segment, self._memory[index], begun)
                     loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten()) / c.accumulate
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
@@ -138,17 +141,15 @@ class TrainingRun:
         self.step += 1
         self.tokens += c.step_tokens
         self._position = batch.after
-        self._read(
-            unread if machine.cuda else self._unread
-        )  # a GPU works on while the last step is looked at
+        self._read(unread if machine.cuda else self._unread)  # a GPU works on meanwhile
         if not machine.cuda:
             self._unread = None
 
     def settle(self) -> None:
-        """Looks at the last step.
+        """Check the last step.
 
         Raises:
-            TrainingError: if its loss was no number.
+            TrainingError: if its loss is not a number.
         """
         self._read(self._unread)
         self._unread = None
@@ -167,36 +168,37 @@ class TrainingRun:
             )
         self.losses.append((loss, norm))
 
-    def _forward(self, segment: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits [B, T, V] and the next memory; compiled once the memory is full and keeps its size.
+    def _forward(self, segment: Tensor, memory: Tensor | None, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [B, T, V] and the next memory; compiled once the memory is full and keeps its size.
 
-        Layers are compiled by themselves: they are alike, so that it is done once for all of them.
+        Layers are compiled separately: they are alike, so one compilation serves all.
         """
         mem_len = self.config.mem_len
         if self._to_compile and memory is not None and memory.shape[2] == mem_len:
             for layer in self.model.layers:
                 layer.compile()
             self._to_compile = False
-        logits, kept = self._parallel(segment, memory, mem_len=mem_len)
+        seen = starts if self.config.own_memory else None
+        logits, kept = self._parallel(segment, memory, mem_len=mem_len, starts=seen)
         return logits, kept
 
     def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
-        """Gradients of several processes are averaged in the last part of a step only."""
+        """Return a context that averages gradients of several processes only in the last part of a step."""
         if isinstance(self._parallel, DistributedDataParallel) and not last:
             return self._parallel.no_sync()
         return nullcontext()
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Moves the averaged weights towards the model's, faster in the first steps."""
+        """Move the averaged weights towards the model's, faster in the first steps."""
         if self.averaged is not self.model:
             decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
             torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
 
     def evaluate(self) -> float:
-        """Valid loss of the averaged weights, nats a token; if it is the least, they are saved.
+        """Return the valid loss of the averaged weights, nats a token; save them if it is the lowest.
 
-        With precision and memory as in training: a guide, faster than the protocol of `lakhnes evaluate`.
+        It uses the precision and memory of training: a guide, faster than the protocol of `lakhnes evaluate`.
 
         Raises:
             OutputError: if they cannot be written.
@@ -205,7 +207,10 @@ class TrainingRun:
         if self.machine.rank == 0:
             with self.machine.autocast(self.config.bf16):
                 mem_len = self.config.mem_len
-                self.valid = evaluate_checkpoint(self.averaged, *self._valid, mem_len=mem_len).loss
+                own = self.config.own_memory
+                self.valid = evaluate_checkpoint(
+                    self.averaged, *self._valid, mem_len=mem_len, own_memory=own
+                ).loss
         self.model.train()
         (self.valid,) = self.machine.said_by_first([self.valid])
         if self.valid < self.best:
@@ -215,10 +220,10 @@ class TrainingRun:
         return self.valid
 
     def save(self) -> None:
-        """Writes all that the run needs to go on.
+        """Write the full state of the run.
 
         Raises:
-            OutputError: if it cannot be written; the checkpoint before stays.
+            OutputError: if it cannot be written; the earlier checkpoint stays.
         """
         self.settle()
         rng = {"torch": torch.get_rng_state()}
@@ -237,10 +242,10 @@ class TrainingRun:
             write_checkpoint(self.folder / LAST, self._public() | state)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a checkpoint that `save` wrote.
+        """Continue from a checkpoint of `save`.
 
         Raises:
-            CheckpointError: if it is of other data, sizes or processes, or broken.
+            CheckpointError: if it is broken, or from other data, sizes or processes.
         """
         path = self.folder / LAST
         if state.get("songs") != [[len(songs), len(songs.tokens)] for songs in self._songs]:
@@ -269,7 +274,10 @@ class TrainingRun:
             self._started_from = printable(str(state["started_from"])[:200])
 
     def _load_rank(self, ranks: Sequence[Mapping[str, Any]]) -> None:
-        """Chance and memory of this process; where their number changed, the memory is shared out anew."""
+        """Restore random state and memory of this process.
+
+        Share the memory out again if processes changed.
+        """
         machine, n_parts = self.machine, self.config.accumulate
         if len(ranks) == machine.world:
             rng = ranks[machine.rank]["rng"]
@@ -290,7 +298,7 @@ class TrainingRun:
         self._memory = [part.contiguous().to(machine.device) for part in mine.chunk(n_parts, 1)]
 
     def _public(self) -> dict[str, Any]:
-        """What a checkpoint says for whoever uses the model."""
+        """Return the description in a checkpoint, for programs that use the model."""
         return {
             "model_config": asdict(self.model.config),
             "events": self._codec.vocabulary.name,
@@ -308,7 +316,7 @@ class TrainingRun:
         }
 
     def _provenance(self) -> str:
-        names = ", ".join(dict.fromkeys(one.folder.resolve().name for one in self._data))
+        names = ", ".join(dict.fromkeys(real_name(one.folder) for one in self._data))
         start = f" from {self._started_from}" if self._started_from else ""
         c = self.config
         return (
@@ -338,14 +346,14 @@ class TrainingRun:
 
 
 def _count(value: object) -> int:
-    """A number of steps or tokens from a checkpoint."""
+    """Return a number of steps or tokens from a checkpoint."""
     if type(value) is not int or not 0 <= value < 1 << 60:
         raise ValueError("a number of steps or tokens is none")
     return value
 
 
 def _number(value: object) -> float:
-    """Seconds or a loss from a checkpoint; a loss may be infinite or nan."""
+    """Return seconds or a loss from a checkpoint; a loss may be infinite or nan."""
     if not isinstance(value, int | float):
         raise ValueError("a time or a loss is no number")
     return float(value)

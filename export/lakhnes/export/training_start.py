@@ -1,4 +1,4 @@
-"""What a training run starts from: its weights, and what it is evaluated on meanwhile."""
+"""The start of a training run: initial weights, and streams for its evaluations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lakhnes.runtime.music.vocabulary import Vocabulary
 
 
 def new_model(config: TrainConfig, vocabulary: Vocabulary, init: Checkpoint | None) -> TransformerXL:
-    """A model to train.
+    """Return a model to train.
 
     Args:
-        config: its sizes, where `init` does not fix them, and its dropout.
+        config: its sizes, unless `init` determines them, and its dropout.
         vocabulary: of the data.
-        init: weights to start from; None for weights by chance. Where its vocabulary is another one, events
-            that both have keep what was learned of them.
+        init: initial weights; None for random weights. If its vocabulary differs, events in both
+            vocabularies keep their learned weights.
     """
     if init is None:
         return TransformerXL(config.model(len(vocabulary)))
@@ -41,13 +41,13 @@ def new_model(config: TrainConfig, vocabulary: Vocabulary, init: Checkpoint | No
 def _rows_of_events(
     known: Mapping[str, Tensor], new: Mapping[str, Tensor], before: Vocabulary, after: Vocabulary
 ) -> dict[str, Tensor]:
-    """The weights that depend on the vocabulary, for another one.
+    """Return the weights that depend on the vocabulary, converted to another vocabulary.
 
     Args:
-        known: weights by name, of the vocabulary `before`.
-        new: weights by name, of the vocabulary `after`; what only it has stays as here.
-        before: which event is which row of `known`.
-        after: the same of `new`.
+        known: weights by name, for the vocabulary `before`.
+        new: weights by name, for the vocabulary `after`; events only in it keep these weights.
+        before: vocabulary of the rows of `known`.
+        after: vocabulary of the rows of `new`.
     """
     rows = {event: row for row, event in enumerate(before.events)}
     pairs = [(row, rows[event]) for row, event in enumerate(after.events) if event in rows]
@@ -60,10 +60,10 @@ def _rows_of_events(
 
 
 def valid_streams(data: Sequence[PreparedData], n_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Streams of a part of the valid splits, by the protocol; songs by chance, always the same ones.
+    """Return streams of a part of the valid splits, by the protocol; the random choice is always the same.
 
     Raises:
-        DataError: if there are too few.
+        DataError: if the songs are too few.
     """
     songs = []
     for one in data:

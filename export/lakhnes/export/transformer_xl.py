@@ -3,7 +3,7 @@
 References:
 - Dai et al. 2019, "Transformer-XL: Attentive Language Models Beyond a Fixed-Length Context": segments with
   memory, relative positions (section 3).
-- LakhNES `model/mem_transformer.py`, attention type 0, whose logits this module gives.
+- LakhNES `model/mem_transformer.py`, attention type 0, with the same logits.
 """
 
 from __future__ import annotations
@@ -30,21 +30,24 @@ class TransformerXLConfig:
     d_inner: int
     """Width of the feed-forward layers."""
     d_embed: int
-    """Width of the embedding; projected to and from d_model where they differ."""
+    """Width of the embedding; projected to and from d_model if they differ."""
     pre_lnorm: bool = False
-    """LayerNorm before each block rather than after it."""
+    """Whether LayerNorm comes before each block instead of after it."""
     clamp_len: int = -1
-    """Distances beyond this look like this one; -1 for none."""
+    """Largest distinct distance; larger ones count as this. -1 for none."""
     same_length: bool = False
-    """Whether every query sees mem_len keys with its own, however long the segment; else all there are."""
+    """Whether every query sees mem_len keys including its own, for any segment.
+
+    If not, all available keys.
+    """
     tie_embedding: bool = True
     """Whether the output layer shares the embedding's weights."""
     dropout: float = 0.0
-    """0..1, after embeddings and blocks."""
+    """Dropout after embeddings and blocks, 0..1."""
     attention_dropout: float = 0.0
-    """0..1, on attention probabilities."""
+    """Dropout of attention probabilities, 0..1."""
     layer_drop: float = 0.0
-    """Stochastic depth: probability in training that the last layer is passed over, less for those before."""
+    """Stochastic depth: probability in training of skipping the last layer, lower for earlier layers."""
 
 
 class Attention(nn.Module):
@@ -69,15 +72,15 @@ class Attention(nn.Module):
         position_bias: Tensor,
         mask: Tensor,
     ) -> Tensor:
-        """Attends from a segment to its memory and itself.
+        """Attend from a segment to its memory and itself.
 
         Args:
             x: float [B, T, d_model], the segment.
             memory: float [B, M, d_model], earlier inputs of this layer.
             positions: float [M+T, d_model], sinusoids of the distances M+T-1 .. 0.
-            content_bias: float [H, D], added to queries that meet contents (u in the paper).
-            position_bias: float [H, D], added to queries that meet distances (v in the paper).
-            mask: bool [T, M+T], true where a query must not look.
+            content_bias: float [H, D], added to queries for contents (u in the paper).
+            position_bias: float [H, D], added to queries for distances (v in the paper).
+            mask: bool [T, M+T], true for keys that a query must not see.
 
         Returns:
             float [B, T, d_model].
@@ -106,20 +109,20 @@ class Attention(nn.Module):
 
 
 def cast(x: Tensor) -> Tensor:
-    """A tensor in the precision of matrix products here: bfloat16 under autocast, else as it is."""
+    """Return a tensor in the precision of matrix products: bfloat16 under autocast, or unchanged."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 class Dropout(nn.Module):
-    """Dropout; on the CPU with four decisions of 16 bits from one random number, ten times as fast."""
+    """Dropout; on the CPU it takes four 16-bit decisions from one random number, ten times as fast."""
 
     def __init__(self, chance: float) -> None:
         super().__init__()
         self.chance = chance
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any tensor to the same, with elements that chance takes set to 0 and the others scaled up."""
+        """Set random elements of a tensor to 0 and scale the others up; the shape stays."""
         if not self.training or not self.chance:
             return x
         if x.device.type != "cpu":
@@ -130,7 +133,7 @@ class Dropout(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """The position-wise block."""
+    """The position-wise feed-forward block."""
 
     def __init__(self, config: TransformerXLConfig) -> None:
         super().__init__()
@@ -141,7 +144,7 @@ class FeedForward(nn.Module):
         self.drop = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float [B, T, d_model] to the same."""
+        """Apply the block to float [B, T, d_model]; the shape stays."""
         inner = self.drop(F.relu(self.wide(self.norm(x) if self.pre_lnorm else x)))
         x = x + self.drop(self.narrow(inner))
         return x if self.pre_lnorm else self.norm(x)
@@ -158,14 +161,14 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, memory: Tensor, positions: Tensor, biases: tuple[Tensor, Tensor], mask: Tensor
     ) -> Tensor:
-        """Float [B, T, d_model] to the same; see `Attention.forward`."""
+        """Apply the layer to float [B, T, d_model]; see `Attention.forward`."""
         attended: Tensor = self.attention(x, memory, positions, *biases, mask)
         result: Tensor = self.feed_forward(attended)
         return result
 
 
 class TransformerXL(nn.Module):
-    """A language model over segments, each of which attends to the memory of those before."""
+    """A language model over segments; each segment attends to the memory of earlier ones."""
 
     def __init__(self, config: TransformerXLConfig) -> None:
         super().__init__()
@@ -185,7 +188,7 @@ class TransformerXL(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Starts all weights anew: normal 0.02, LayerNorm gains around 1, biases 0."""
+        """Initialise all weights: normal 0.02, LayerNorm gains around 1, biases 0."""
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 nn.init.normal_(parameter, 1.0, 0.02)
@@ -195,16 +198,24 @@ class TransformerXL(nn.Module):
                 nn.init.normal_(parameter, 0.0, 0.02)
 
     def forward(
-        self, tokens: Tensor, memory: Tensor | None = None, *, mem_len: int, window: int | None = None
+        self,
+        tokens: Tensor,
+        memory: Tensor | None = None,
+        *,
+        mem_len: int,
+        window: int | None = None,
+        starts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Runs one segment.
+        """Run one segment.
 
         Args:
             tokens: int64 [B, T].
-            memory: float [L, B, M, d_model] as the call before returned it; None at the start.
+            memory: float [L, B, M, d_model] as the last call returned it; None at the start.
             mem_len: most rows of memory to return.
-            window: farthest distance that a query may see; None for the model's own rule, as in training.
-                With `window=M` and M rows of memory or more, segments give what single steps do.
+            window: largest distance that a query may see; None for the model's own rule, as in training.
+                With `window=M` and M rows of memory or more, segments equal single steps.
+            starts: int64 [B, T]: place of the first token that each query may see, counted in the
+                segment, negative in the memory. None for no such limit.
 
         Returns:
             Logits float [B, T, V], and the memory for the next segment, detached.
@@ -216,9 +227,12 @@ class TransformerXL(nn.Module):
         if window is None and c.same_length:
             window = mem_len - 1
         n_key = memory.shape[2] + n_query
-        distance = torch.arange(n_key - 1, -1, -1, device=tokens.device)  # [K], of the last query
+        distance = torch.arange(n_key - 1, -1, -1, device=tokens.device)  # [K], for the last query
         behind = distance - torch.arange(n_query - 1, -1, -1, device=tokens.device)[:, None]  # [T, K]
         mask = (behind < 0) if window is None else (behind < 0) | (behind > window)
+        if starts is not None:
+            place = torch.arange(n_key, device=tokens.device) - memory.shape[2]
+            mask = mask | (place < starts[..., None])  # [B, T, K]
         positions = self.drop(cast(sinusoids(distance, c)))  # [K, d_model]
 
         x = F.embedding(tokens, self.embedding.weight)
@@ -236,10 +250,11 @@ class TransformerXL(nn.Module):
         return self.output(x), remembered(memory, inputs, mem_len)
 
     def _perhaps(self, x: Tensor, y: Tensor, index: int) -> Tensor:
-        """A layer's output y [B, T, d_model], or its input x for streams that chance passes by.
+        """Return a layer's output y [B, T, d_model], or its input x for streams that randomly skip it.
 
-        Source: Huang et al. 2016, "Deep Networks with Stochastic Depth": linear decay, and what a layer adds
-        is scaled up where it stays, so that nothing need be scaled afterwards.
+        Source: Huang et al. 2016, "Deep Networks with Stochastic Depth": linear decay. The layer's
+            contribution
+        is scaled up in training, so nothing needs scaling afterwards.
         """
         stays = 1 - self.config.layer_drop * (index + 1) / self.config.n_layer
         keep = torch.rand(len(x), 1, 1, device=x.device) < stays
@@ -248,7 +263,7 @@ class TransformerXL(nn.Module):
 
 @torch.no_grad()
 def remembered(memory: Tensor, inputs: list[Tensor], mem_len: int) -> Tensor:
-    """The memory for the next segment.
+    """Return the memory for the next segment.
 
     Args:
         memory: float [L, B, M, d_model], the memory of this segment.
@@ -269,7 +284,7 @@ def remembered(memory: Tensor, inputs: list[Tensor], mem_len: int) -> Tensor:
 
 
 def sinusoids(distance: Tensor, config: TransformerXLConfig) -> Tensor:
-    """Position embeddings float32 [K, d_model] of distances [K]: sines, then cosines."""
+    """Return the position embeddings float32 [K, d_model] of distances [K]: sines, then cosines."""
     far = distance.float()
     if config.clamp_len > 0:
         far = far.clamp(max=config.clamp_len)
@@ -278,5 +293,5 @@ def sinusoids(distance: Tensor, config: TransformerXLConfig) -> Tensor:
 
 
 def frequencies(config: TransformerXLConfig, device: torch.device | None = None) -> Tensor:
-    """Radians a step of distance, float32 [d_model/2]."""
+    """Return the radians per step of distance, float32 [d_model/2]."""
     return 10000 ** -(torch.arange(0.0, config.d_model, 2.0, device=device) / config.d_model)

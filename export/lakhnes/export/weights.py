@@ -1,4 +1,4 @@
-"""Models from the weights in a file; the sizes that it states are believed where the weights have them."""
+"""Models from the weights in a file; stated sizes count only if the weights have them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.printable import printable
 
 _SPARE_BYTES = 64 << 20
-"""Memory that a small file may take beyond twice its size, as its half precision becomes full."""
+"""Bytes that a small file may need beyond twice its size, because half precision becomes full."""
 
 _MAX_SIZE = 1 << 20
 _MAX_LAYERS = 256
 
 
 def config_of(plain: Mapping[str, Any]) -> TransformerXLConfig:
-    """Return the sizes that a file states, each of the right kind and in a range that makes sense.
+    """Return the sizes that a file states, each with the right type and in a plausible range.
 
     Args:
-        plain: by the names of `TransformerXLConfig`; others are passed over.
+        plain: values by the names of `TransformerXLConfig`; others are ignored.
 
     Raises:
-        CheckpointError: for a size that is missing, of another kind or out of its range.
+        CheckpointError: if a size is missing, has another type or is out of its range.
     """
     known = {field.name: str(field.type) for field in fields(TransformerXLConfig)}
     return TransformerXLConfig(
@@ -51,7 +51,7 @@ def _checked(name: str, value: Any, kind: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value from a file for a message: short texts and numbers, of all else only the kind."""
+    """Return a value from a file for a message: short texts and numbers; for other values the type."""
     if isinstance(value, str):
         return f"'{printable(value, 40)}'"
     if value is None or (isinstance(value, int | float) and abs(value) < 1 << 64):
@@ -64,15 +64,15 @@ def model_of_weights(
 ) -> TransformerXL:
     """Read the weights of a model.
 
-    The model is laid out without memory first, and takes some only for weights that have its shapes.
+    The model is first laid out without memory, and allocates it only for weights with its shapes.
 
     Args:
-        config: sizes that the file states.
-        weights: by the names of the model's parameters.
-        file_bytes: size of the file that the user gave.
+        config: sizes from the file.
+        weights: weights by the names of the model's parameters.
+        file_bytes: size of the user's file.
 
     Raises:
-        CheckpointError: if the weights do not fit the sizes, or take much more memory than the file.
+        CheckpointError: if the weights do not fit the sizes, or need much more memory than the file.
     """
     with torch.device("meta"):
         model = TransformerXL(config)
@@ -92,15 +92,15 @@ def model_of_weights(
 
 
 def check_memory(tensors: Iterable[StoredTensor], file_bytes: int, dtype: torch.dtype | None = None) -> None:
-    """Refuse tensors that would take much more memory than their file.
+    """Refuse tensors that would need much more memory than their file.
 
     Args:
-        tensors: all that will be read.
-        file_bytes: size of the file that the user gave.
-        dtype: what they are read as; as in the file without it.
+        tensors: all tensors to read.
+        file_bytes: size of the user's file.
+        dtype: type to read them as; None for the file's own.
 
     Raises:
-        CheckpointError: if their numbers were views of the same bytes, or zeros that were packed well.
+        CheckpointError: if their numbers are views of the same bytes, or well-packed zeros.
     """
     needed = sum(
         {tensor.place: tensor.numel * (dtype or tensor.dtype).itemsize for tensor in tensors}.values()

@@ -1,9 +1,9 @@
-"""Measuring composed songs against songs of people.
+"""Comparing composed songs with human songs.
 
-Start at `music.py`, a song as arrays. `rhythm.py`, `notes.py`, `harmony.py` and `repetition.py` have the
-figures of a song; `figures.py` puts them together and divides those for the classifier in two halves.
-`two_sample.py` is the classifier, `comparison.py` everything that is said of two sets of songs, `songs.py`
-where they come from.
+Start at `tracked_song.py`, a song as arrays. `rhythm.py`, `notes.py`, `harmony.py` and `repetition.py`
+compute the figures of a song. `figures.py` collects them and divides those for the classifier into two
+halves. `two_sample.py` is the classifier, `comparison.py` the full comparison of two sets of songs, and
+`songs.py` reads and chooses the songs.
 """
 
 from lakhnes.export.measure.comparison import Comparison, compare

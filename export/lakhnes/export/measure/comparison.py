@@ -1,4 +1,4 @@
-"""All that is said of composed songs beside songs of people."""
+"""The full comparison of composed songs with human songs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRUCTURE: tuple[str, ...] = (
     "time sounding, TR",
     "time sounding, NO",
 )
-"""Figures of structure and surface, in the order in which they are shown."""
+"""Figures of structure and surface, in the order of the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Side:
     mean: float | None
     """None if no song has it."""
     error: float | None
-    """Standard error over songs, those of one game together; None of fewer than two games."""
+    """Standard error over songs, with the songs of one game together; None for fewer than two games."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureRow:
-    """A figure of composed songs beside that of songs of people."""
+    """A figure of composed songs and of human songs."""
 
     name: str
     composed: Side
@@ -60,39 +60,39 @@ class FigureRow:
 
 @dataclass(frozen=True, slots=True)
 class FeatureRow:
-    """A feature, and how well it alone tells the sets apart."""
+    """A feature, and its own ability to separate the sets."""
 
     name: str
     area: Area
-    """Over 0.5 if it is larger in composed songs."""
+    """AUC; over 0.5 if the feature is larger in composed songs."""
     composed: Side
     human: Side
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Composed songs beside songs of people."""
+    """Comparison of composed songs with human songs."""
 
     composed_songs: int
     human_songs: int
     games: int
-    """That the human songs are from."""
+    """Number of games of the human songs."""
     every: Area
-    """Of the classifier with all features."""
+    """AUC of the classifier with all features."""
     open: Area
-    """With the half that may be used to choose and to train."""
+    """AUC with the open half, which may be used to choose and to train."""
     held: Area
-    """With the other half."""
+    """AUC with the held half."""
     among_humans: Area | None
-    """With all features, of songs of half of the games against those of the others: what a perfect model
-    would have. None if there are too few games."""
+    """AUC with all features between human songs of two halves of the games: that of a perfect model. None for
+    too few games."""
     told_apart: tuple[FeatureRow, ...]
-    """The open half, those first that tell the sets apart most."""
+    """The features of the open half, the best separators first."""
     structure: tuple[FigureRow, ...]
     similarity: tuple[FigureRow, ...]
-    """Match of bars 1 to 16 bars apart."""
+    """Match of bars at distances of 1 to 16 bars."""
     similarity_difference: float | None
-    """Mean absolute difference of these."""
+    """Mean absolute difference of the two."""
 
 
 def compare(
@@ -102,13 +102,13 @@ def compare(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Comparison:
-    """Compares composed songs with songs of people.
+    """Compare composed songs with human songs.
 
     Args:
-        composed: two songs at least; they are cut so that their lengths are spread as the others' are.
-        human: what they are compared with.
-        seed: of the classifier's divisions.
-        progress: takes songs measured and all of them.
+        composed: at least two songs; they are cut to the same spread of lengths.
+        human: the human songs.
+        seed: seed of the classifier's divisions.
+        progress: called with the songs measured and their total.
     """
     total = len(composed) + len(human.scores)
     figures: list[dict[str, float]] = []
@@ -169,7 +169,7 @@ _DIVISIONS = 8  # of the games into halves
 
 
 def _among(songs: Floats, groups: Sequence[str], seed: int) -> Area | None:
-    """The mean area between halves of the games, over some divisions."""
+    """Return the mean area between halves of the games, over several divisions."""
     games = sorted(set(groups))
     if len(games) < 4:
         return None

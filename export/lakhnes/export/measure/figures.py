@@ -1,8 +1,8 @@
-"""All figures of a song, and which of them a classifier of songs may see.
+"""All figures of a song, and the features of the classifier.
 
-A figure is a number that says one thing about a song. Those that decide whether a model has become better are
-in two halves. The `OPEN` half may be used to choose between models, to rank songs, to train a critic. The
-`HELD` half never may: then its verdict stays honest. A figure never changes its half.
+A figure is a number that describes one aspect of a song. The figures that judge a model form two halves. The
+`OPEN` half may be used to choose between models, to rank songs and to train a critic. The `HELD` half never
+may, so that its verdict stays honest. A figure never changes its half.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ OPEN: tuple[str, ...] = (
     "match at 9 to 16 bars",
     "groove at one bar",
 )
-"""Features that may be used to choose and to train. What is shown of structure is among them."""
+"""Features for choosing and training, including the reported figures of structure."""
 
 HELD: tuple[str, ...] = (
     "beat confidence",
@@ -124,11 +124,11 @@ HELD: tuple[str, ...] = (
     "likeness of sections",
     "packed size of a note",
 )
-"""Features that may be looked at only to judge."""
+"""Features for judging only."""
 
 
 def figures_of(score: Score) -> dict[str, float]:
-    """Return all figures of a song by name; NaN where a song has too little to say.
+    """Return all figures of a song by name; NaN if a song is too short for one.
 
     Args:
         score: in any timing.

@@ -1,7 +1,7 @@
-"""Figures of harmony: keys, chords, and how voices sound together.
+"""Figures of harmony: keys, chords and dissonance.
 
 References:
-- Krumhansl & Kessler 1982, the profiles of keys; Krumhansl 1990, finding a key by correlation.
+- Krumhansl & Kessler 1982, the key profiles; Krumhansl 1990, finding a key by correlation.
 - Wu & Yang 2020, "The Jazz Transformer", section 5.1: pitch-class entropy of one bar and of four.
 """
 
@@ -28,7 +28,7 @@ _TRIADS = np.array(
     [[(k - root) % 12 in chord for k in range(12)] for chord in ((0, 4, 7), (0, 3, 7)) for root in range(12)],
     np.float64,
 )
-_ROOT_WEIGHT = 1.5  # of two triads that share their notes it is the one whose root sounds longer
+_ROOT_WEIGHT = 1.5  # of two triads with the same notes, the one whose root sounds longer wins
 _ROOTED = _TRIADS + (_ROOT_WEIGHT - 1) * np.tile(np.eye(12), (2, 1))
 _BASS_WEIGHT = 2.0  # a chord's root is mostly in the bass
 _DISSONANT = (1, 2, 6, 10, 11)
@@ -37,7 +37,7 @@ _NAN = float("nan")
 
 
 def harmony_figures(music: TrackedSong) -> dict[str, float]:
-    """Return the figures of keys, chords and dissonance of a song; NaN for what it has not."""
+    """Return the figures of keys, chords and dissonance of a song; NaN for missing ones."""
     return {**_keys(music), **_chords(music), **_together(music)}
 
 
@@ -70,7 +70,7 @@ def _entropies(weights: list[Floats]) -> float:
 
 
 def _key(weights: Floats) -> tuple[int, float]:
-    """The likeliest of 24 keys, and its correlation with the weights of pitch classes."""
+    """Return the likeliest of 24 keys, and its correlation with the weights of pitch classes."""
     if weights.std() == 0:
         return -1, 0.0 if weights.any() else _NAN
     found = np.corrcoef(np.vstack([weights, _KEYS]))[0, 1:]
@@ -78,10 +78,10 @@ def _key(weights: Floats) -> tuple[int, float]:
 
 
 def _chords(music: TrackedSong) -> dict[str, float]:
-    """Figures of the best triad in each tracked bar, by the time that pitch classes sound.
+    """Return the figures of the best triad in each tracked bar, by the sounding time of pitch classes.
 
-    The bass counts twice, the root half more. The bass is on the root in a bar if no other pitch class of the
-    bass sounds longer.
+    The bass counts twice, and the root half as much again. The bass is on the root if no other pitch class of
+    the bass sounds longer in the bar.
     """
     bass = music.roll[Voice.TR]
     chords: list[int] = []
@@ -119,7 +119,7 @@ def _together(music: TrackedSong) -> dict[str, float]:
 
 
 def _apart(music: TrackedSong, one: Voice, other: Voice) -> Floats:
-    """Semitones above the lower voice, 0 to 11, in each frame in which both voices sound."""
+    """Return the semitones above the lower voice, 0 to 11, in each frame in which both voices sound."""
     upper, lower = music.roll[one], music.roll[other]
     both = (upper >= 0) & (lower >= 0)
     return np.asarray((upper[both] - lower[both]) % 12)

@@ -1,4 +1,4 @@
-"""Figures of the notes of each voice: how long they sound, how they move, what they repeat at once."""
+"""Figures of the notes of each voice: length, movement and immediate repetition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAN = float("nan")
 
 
 def note_figures(music: TrackedSong) -> dict[str, float]:
-    """Return the figures of voices, note lengths, articulation and intervals; NaN for what a song has not."""
+    """Return the figures of voices, note lengths, articulation and intervals; NaN for missing ones."""
     return {**_voices(music), **_lengths(music), **_intervals(music), **_pitches(music), **_circling(music)}
 
 
@@ -55,7 +55,10 @@ def _voices(music: TrackedSong) -> dict[str, float]:
 
 
 def _rests(line: TrackedVoice, n_frames: int) -> Ints:
-    """Frames of a voice's silences, also before its first and after its last note; none if it never plays."""
+    """Return frames of a voice's silences, also before its first and after its last note.
+
+    The result is empty if the voice never plays.
+    """
     if not len(line):
         return np.zeros(0, np.int64)
     rests = np.append(line.onsets, n_frames) - np.append(0, line.ends)
@@ -91,14 +94,14 @@ def _articulation(music: TrackedSong) -> dict[str, float]:
 
 
 def _filled(line: TrackedVoice) -> Floats:
-    """Fraction of the time to the next note that each note sounds, where that is less than a second."""
+    """Return the fraction of each step that its note sounds, for steps of less than a second."""
     steps = line.steps
     near = steps < FRAMES_PER_SECOND
     return np.asarray(line.lengths[:-1][near] / steps[near])
 
 
 def _mixed(filled: Floats) -> float:
-    """How evenly notes are legato and not: 0 if all are alike, 1 if half are."""
+    """Return how mixed the articulation is: 0 if all notes are alike, 1 if half are legato."""
     share = mean(filled >= 1)
     return 4 * share * (1 - share)
 
@@ -125,7 +128,7 @@ def _intervals(music: TrackedSong) -> dict[str, float]:
 
 
 def _after(moves: Ints) -> float:
-    """Bits of an interval when the one before is known."""
+    """Return the entropy in bits of an interval, given the one before."""
     if len(moves) < 2:
         return _NAN
     return entropy(moves[:-1] * 1000 + moves[1:]) - entropy(moves[:-1])
@@ -149,7 +152,7 @@ def _pitches(music: TrackedSong) -> dict[str, float]:
 
 
 def _range(pitches: Ints) -> float:
-    """Semitones that the middle 90 % of the notes lie in."""
+    """Return the semitones that contain the middle 90 % of the notes."""
     return float(np.subtract(*np.quantile(pitches, (0.95, 0.05)))) if len(pitches) else _NAN
 
 
@@ -168,13 +171,13 @@ def _circling(music: TrackedSong) -> dict[str, float]:
 
 
 def in_figures(pitches: Ints, times: int) -> int:
-    """Return how many notes lie in figures that come so many times in a row.
+    """Return the number of notes in figures that repeat some times in a row.
 
-    A figure has 2 to 16 notes; twelve notes of one pitch are one of two notes that comes six times.
+    A figure has 2 to 16 notes; twelve notes of one pitch are a figure of two notes that repeats six times.
 
     Args:
-        pitches: of a voice's notes in time.
-        times: how often a figure comes, at least.
+        pitches: pitches of a voice's notes, in order of time.
+        times: fewest repetitions of a figure.
     """
     inside = np.zeros(len(pitches), bool)
     for period in _FIGURE_NOTES:
@@ -187,7 +190,7 @@ def in_figures(pitches: Ints, times: int) -> int:
 
 
 def _drumming(pitches: Ints) -> int:
-    """Notes in runs of eight or more of one pitch."""
+    """Return the number of notes in runs of eight or more of one pitch."""
     cuts = np.concatenate([[0], np.flatnonzero(np.diff(pitches)) + 1, [len(pitches)]])
     runs = np.diff(cuts)
     return int(runs[runs >= 8].sum())

@@ -1,4 +1,4 @@
-"""Figures of form: what comes back, after how long, and how exactly.
+"""Figures of form: what returns, after which time, and how exactly.
 
 References:
 - Yu et al. 2022, "Museformer", section 4: similarity of bars by their distance.
@@ -18,21 +18,21 @@ from lakhnes.export.musical_statistics import self_similarity
 from lakhnes.runtime import Voice
 
 DISTANCES = range(1, 17)
-"""Bars back that the match is measured at."""
+"""Distances in bars of the match."""
 
 PASSAGE_SECONDS = 8
-"""Shortest passage whose return counts, and least time after which it returns."""
+"""Shortest passage whose return counts, and shortest time before the return, in seconds."""
 
 _BIN = FRAMES_PER_SECOND // 2  # passages begin on half seconds
-_LATE = 2  # frames that an onset of a passage may be off when it returns
-_SAME = 0.9  # of a passage's onsets that come again
+_LATE = 2  # frames that an onset may be off when a passage returns
+_SAME = 0.9  # share of a passage's onsets that must return
 _LEAST_ONSETS_A_BIN = 0.5
 _GRAM = 4
 _NAN = float("nan")
 
 
 def repetition_figures(music: TrackedSong) -> dict[str, float]:
-    """Return the figures of returns and of similarity by distance of a song; NaN for what it has not."""
+    """Return the figures of returns and of similarity by distance of a song; NaN for missing ones."""
     return {**_returns(music), **_bars(music), **_phrases(music)}
 
 
@@ -46,11 +46,11 @@ def _returns(music: TrackedSong) -> dict[str, float]:
 
 
 def returns(music: TrackedSong) -> tuple[float, float]:
-    """Return the seconds of the longest passage that comes again, and the share of time in such ones of 4 s.
+    """Return the seconds of the longest passage that returns, and the share of time in returning ones of 4 s.
 
-    A passage begins on a half second and comes again 8 s later or more. It has returned if 90 % of its
-    onsets, and of those of the place where it returns, are in both: the same voice and pitch, within two
-    frames. It has an onset a second at least.
+    A passage begins on a half second and returns 8 s later or more. Its return counts if 90 % of its onsets,
+    and of the onsets at the place of return, are in both: the same voice and pitch, within two frames. It has
+    at least one onset a second.
     """
     lags = np.arange(PASSAGE_SECONDS * FRAMES_PER_SECOND, music.n_frames - 4 * FRAMES_PER_SECOND, _LATE)
     n_bins = -(-music.n_frames // _BIN)
@@ -77,10 +77,10 @@ def returns(music: TrackedSong) -> tuple[float, float]:
 
 
 def _matches(music: TrackedSong, lags: Ints, n_bins: int) -> tuple[Floats, Floats, Floats]:
-    """Running counts over half seconds, float32 [lags, bins + 1], for each lag.
+    """Return running counts over half seconds, float32 [lags, bins + 1], for each lag.
 
     Returns:
-        onsets that come again that much later; all onsets; and all onsets of the time that much later.
+        onsets that return that much later; all onsets; and all onsets of the time that much later.
     """
     times = np.concatenate([line.onsets for line in music.lines])
     kinds = np.concatenate(
@@ -105,12 +105,12 @@ def _matches(music: TrackedSong, lags: Ints, n_bins: int) -> tuple[Floats, Float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarRolls:
-    """What begins in each tracked bar."""
+    """The onsets of each tracked bar."""
 
     notes: NDArray[np.bool_]
-    """bool [bars, n], whether each voice begins each pitch on each row."""
+    """bool [bars, n]: whether each voice begins each pitch on each row."""
     onsets: NDArray[np.bool_]
-    """bool [bars, rows of a bar], whether anything begins on each row."""
+    """bool [bars, rows of a bar]: whether any note begins on each row."""
 
 
 def bar_rolls(music: TrackedSong) -> BarRolls:
@@ -133,10 +133,10 @@ def bar_rolls(music: TrackedSong) -> BarRolls:
 
 
 def matches_by_distance(rolls: NDArray[np.bool_]) -> Floats:
-    """Return how much bars are as those some bars before, float64 [16] for 1 to 16 bars.
+    """Return the similarity of bars to those some bars before, float64 [16] for 1 to 16 bars.
 
-    Of two bars it is the number of onsets in both over that in either. Bars without onsets do not count; NaN
-    where a song is too short.
+    The similarity of two bars is the number of shared onsets divided by the onsets in either. Bars without
+    onsets do not count; NaN if a song is too short.
     """
     found = np.full(len(DISTANCES), np.nan)
     numbers = rolls.astype(np.int64)
@@ -178,7 +178,7 @@ def _phrases(music: TrackedSong) -> dict[str, float]:
 
 
 def _heard_before(music: TrackedSong) -> float:
-    """Share of figures of four notes, in intervals and steps of time, that their voice has had before."""
+    """Return the share of figures of four notes, as intervals and steps, that their voice played before."""
     known, total = 0, 0
     for voice in PITCHED:
         line = music.lines[voice]
@@ -190,7 +190,7 @@ def _heard_before(music: TrackedSong) -> float:
 
 
 def _packed(music: TrackedSong) -> float:
-    """Bytes that a note takes when the voices' pitches and steps of time are packed by zlib."""
+    """Return the bytes per note of the voices' pitches and steps, packed by zlib."""
     notes = sum(map(len, music.lines))
     if not notes:
         return _NAN
@@ -202,7 +202,7 @@ def _packed(music: TrackedSong) -> float:
 
 
 def _sections(music: TrackedSong) -> float:
-    """Mean cosine of the pitch classes of any two stretches of 8 s."""
+    """Return the mean cosine of the pitch classes of two stretches of 8 s."""
     size = PASSAGE_SECONDS * FRAMES_PER_SECOND
     starts = range(0, music.n_frames - size + 1, size)
     stretches = [music.classes[:, start : start + size].sum(axis=1) for start in starts]

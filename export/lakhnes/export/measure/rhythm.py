@@ -20,23 +20,23 @@ from lakhnes.runtime import Part, Score, Voice, track_beats
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
 
 FLOOD = 60
-"""Notes a second, of all voices, that are noise rather than music."""
+"""Notes a second, over all voices, from which music becomes noise."""
 
-_WINDOW = 8 * FRAMES_PER_SECOND  # of a tempo that is found by itself
+_WINDOW = 8 * FRAMES_PER_SECOND  # share of the tempo of a window
 _HOP = 4 * FRAMES_PER_SECOND
 _SAME_TEMPO = 0.04
 _RATIOS = np.array([1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 8 / 3, 3, 4])
-"""Tempi of one pulse: the tracker may count it in other beats from window to window."""
+"""Ratios of tempi of one pulse: the tracker may count windows in different beats."""
 
 _FLOOD_WINDOW = 5 * FRAMES_PER_SECOND
 _DRUM_LAGS = range(15, 4 * FRAMES_PER_SECOND + 1)  # frames: a quarter of a second to four
 _DRUM_WINDOW = 12 * FRAMES_PER_SECOND  # patterns change from section to section
 _FEWEST_HITS = 8
-_LATE = 1  # frames that an onset may be off: a row is not always as many frames
+_LATE = 1  # frames that an onset may be off: rows vary by a frame
 
 
 def rhythm_figures(music: TrackedSong) -> dict[str, float]:
-    """Return the figures of tempo, onsets, drums and density of a song; NaN for what it has not."""
+    """Return the figures of tempo, onsets, drums and density of a song; NaN for missing ones."""
     return {**_tempo(music), **_onsets(music), **_drums(music), **_density(music)}
 
 
@@ -56,10 +56,10 @@ def _tempo(music: TrackedSong) -> dict[str, float]:
 
 
 def tempo_stability(music: TrackedSong) -> float:
-    """Return the share of 8 s windows, 4 s apart, whose own tempo is that of the whole song.
+    """Return the share of 8 s windows, 4 s apart, with the tempo of the whole song.
 
-    The tracker hears each window by itself. Its tempo may be a simple multiple of the song's, within 4 %,
-    as one of three tempi is by chance; windows with fewer than eight notes do not count.
+    Each window is tracked separately. Its tempo may be a simple multiple of the song's, within 4 %; by
+    chance, one of three tempi is. Windows with fewer than eight notes do not count.
     """
     kept = []
     for start in range(0, max(1, music.n_frames - _WINDOW + 1), _HOP):
@@ -73,7 +73,7 @@ def tempo_stability(music: TrackedSong) -> float:
 
 
 def _excerpt(score: Score, start: int, end: int) -> Score:
-    """The notes that begin in a window."""
+    """Return the notes that begin in a window."""
     p1, p2, tr, no = (
         Part(tuple(note for note in part.notes if start <= note.onset < end)) for part in score.parts
     )
@@ -104,7 +104,7 @@ def _onsets(music: TrackedSong) -> dict[str, float]:
 
 
 def _conditional_entropy(values: Ints) -> float:
-    """Bits of a value when the one before is known."""
+    """Return the entropy in bits of a value, given the one before."""
     if len(values) < 2:
         return float("nan")
     pairs = values[:-1] * (values.max() + 1) + values[1:]
@@ -112,7 +112,7 @@ def _conditional_entropy(values: Ints) -> float:
 
 
 def _shared_onsets(one: TrackedVoice, other: TrackedVoice) -> float:
-    """Share of the onsets of the sparser line at which the other begins a note too."""
+    """Return the share of the sparser line's onsets at which the other line begins a note too."""
     few, many = sorted((one.onsets, other.onsets), key=len)
     return mean(np.isin(few, many)) if len(few) >= _FEWEST_HITS else float("nan")
 
@@ -133,10 +133,10 @@ def _drums(music: TrackedSong) -> dict[str, float]:
 
 
 def drums_period(music: TrackedSong) -> tuple[float, float]:
-    """Return how periodic the drums are, 0..1, and after how many seconds they repeat.
+    """Return the periodicity of the drums, 0..1, and their period in seconds.
 
-    In windows of 12 s, 6 s apart, it is the share of hits that come, at the same pitch and within a frame,
-    once more one period later; the period is the one from 0.25 to 4 s that has most. NaN without drums.
+    In windows of 12 s, 6 s apart, it is the share of hits that repeat after one period, at the same pitch and
+    within a frame. The period is the best one from 0.25 to 4 s. NaN without drums.
     """
     line = music.lines[Voice.NO]
     found: list[tuple[float, int]] = []
@@ -150,7 +150,7 @@ def drums_period(music: TrackedSong) -> tuple[float, float]:
 
 
 def _best_period(onsets: Ints, pitches: Ints) -> tuple[float, int]:
-    """Share of hits that come again after the best lag, and that lag in frames."""
+    """Return the share of hits that repeat after the best lag, and that lag in frames."""
     longest = _DRUM_LAGS[-1]
     hits = np.zeros((17, _DRUM_WINDOW + longest + 2 * _LATE + 1), bool)
     for late in range(2 * _LATE + 1):
@@ -191,7 +191,7 @@ def _density(music: TrackedSong) -> dict[str, float]:
 
 
 def counts_in(music: TrackedSong, frames: int) -> Floats:
-    """Return the number of notes that begin in each whole window of so many frames."""
+    """Return the number of notes that begin in each whole window of some frames."""
     windows = music.n_frames // frames
     inside = music.onsets[music.onsets < windows * frames] // frames
     return np.bincount(inside, minlength=windows).astype(np.float64)[:windows]

@@ -1,4 +1,4 @@
-"""Where measured songs come from, and which songs of people composed ones are compared with."""
+"""Sources of measured songs, and the choice of human songs for a comparison."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ from lakhnes.runtime import SAMPLE_RATE, DataError, Score
 from lakhnes.runtime.music.texts import score_from_text
 
 SHORTEST_SECONDS = 40.0
-"""Songs that are shorter have no form to compare; where composed ones are shorter still, so may they be."""
+"""Shortest song with a form to compare, in seconds; shorter if the composed songs are shorter."""
 
 MOST_SONGS = 60
-"""Songs of people that composed ones are compared with."""
+"""Most human songs in a comparison."""
 
 Progress = Callable[[int, int], None]
-"""Takes how much is done, and all of it."""
+"""Called with the part done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class SongSet:
-    """Songs as they were found."""
+    """Songs from a source."""
 
     names: tuple[str, ...]
-    """Paths inside what was given."""
+    """Paths inside the source."""
     scores: tuple[Score, ...]
     skipped: tuple[str, ...] = ()
-    """Why files are not among them, a sentence each."""
+    """Reasons why files are missing, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
 class HumanSongs:
-    """Songs of people, cut to the length of composed ones."""
+    """Human songs, cut to the length of composed ones."""
 
     scores: tuple[Score, ...]
     groups: tuple[str, ...]
-    """Game of each."""
+    """Game of each song."""
 
     @property
     def games(self) -> int:
-        """How many games they are from."""
+        """Number of games."""
         return len(set(self.groups))
 
 
 def read_songs(
     path: Path, split: str | None = None, *, progress: Progress = lambda done, total: None
 ) -> SongSet:
-    """Reads the songs of prepared data, a folder, an archive or a file.
+    """Read the songs of prepared data, a folder, an archive or a file.
 
     Args:
         path: prepared data, or a folder, zip, tar or file of MIDI, TX1 or TX2.
-        split: of prepared data. Of anything else the files in a folder of that name, if there are any, else
-            all files; None for all files.
-        progress: takes how much is done, and all of it.
+        split: split of prepared data. For other sources, the files in a folder of that name, if any, or all
+            files; None for all files.
+        progress: called with the part done and the total.
 
     Raises:
-        DataError: if there are no songs, or prepared data are broken.
+        DataError: if no song is found, or prepared data are broken.
     """
     if path.is_dir() and (path / INFO_FILE).is_file():
         data = open_prepared(path)
@@ -100,7 +100,7 @@ def read_songs(
 
 
 def _score_of(item: Item) -> Score | str:
-    """The music of a file, or why it has none, without a full stop."""
+    """Return the music of a file, or the reason for its absence, without a full stop."""
     if item.problem:
         return item.problem
     try:
@@ -109,31 +109,31 @@ def _score_of(item: Item) -> Score | str:
         midi = parse(item.data)
         score = score_from_nes_midi(midi)
         return score_from_midi(midi)[0] if score is None else score
-    except Exception as error:  # whatever a parser raises, one odd file must not end the rest
+    except Exception as error:  # one odd file must not stop the rest, whatever a parser raises
         return " ".join(str(error).removeprefix(f"{item.name}: ").split()).rstrip(".") or type(error).__name__
 
 
 def composed_length(scores: Sequence[Score], seconds: float) -> float:
-    """Return the seconds that composed songs are compared at: their median length, at most those given."""
+    """Return the length in seconds for comparing composed songs: their median, at most a limit."""
     return min(seconds, float(np.median([score.seconds for score in scores])))
 
 
 def shortest_seconds(seconds: float) -> float:
-    """Return the length from which on songs count, for composed songs of some length."""
+    """Return the shortest length that counts, for composed songs of some length."""
     return min(SHORTEST_SECONDS, seconds)
 
 
 def human_songs(found: SongSet, seconds: float, *, most: int = MOST_SONGS, seed: int = 0) -> HumanSongs:
-    """Chooses the songs of people that composed ones are compared with.
+    """Choose the human songs for a comparison with composed ones.
 
-    Those that last long enough are cut to the length of the composed ones. Of each game a song is drawn, then
-    a second one of each that has one, and so on, so that no game decides.
+    Long enough songs are cut to the length of the composed ones. One song is drawn from each game, then a
+    second one from each game that has one, and so on, so that no game dominates.
 
     Args:
-        found: the songs.
-        seconds: length of the composed ones.
-        most: how many at most.
-        seed: of the draw.
+        found: songs to choose from.
+        seconds: length of the composed songs.
+        most: most songs.
+        seed: seed of the draw.
 
     Raises:
         DataError: if fewer than two are long enough.
@@ -162,9 +162,9 @@ def human_songs(found: SongSet, seconds: float, *, most: int = MOST_SONGS, seed:
 
 
 def games_of(names: Sequence[str]) -> list[str]:
-    """Return what belongs together: a song's folder, or its name up to the first `_` or ` - `.
+    """Return the group of each song: its folder, or its name up to the first `_` or ` - `.
 
-    Folders of splits say nothing. Where this puts all songs into one group, each is one of its own.
+    Folders of splits do not count. If this puts all songs into one group, each song becomes its own.
     """
     groups = []
     for name in names:
@@ -176,10 +176,10 @@ def games_of(names: Sequence[str]) -> list[str]:
 
 
 def cut_alike(composed: Sequence[Score], human: Sequence[Score]) -> list[Score]:
-    """Cuts composed songs so that their lengths are spread as those of the songs of people are.
+    """Cut composed songs to the same spread of lengths as the human songs.
 
-    What takes long to happen, a return or a long rest, is rarer in short songs; so lengths must not differ.
-    Those that are too short for that stay as they are.
+    Slow events, such as a return or a long rest, are rarer in short songs, so lengths must not differ.
+    Composed songs that are too short stay unchanged.
     """
     order = np.argsort([score.length for score in composed], kind="stable")
     ranks = (np.arange(len(composed)) + 0.5) / len(composed)

@@ -1,4 +1,4 @@
-"""A song as arrays: what every figure is computed from."""
+"""A song as arrays, from which every figure is computed."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class TrackedVoice:
     """The notes of one voice."""
 
     onsets: Ints
-    """int64 [n], frames; strictly rising."""
+    """int64 [n]: onset in frames; strictly rising."""
     ends: Ints
-    """int64 [n], the first frame after each note."""
+    """int64 [n]: first frame after each note."""
     pitches: Ints
-    """int64 [n], MIDI pitches; of the noise 1 to 16."""
+    """int64 [n]: MIDI pitches; for the noise 1 to 16."""
     rows: Ints
-    """int64 [n], the tracked row nearest to each onset, counted from the first downbeat."""
+    """int64 [n]: tracked row nearest to each onset, counted from the first downbeat."""
 
     def __len__(self) -> int:
         return len(self.onsets)
 
     @property
     def lengths(self) -> Ints:
-        """int64 [n], frames that each note sounds."""
+        """int64 [n]: frames that each note sounds."""
         return self.ends - self.onsets
 
     @property
     def steps(self) -> Ints:
-        """int64 [n - 1], frames from each onset to the next."""
+        """int64 [n - 1]: frames from each onset to the next."""
         return np.diff(self.onsets)
 
 
@@ -53,13 +53,13 @@ class TrackedSong:
 
     Attributes:
         score: the song, in clean frames.
-        beats: rows, beats and bars that the tracker found.
-        n_frames: length of the song.
+        beats: tracked rows, beats and bars.
+        n_frames: length of the song in frames.
         lines: the notes of each `Voice`.
     """
 
     def __init__(self, score: Score) -> None:
-        """Cleans a song and finds its beats.
+        """Clean a song and track its beats.
 
         Args:
             score: in any timing.
@@ -75,7 +75,7 @@ class TrackedSong:
         return TrackedVoice(onsets // FRAME_SAMPLES, ends // FRAME_SAMPLES, pitches, rows)
 
     def places(self, samples: Ints) -> Floats:
-        """Return where samples lie in tracked rows, with fractions; `Beats.place` of many."""
+        """Return the positions of samples in tracked rows, with fractions: `Beats.place` for an array."""
         rows = self.beats.rows.astype(np.float64)
         step = float(np.median(np.diff(rows)))
         places = np.interp(samples, rows, np.arange(len(rows)))
@@ -84,29 +84,29 @@ class TrackedSong:
 
     @property
     def seconds(self) -> float:
-        """Length of the song."""
+        """Length of the song in seconds."""
         return self.n_frames / FRAMES_PER_SECOND
 
     @property
     def bar_rows(self) -> int:
-        """Rows of a bar."""
+        """Rows per bar."""
         return self.beats.rows_per_beat * self.beats.beats_per_bar
 
     @cached_property
     def bar_lines(self) -> Ints:
-        """int64 [bars + 1], frames of the bar lines inside the song."""
+        """int64 [bars + 1]: frames of the bar lines inside the song."""
         rows = self.beats.rows[self.beats.downbeat :: self.bar_rows]
         frames = np.rint(rows / FRAME_SAMPLES).astype(np.int64)
         return frames[(frames >= 0) & (frames <= self.n_frames)]
 
     @cached_property
     def onsets(self) -> Ints:
-        """int64 [n], frames of the onsets of all voices, rising; one for each note."""
+        """int64 [n]: frames of the onsets of all voices, rising; one for each note."""
         return np.sort(np.concatenate([line.onsets for line in self.lines]))
 
     @cached_property
     def roll(self) -> Ints:
-        """int64 [4, frames], the pitch that each voice sounds; -1 where it is silent."""
+        """int64 [4, frames]: the sounding pitch of each voice; -1 for silence."""
         roll = np.full((len(Voice), self.n_frames), -1, np.int64)
         for voice, line in zip(Voice, self.lines, strict=True):
             for onset, end, pitch in zip(line.onsets, line.ends, line.pitches, strict=True):
@@ -115,7 +115,7 @@ class TrackedSong:
 
     @cached_property
     def classes(self) -> Floats:
-        """float64 [12, frames], how many of P1, P2 and TR sound each pitch class."""
+        """float64 [12, frames]: number of P1, P2 and TR that sound each pitch class."""
         classes = np.zeros((12, self.n_frames))
         for voice in PITCHED:
             sounding = np.flatnonzero(self.roll[voice] >= 0)
@@ -124,30 +124,30 @@ class TrackedSong:
 
 
 def _arrays(notes: tuple[Note, ...]) -> tuple[Ints, Ints, Ints]:
-    """Onsets, ends and pitches of notes."""
+    """Return onsets, ends and pitches of notes."""
     table = np.array([(note.onset, note.end, note.pitch) for note in notes], np.int64).reshape(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2]
 
 
 def mean(values: NDArray[np.generic] | Sequence[float]) -> float:
-    """Return the mean of values; NaN of none."""
+    """Return the mean of values; NaN for no values."""
     return float(np.mean(np.asarray(values, np.float64))) if len(values) else float("nan")
 
 
 def spread(values: NDArray[np.generic]) -> float:
-    """Return the standard deviation of values; NaN of fewer than two."""
+    """Return the standard deviation of values; NaN for fewer than two."""
     return float(np.std(values.astype(np.float64))) if len(values) > 1 else float("nan")
 
 
 def entropy(values: NDArray[np.generic]) -> float:
-    """Return the entropy in bits of values that come again; NaN of none."""
+    """Return the entropy in bits of repeated values; NaN for no values."""
     if not len(values):
         return float("nan")
     return entropy_of_weights(np.unique(values, return_counts=True)[1].astype(np.float64))
 
 
 def entropy_of_weights(weights: Floats) -> float:
-    """Return the entropy in bits of weights that are no probabilities yet; NaN if all are 0."""
+    """Return the entropy in bits of unnormalised weights; NaN if all are 0."""
     total = weights.sum()
     if total <= 0:
         return float("nan")
@@ -156,5 +156,5 @@ def entropy_of_weights(weights: Floats) -> float:
 
 
 def log2(value: float) -> float:
-    """Return the logarithm of a length or a rate, so that twice as much is one more; NaN of 0 or NaN."""
+    """Return the binary logarithm of a length or a rate; NaN for 0 or NaN."""
     return float(np.log2(value)) if value > 0 else float("nan")

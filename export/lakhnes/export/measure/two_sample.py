@@ -1,7 +1,7 @@
-"""A classifier two-sample test: can a classifier tell two sets of songs apart that it was not fitted to?
+"""A classifier two-sample test: can a classifier separate two sets of songs that are new to it?
 
-An area under the ROC curve (AUC) of 0.5 says that it cannot, 1 that it always can. Songs of one group, such
-as a game, are never both in what the classifier is fitted to and in what it judges.
+An area under the ROC curve (AUC) of 0.5 means never, 1 means always. Songs of one group, such as a game, are
+never in both the training part and the test part.
 
 References:
 - Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
@@ -22,7 +22,7 @@ PENALTY = 3.0
 
 _FOLDS = 5
 _REPEATS = 20
-_WIDEST = 3.0  # standard deviations; what is further out counts as this
+_WIDEST = 3.0  # standard deviations; larger values count as this
 _NEWTON_STEPS = 50
 
 
@@ -31,7 +31,7 @@ class Area:
     """The area under a ROC curve."""
 
     value: float
-    """0.5 if the sets look alike; below by chance alone."""
+    """0.5 if the sets look alike; lower values are chance."""
     error: float
     """Standard error over the songs and their groups."""
 
@@ -44,18 +44,18 @@ def two_sample_area(
     *,
     seed: int = 0,
 ) -> Area:
-    """Return how well a regularised logistic regression tells two sets of songs apart.
+    """Return how well a regularised logistic regression separates two sets of songs.
 
-    The songs are divided into five folds, twenty times anew. A song of one set and a song of the other are
-    compared whenever both are in the fold that the regression was not fitted to, so that regressions of
-    different folds are never compared with each other.
+    The songs are divided into five folds, twenty times. A song of one set is compared with a song of the
+    other if both are in the fold that the regression was not fitted to. Regressions of different folds are
+    never compared with each other.
 
     Args:
-        one: float64 [m, features]; NaN where a song lacks a feature. Two songs at least.
+        one: float64 [m, features]; NaN for a missing feature. At least two songs.
         other: float64 [n, features].
         one_groups: group of each song of one set.
-        other_groups: of the other.
-        seed: of the divisions.
+        other_groups: group of each song of the other set.
+        seed: seed of the divisions.
 
     Raises:
         ValueError: if a set has fewer than two groups.
@@ -82,16 +82,16 @@ def two_sample_area(
 def single_area(
     one: Floats, other: Floats, one_groups: Sequence[str], other_groups: Sequence[str]
 ) -> Area | None:
-    """Return how well one feature alone tells two sets apart: over 0.5 if it is larger in the first.
+    """Return how well one feature alone separates two sets: over 0.5 if it is larger in the first.
 
     Args:
-        one: float64 [m]; NaN where a song lacks it.
+        one: float64 [m]; NaN for a missing value.
         other: float64 [n].
         one_groups: group of each song of one set.
-        other_groups: of the other.
+        other_groups: group of each song of the other set.
 
     Returns:
-        None if fewer than two groups of a set have it.
+        None if fewer than two groups of a set have the feature.
     """
     ours, theirs = ~np.isnan(one), ~np.isnan(other)
     one_groups = [group for group, known in zip(one_groups, ours, strict=True) if known]
@@ -102,14 +102,14 @@ def single_area(
 
 
 def clustered_error(values: Floats, groups: Sequence[str]) -> float:
-    """Return the standard error of the mean of values of which those of one group belong together.
+    """Return the standard error of the mean of grouped values.
 
     Args:
         values: float64 [n], without NaN.
-        groups: group of each.
+        groups: group of each value.
 
     Returns:
-        NaN if there are fewer than two groups.
+        NaN for fewer than two groups.
     """
     _, member = np.unique(np.asarray(groups), return_inverse=True)
     n_groups = int(member.max(initial=-1)) + 1
@@ -120,20 +120,20 @@ def clustered_error(values: Floats, groups: Sequence[str]) -> float:
 
 
 def _area(pairs: Floats, one_groups: Sequence[str], other_groups: Sequence[str]) -> Area:
-    """The area of pairs, float64 [m, n]: 1 where the song of the first set is judged more like it."""
+    """Return the area of pairs, float64 [m, n]: 1 if the first set's song is judged more like that set."""
     ours, theirs = np.nanmean(pairs, axis=1), np.nanmean(pairs, axis=0)
     errors = clustered_error(ours, one_groups), clustered_error(theirs, other_groups)
     return Area(float(np.nanmean(pairs)), float(np.hypot(*errors)))
 
 
 def _wins(ours: Floats, theirs: Floats) -> Floats:
-    """float64 [m, n]: 1 where ours is larger, a half where both are alike."""
+    """Return float64 [m, n]: 1 if ours is larger, a half if both are equal."""
     difference = ours[:, None] - theirs[None, :]
     return np.asarray((difference > 0) + 0.5 * (difference == 0))
 
 
 def _folds(groups: Sequence[str], n_folds: int, rng: np.random.Generator) -> Ints:
-    """The fold of each song; groups stay together, and each goes where there are fewest songs."""
+    """Return the fold of each song; groups stay together, and each goes to the smallest fold."""
     _, member = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(member)
     order = rng.permutation(len(sizes))
@@ -147,7 +147,7 @@ def _folds(groups: Sequence[str], n_folds: int, rng: np.random.Generator) -> Int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Verdict:
-    """A fitted regression: the larger, the more like the first set."""
+    """A fitted regression; a higher value is more like the first set."""
 
     mean: Floats
     scale: Floats
@@ -158,12 +158,12 @@ class _Verdict:
 
 
 def _scaled(songs: Floats, middle: Floats, scale: Floats) -> Floats:
-    """Features of mean 0 and variance 1; what is missing is the mean."""
+    """Return features with mean 0 and variance 1; missing values become the mean."""
     return np.nan_to_num(np.clip((songs - middle) / scale, -_WIDEST, _WIDEST))
 
 
 def _fit(one: Floats, other: Floats) -> _Verdict:
-    """Fits a logistic regression by Newton's method; both sets count the same, whatever their sizes."""
+    """Fit a logistic regression by Newton's method; both sets count the same, whatever their sizes."""
     songs = np.concatenate([one, other])
     known = ~np.isnan(songs)
     count = np.maximum(known.sum(axis=0), 1)
