@@ -8,6 +8,7 @@
  * without aliasing"; NESdev wiki, "APU Mixer".
  */
 #include "chip.h"
+#include "expansion.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,12 +34,19 @@ enum {
     PHASES = 256,    /* of a sample, at which impulses are known */
     BOX_PERIOD = 16, /* noise at this period or below is white up to far above any sample rate */
     FILTER = 5,      /* what the filters remember */
+    HALVES = 2,      /* of the 2A03's mixer */
+    ROWS = HALVES + EXPANSIONS,
 };
 
 static const double WEIGHTS[CHANNELS] = {1.0, 1.0, 0.5 / 8227, 1.0 / 12241, 1.0 / 22638}; /* in the mixer's halves */
 
+/* In the order of expansion.h. */
+static const Board *const BOARDS[EXPANSIONS] = {&FDS_BOARD, &MMC5_BOARD, &N163_BOARD, &VRC6_BOARD, &VRC7_BOARD, &S5B_BOARD};
+
 typedef struct {
-    int64_t clock_hz, sample_rate, n_buses;
+    int64_t clock_hz, sample_rate;
+    int64_t separate;         /* whether each channel and each chip has a bus of its own */
+    int64_t chips;            /* a bit for each of expansion.h that is there */
     double gain;              /* of the half of the mixer with triangle, noise and DMC */
     double coefficients[7];   /* see finish */
     const double *tone;       /* [PHASES + 1][TAPS] the impulse at each fraction of a sample */
@@ -48,18 +56,32 @@ typedef struct {
 
 typedef struct {
     int64_t levels[CHANNELS]; /* what each channel gives; 0 for those that are not heard here */
-    double tail[TAPS];        /* of the steps before, reaching into the next block */
+    double tail[ROWS][TAPS];  /* of the steps before, reaching into the next block: of each half of the mixer and chip */
     double filter[FILTER];
 } Bus;
+
+enum { BUSES = CHANNELS + EXPANSIONS };
 
 typedef struct {
     Chip chip;
     Settings settings;
-    Bus buses[CHANNELS];
+    Expansion expansion;
+    double levels[EXPANSIONS]; /* what each chip gives */
+    double smooth;             /* the memory of the low pass of the Disk System */
+    Bus buses[BUSES];
 } Apu;
 
-/* A bus has all channels, or one where they are separate. */
-static int heard(const Apu *apu, int bus, int channel) { return apu->settings.n_buses == 1 || bus == channel; }
+/* Whether a bus has a channel or, from CHANNELS on, a chip: all of them, or one where they are separate. */
+static int heard(const Apu *apu, int bus, int channel)
+{
+    const int there = channel < CHANNELS || apu->settings.chips >> (channel - CHANNELS) & 1;
+    return there && (!apu->settings.separate || bus == channel);
+}
+
+/* Whether a bus is used. */
+static int sounds_at_all(const Apu *apu, int bus) { return apu->settings.separate ? heard(apu, bus, bus) : bus == 0; }
+
+static void *state_of(Apu *apu, int chip) { return (char *)&apu->expansion + BOARDS[chip]->place; }
 
 /* What one half of the mixer makes of its weighted levels: the pulses (0), or the others (1). */
 static inline double mixed(int half, double x, double gain)
@@ -79,6 +101,24 @@ static inline void spread(double *out, double fraction, double height, const dou
         out[tap] += near * low[tap] + far * high[tap];
 }
 
+/* The frame in which a clock lies, and the fraction of it that has passed by then. In whole numbers, so that it is the
+ * same in blocks of any size. ratio: 1 / clock_hz. */
+static inline double frame_of(int64_t clock, int64_t clock_hz, int64_t sample_rate, double ratio, int64_t *frame)
+{
+    const int64_t time = clock * sample_rate;
+    int64_t start = (int64_t)((double)time * ratio);
+    int64_t rest = time - start * clock_hz;
+    if (rest < 0) {
+        start--;
+        rest += clock_hz;
+    } else if (rest >= clock_hz) {
+        start++;
+        rest -= clock_hz;
+    }
+    *frame = start;
+    return (double)rest * ratio;
+}
+
 /* The channel of a half of the mixer whose turn is next, the first of those that are due at one clock. */
 static inline int next_channel(const int64_t *due, int first, int last)
 {
@@ -89,8 +129,18 @@ static inline int next_channel(const int64_t *due, int first, int last)
     return c;
 }
 
-/* Adds the steps of the chip's trains to a buffer [frames + TAPS]; returns how many there were. */
-WIDEST static int64_t add_steps(const Apu *apu, Bus *bus, const int *sounds, int64_t frame, double *restrict buffer)
+typedef struct {
+    int64_t count;
+    const int64_t *clocks;
+    const uint8_t *chips;
+    const uint16_t *addresses;
+    const uint8_t *values;
+} ChipWrites;
+
+/* Adds the steps of the chip's trains to a buffer [2][size], a row for each half of the mixer, so that a sample adds up
+ * in the same order in blocks of any size; returns how many there were. */
+WIDEST static int64_t add_steps(const Apu *apu, Bus *bus, const int *sounds, int64_t frame, double *restrict buffers,
+                                int64_t size)
 {
     const Settings *set = &apu->settings;
     const Tables *t = apu->chip.tables;
@@ -106,6 +156,7 @@ WIDEST static int64_t add_steps(const Apu *apu, Bus *bus, const int *sounds, int
         due[c] = sounds[c] && counts[c] > 0 ? apu->chip.trains[c][0].begin : never;
     for (int half = 0; half < 2; half++) {
         const int first = half ? TR : P1, last = half ? DM : P2;
+        double *restrict buffer = buffers + half * size;
         double before = 0.0;
         for (int c = first; c <= last; c++)
             before += (double)bus->levels[c] * WEIGHTS[c];
@@ -140,17 +191,9 @@ WIDEST static int64_t add_steps(const Apu *apu, Bus *bus, const int *sounds, int
                     now = level;
                     n_steps++;
                     const double after = mixed(half, others + (double)level * WEIGHTS[c], gain);
-                    const int64_t time = clock * sample_rate; /* whole numbers: the same in blocks of any size */
-                    int64_t start = (int64_t)((double)time * ratio);
-                    int64_t rest = time - start * clock_hz;
-                    if (rest < 0) {
-                        start--;
-                        rest += clock_hz;
-                    } else if (rest >= clock_hz) {
-                        start++;
-                        rest -= clock_hz;
-                    }
-                    const double fraction = (double)rest * ratio, height = after - before;
+                    int64_t start;
+                    const double fraction = frame_of(clock, clock_hz, sample_rate, ratio, &start);
+                    const double height = after - before;
                     double *out = buffer + (start - frame);
                     if (!is_noise) {
                         spread(out, fraction, height, set->tone, TAPS);
@@ -180,6 +223,47 @@ WIDEST static int64_t add_steps(const Apu *apu, Bus *bus, const int *sounds, int
     return n_steps;
 }
 
+/* Adds the steps of a chip to a buffer, in which it is alone, and moves it on to a clock. */
+WIDEST static int64_t add_chip_steps(Apu *apu, int number, int64_t from, int64_t until, const ChipWrites *writes,
+                                     int64_t frame, double *restrict buffer)
+{
+    const Settings *set = &apu->settings;
+    const Board *board = BOARDS[number];
+    const double ratio = 1.0 / (double)set->clock_hz;
+    void *state = state_of(apu, number);
+    double before = apu->levels[number];
+    int64_t n_steps = 0;
+    for (int64_t i = 0;;) {
+        while (i < writes->count && writes->chips[i] != number)
+            i++;
+        int64_t write = INT64_C(1) << 62;
+        if (i < writes->count) {
+            write = writes->clocks[i] < until ? writes->clocks[i] : until - 1;
+            write = write > from ? write : from;
+        }
+        const int64_t step = board->next(state);
+        const int64_t now = write < step ? write : step;
+        if (now >= until)
+            break;
+        if (write < step) {
+            board->write(state, now, writes->addresses[i], writes->values[i]);
+            i++;
+        } else {
+            board->step(state);
+        }
+        const double level = board->level(state);
+        if (level != before) {
+            int64_t start;
+            const double fraction = frame_of(now, set->clock_hz, set->sample_rate, ratio, &start);
+            spread(buffer + (start - frame), fraction, (level - before) * board->gain, set->tone, TAPS);
+            before = level;
+            n_steps++;
+        }
+    }
+    apu->levels[number] = before;
+    return n_steps;
+}
+
 static int all_zero(const double *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -188,22 +272,27 @@ static int all_zero(const double *x, int64_t n)
     return 1;
 }
 
-/* The running sum of a buffer [n], through two high passes and a low pass, into out [n].
+/* The running sum of two buffers [n], added up, through two high passes and a low pass, into out [n].
  *
- * c: the pole and the gain of two high passes, then two zeros and the pole of the low pass.
- * memory: [FILTER], brought up to date. */
-EXPORT void apu_finish(const double *buffer, const double *c, double *memory, int64_t n, float *out)
+ * frame: samples before it; at each 64th of all samples what has died away becomes silence. c: the pole and the gain of
+ * two high passes, then two zeros and the pole of the low pass. memory: [FILTER], brought up to date. */
+EXPORT void apu_finish(const double *one, const double *other, const double *c, double *memory, int64_t frame, int64_t n,
+                       float *out)
 {
     double first = memory[0], x1 = memory[1], second = memory[2], x2 = memory[3], last = memory[4];
-    for (int64_t i = 0; i < n; i += 64) {
-        const int64_t end = i + 64 < n ? i + 64 : n;
-        if (fabs(first) + fabs(x1) + fabs(second) + fabs(x2) + fabs(last) < 1e-18 && all_zero(buffer + i, end - i)) {
+    int64_t end = 0;
+    for (int64_t i = 0; i < n; i = end) {
+        end = i + 64 - ((frame + i) & 63);
+        end = end < n ? end : n;
+        if (((frame + i) & 63) == 0 && fabs(first) + fabs(x1) + fabs(second) + fabs(x2) + fabs(last) < 1e-18)
             first = x1 = second = x2 = last = 0.0;
+        if (first == 0.0 && x1 == 0.0 && second == 0.0 && x2 == 0.0 && last == 0.0 && all_zero(one + i, end - i) &&
+            all_zero(other + i, end - i)) {
             memset(out + i, 0, (size_t)(end - i) * sizeof *out);
             continue;
         }
         for (int64_t j = i; j < end; j++) {
-            first = c[0] * first + c[1] * buffer[j];
+            first = c[0] * first + c[1] * (one[j] + other[j]);
             second = c[2] * second + c[3] * (first - x1);
             x1 = first;
             last = c[6] * last + c[4] * second + c[5] * x2;
@@ -221,9 +310,13 @@ EXPORT void apu_power_on(Apu *apu, const Tables *tables, const Settings *setting
     memset(apu, 0, sizeof *apu);
     chip_power_on(&apu->chip, tables);
     apu->settings = *settings;
-    for (int b = 0; b < settings->n_buses; b++) {
+    for (int e = 0; e < EXPANSIONS; e++) {
+        BOARDS[e]->power_on(state_of(apu, e));
+        apu->levels[e] = BOARDS[e]->level(state_of(apu, e));
+    }
+    for (int b = 0; b < BUSES; b++) {
         Bus *bus = &apu->buses[b];
-        double weighted[2] = {0.0, 0.0};
+        double weighted[HALVES] = {0.0, 0.0};
         for (int c = 0; c < CHANNELS; c++) {
             bus->levels[c] = heard(apu, b, c) ? chip_level(&apu->chip, c) : 0;
             weighted[c >= TR] += (double)bus->levels[c] * WEIGHTS[c];
@@ -242,16 +335,56 @@ EXPORT void apu_load(Apu *apu, int64_t address, int64_t size, const uint8_t *dat
 
 EXPORT int64_t apu_status(const Apu *apu) { return chip_status(&apu->chip); }
 
+/* What a chip of expansion.h puts out, in its own steps. */
+EXPORT double apu_chip_level(const Apu *apu, int32_t chip) { return apu->levels[chip]; }
+
+/* The Disk System's low pass of one pole at 2 kHz. */
+static void smoothen(Apu *apu, double *x, int64_t n)
+{
+    const double share = 1.0 - exp(-2.0 * 3.14159265358979323846 * 2000.0 / (double)apu->settings.sample_rate);
+    for (int64_t i = 0; i < n; i++) {
+        apu->smooth += share * (x[i] - apu->smooth);
+        apu->smooth = fabs(apu->smooth) < 1e-18 ? 0.0 : apu->smooth;
+        x[i] = apu->smooth;
+    }
+}
+
+/* Adds the sound of the chips that a bus has to the second half of the mixer; returns how many steps they took.
+ *
+ * row: [frames + TAPS] to work in. */
+static int64_t add_chips(Apu *apu, int bus, int64_t from, int64_t until, const ChipWrites *writes, int64_t frame,
+                         int64_t frames, double *row, double *sum)
+{
+    int64_t n_steps = 0;
+    for (int e = 0; e < EXPANSIONS; e++) {
+        if (!heard(apu, bus, CHANNELS + e))
+            continue;
+        double *tail = apu->buses[bus].tail[HALVES + e];
+        memcpy(row, tail, TAPS * sizeof *row);
+        memset(row + TAPS, 0, (size_t)frames * sizeof *row);
+        n_steps += add_chip_steps(apu, e, from, until, writes, frame, row);
+        memcpy(tail, row + frames, TAPS * sizeof *row);
+        if (e == FDS)
+            smoothen(apu, row, frames);
+        for (int64_t i = 0; i < frames; i++)
+            sum[i] += row[i];
+    }
+    return n_steps;
+}
+
 /* Renders the block of sound that follows, from a CPU clock to another one.
  *
- * frame: samples before the block. clocks, registers, values: [n_writes], what is written. out: [n_buses][frames], full
- * of zeros. Returns 0, or -1 where there is no memory left; then nothing has happened. */
+ * frame: samples before the block. clocks, registers, values: [n_writes], what is written. chip_writes: what is written
+ * to chips of expansion.h. out: a row [frames] for each bus that is used, full of zeros. Returns 0, or -1 where there is
+ * no memory left; then nothing has happened. */
 EXPORT int32_t apu_render(Apu *apu, int64_t from, int64_t until, int64_t n_writes, const int64_t *clocks,
-                          const uint8_t *registers, const uint8_t *values, int64_t frame, int64_t frames, float *out)
+                          const uint8_t *registers, const uint8_t *values, const ChipWrites *chip_writes, int64_t frame,
+                          int64_t frames, float *out)
 {
     const size_t most = (size_t)chip_most_trains(&apu->chip, until - from, n_writes);
     Train *trains = malloc(CHANNELS * most * sizeof *trains);
-    double *buffer = malloc((size_t)(frames + TAPS) * sizeof *buffer);
+    const int64_t size = frames + TAPS;
+    double *buffer = malloc((HALVES + 1) * (size_t)size * sizeof *buffer);
     if (trains == NULL || buffer == NULL) {
         free(trains);
         free(buffer);
@@ -260,18 +393,24 @@ EXPORT int32_t apu_render(Apu *apu, int64_t from, int64_t until, int64_t n_write
     for (int c = 0; c < CHANNELS; c++)
         apu->chip.trains[c] = trains + (size_t)c * most;
     chip_advance(&apu->chip, from, until, n_writes, clocks, registers, values);
-    for (int b = 0; b < apu->settings.n_buses; b++) {
+    for (int b = 0; b < BUSES; b++) {
+        if (!sounds_at_all(apu, b))
+            continue;
         Bus *bus = &apu->buses[b];
         int sounds[CHANNELS];
         for (int c = 0; c < CHANNELS; c++)
             sounds[c] = heard(apu, b, c);
-        memset(buffer + TAPS, 0, (size_t)frames * sizeof *buffer);
-        memcpy(buffer, bus->tail, sizeof bus->tail);
-        const int64_t n_steps = add_steps(apu, bus, sounds, frame, buffer);
-        if (n_steps == 0 && all_zero(bus->tail, TAPS) && all_zero(bus->filter, FILTER))
-            continue; /* nothing sounds, and nothing rings on */
-        apu_finish(buffer, apu->settings.coefficients, bus->filter, frames, out + b * frames);
-        memcpy(bus->tail, buffer + frames, sizeof bus->tail);
+        for (int half = 0; half < HALVES; half++) {
+            memcpy(buffer + half * size, bus->tail[half], sizeof bus->tail[half]);
+            memset(buffer + half * size + TAPS, 0, (size_t)frames * sizeof *buffer);
+        }
+        int64_t n_steps = add_steps(apu, bus, sounds, frame, buffer, size);
+        for (int half = 0; half < HALVES; half++)
+            memcpy(bus->tail[half], buffer + half * size + frames, sizeof bus->tail[half]);
+        n_steps += add_chips(apu, b, from, until, chip_writes, frame, frames, buffer + HALVES * size, buffer + size);
+        if (n_steps || !all_zero(buffer, frames) || !all_zero(buffer + size, frames) || !all_zero(bus->filter, FILTER))
+            apu_finish(buffer, buffer + size, apu->settings.coefficients, bus->filter, frame, frames, out);
+        out += frames;
     }
     free(trains);
     free(buffer);

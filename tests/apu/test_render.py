@@ -104,9 +104,18 @@ def busy() -> RegisterLog:
 
 
 def test_blocks_of_any_size_give_the_same() -> None:
-    expected = whole(busy())
-    for block in (256, 777, 44_100):
-        np.testing.assert_allclose(whole(busy(), block=block), expected, atol=1e-9)
+    falls_silent = [
+        (0, 0x15, 1),
+        (0, 0x00, 0xBF),
+        (0, 0x01, 8),
+        (0, 0x02, 99),
+        (0, 0x03, 0),
+        (9_000, 0x15, 0),
+    ]
+    for log in (busy(), log_of(falls_silent, 2 * RATE)):
+        expected = whole(log, block=1 << 20)
+        for block in (63, 256, 777, 44_100):
+            np.testing.assert_array_equal(whole(log, block=block), expected)
 
 
 def test_a_sample_is_there_when_the_write_that_plays_it_comes() -> None:

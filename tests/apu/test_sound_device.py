@@ -147,11 +147,10 @@ def test_what_jack_records_is_what_was_rendered_and_in_tune(server: JackServer, 
     hello = json.loads(player.stdout.readline())
     assert hello == {"name": "JACK", "sample_rate": RATE, "block": 512}
     file = tmp_path / "recorded.wav"
-    recorder = server.popen(*f"jack_rec -f {file} -d 5 -b 24 chip:output_1 chip:output_2".split())
-    server.wait_for("jackrec:input2")
+    recorder = server.recorder(file, 5, "chip:output_1", "chip:output_2")
     output, errors = player.communicate("go\n", timeout=60)
     assert player.returncode == 0, errors
-    recorder.communicate(timeout=30)
+    recorder.wait(timeout=30)
     status, stopped, again = map(json.loads, output.splitlines())
     assert status["alive"]
     assert again["alive"]

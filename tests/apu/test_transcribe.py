@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import scores, tune
 
 from lakhnes.apu import transcribe
-from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, RegisterLog
+from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, RegisterLog, Tags
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.tables import tables
 from lakhnes.apu.transcribe import MAX_SECONDS, MOMENT_SAMPLES, score_of_registers
@@ -418,7 +418,7 @@ def test_samples_are_remarked(writes, remarked):
 def test_limits(monkeypatch):
     assert score_of_registers(log_of(length=10 * SAMPLE_RATE))[0].length == 10 * SAMPLE_RATE
     with pytest.raises(FormatError, match="Song: too long to be read as notes"):
-        score_of_registers(log_of(length=MAX_SECONDS * SAMPLE_RATE + 1, title="Song"))
+        score_of_registers(log_of(length=MAX_SECONDS * SAMPLE_RATE + 1, tags=Tags("Song")))
     monkeypatch.setattr(transcribe, "MAX_STATES", 20)
     with pytest.raises(FormatError, match="more than 20 notes and changes"):
         read(*pulse(control=0xA0))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lakhnes.apu import vgm
-from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
+from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog, Tags
 from lakhnes.apu.vgm import MAX_BYTES, parse_vgm, read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.runtime.errors import FormatError, MusicError
@@ -34,7 +34,7 @@ def writes_of(log):
 
 
 def same(one, two):
-    rest = ("length", "clock_hz", "loop", "memory", "title", "author", "game")
+    rest = ("length", "clock_hz", "loop", "memory", "tags")
     return writes_of(one) == writes_of(two) and all(getattr(one, f) == getattr(two, f) for f in rest)
 
 
@@ -90,16 +90,14 @@ def logs(draw):
         clock_hz=clock,
         loop=loop,
         memory=tuple(blocks),
-        title=draw(texts),
-        author=draw(texts),
-        game=draw(texts),
+        tags=Tags(*draw(st.lists(texts, max_size=11))),
     )
 
 
 @given(logs(), st.booleans())
 @example(log_of([], 0), False)
 @example(log_of([(5, 0, 1), (5, 1, 2)], 5), True)
-@example(log_of([(0, 0, 1)], 1, title=" a ", game="\ufeffb"), False)
+@example(log_of([(0, 0, 1)], 1, tags=Tags(" a ", game="\ufeffb")), False)
 def test_a_written_song_reads_back(log, compressed):
     data = vgm_bytes(log, compressed=compressed)
     read = parse_vgm(data, "song")
@@ -117,7 +115,7 @@ def test_every_wait_is_as_short_as_commands_allow():
 
 
 def test_the_header_says_what_the_commands_do():
-    log = log_of([(0, 0, 0x30), (100, 2, 7), (100, 3, 1)], 100_000, loop=100, title="T")
+    log = log_of([(0, 0, 0x30), (100, 2, 7), (100, 3, 1)], 100_000, loop=100, tags=Tags("T"))
     data = vgm_bytes(log)
 
     def number(place):
@@ -190,14 +188,151 @@ def test_commands_of_other_chips_are_skipped_with_their_operands(command):
     file = parse_vgm(file_of(skipped + WRITE + b"\x62" + END), "song")
     assert writes_of(file.log) == [(0, 2, 0x55)]
     assert file.log.length == 735
-    assert file.remarks == (("Its sample streams are skipped.",) if 0x93 <= command <= 0x95 else ())
+    streams = command in (0x90, 0x91, 0x92, 0x93, 0x95)
+    assert file.remarks == (("Its sample streams for other chips are skipped.",) if streams else ())
 
 
 @pytest.mark.parametrize(
     "command", [c for c in range(256) if c not in {*OPERANDS, *range(0x61, 0x68), *range(0x70, 0x90), 0xB4}]
 )
-def test_what_is_no_command_is_an_error(command):
-    assert f"at byte 195 (0x{command:02X} is no command)" in reason(file_of(WRITE + bytes([command]) + END))
+def test_what_is_no_command_ends_the_music(command):
+    file = parse_vgm(file_of(WRITE + b"\x62" + bytes([command]) + WRITE + END), "song")
+    assert writes_of(file.log) == [(0, 2, 0x55)]
+    assert file.log.length == 735
+    assert file.remarks == (
+        f"The file is broken at byte 196 (0x{command:02X} is no command); it is read up to there.",
+    )
+    alone = reason(file_of(bytes([command]) + WRITE + END))
+    assert f"broken at byte 192 (0x{command:02X} is no command), before any music" in alone
+
+
+@pytest.mark.parametrize(
+    ("bad", "remark"),
+    [
+        (
+            block(b"1234", size=100),
+            "The file is cut off in the data block at byte 196; it is read up to there.",
+        ),
+        (b"\x67\x66\xc2\0", "The file is cut off in the data block at byte 196; it is read up to there."),
+        (
+            b"\x67\x00\xc2\0\0\0\0",
+            "The file is broken at byte 196, where a data block should be; it is read up to there.",
+        ),
+    ],
+)
+def test_a_broken_block_ends_the_music(bad, remark):
+    file = parse_vgm(file_of(WRITE + b"\x62" + bad + WRITE), "song")
+    assert file.log.length == 735
+    assert file.remarks == (remark,)
+
+
+# Banks and streams
+
+DATA = bytes(range(100, 228))
+
+
+def setup(register=0x11, *, chip=0x14, bank=7, step=1, base=0, hz=8000):
+    """Commands that set stream 5 up."""
+    return bytes((0x90, 5, chip, 0, register, 0x91, 5, bank, step, base, 0x92, 5)) + hz.to_bytes(4, "little")
+
+
+def start(offset, mode, length):
+    return bytes((0x93, 5)) + offset.to_bytes(4, "little") + bytes((mode,)) + length.to_bytes(4, "little")
+
+
+def wait(samples):
+    return b"\x61" + samples.to_bytes(2, "little")
+
+
+@given(
+    offset=st.integers(0, 130),
+    way=st.sampled_from([0, 1, 2, 3]),
+    length=st.integers(0, 200),
+    hz=st.integers(1, 50_000),
+    step=st.integers(0, 3),
+    base=st.integers(0, 3),
+    reverse=st.booleans(),
+    loop=st.booleans(),
+    stop=st.integers(0, 3000),
+)
+def test_a_stream_writes_its_bank(offset, way, length, hz, step, base, reverse, loop, stop):
+    mode = way | 0x10 * reverse | 0x80 * loop
+    commands = block(DATA, 7) + setup(step=step, base=base, hz=hz) + wait(50) + start(offset, mode, length)
+    log = parse_vgm(file_of(commands + wait(stop) + bytes((0x94, 5)) + wait(100) + END), "song").log
+    step = max(1, step)
+    count = {0: 0, 1: length, 2: length * hz // 1000, 3: 1000}[way]
+    places = [offset + base + step * k for k in range(count)]
+    values = [DATA[place] for place in places if place < len(DATA)][:: -1 if reverse else 1]
+    expected = []
+    for k in range(stop * hz // 44_100 + 2):
+        sample = 50 + k * 44_100 // hz
+        if sample >= 50 + stop or not values or (k >= len(values) and not loop):
+            break
+        expected.append((sample, 0x11, values[k % len(values)]))
+    assert writes_of(log) == expected
+
+
+def test_streams_start_fast_by_the_number_of_a_block():
+    banks = block(b"\1\2\3", 7) + block(b"\4\5", 7)
+    fast = bytes((0x95, 5, 1, 0, 0))
+    file = parse_vgm(file_of(banks + setup(hz=44_100) + fast + wait(10) + WRITE + END), "song")
+    assert writes_of(file.log) == [(0, 0x11, 4), (1, 0x11, 5), (10, 2, 0x55)]
+    looped = bytes((0x95, 5, 0, 0, 1))
+    file = parse_vgm(file_of(banks + setup(hz=44_100) + looped + wait(5) + END), "song")
+    assert [value for _, _, value in writes_of(file.log)] == [1, 2, 3, 1, 2]
+    none = bytes((0x95, 5, 2, 0, 0))
+    assert writes_of(parse_vgm(file_of(banks + setup() + none + wait(5) + END), "song").log) == []
+
+
+def test_a_stream_that_gets_another_speed_goes_on_from_where_it_is():
+    faster = b"\x92\5" + (44_100).to_bytes(4, "little")
+    commands = block(DATA, 7) + setup(hz=4410) + start(0, 1, 6) + wait(30) + faster + wait(20) + END
+    assert writes_of(parse_vgm(file_of(commands), "song").log) == [
+        *((sample, 0x11, 100 + k) for k, sample in enumerate((0, 10, 20, 30, 31, 32))),
+    ]
+
+
+def test_streams_of_other_chips_are_remarked():
+    for commands in (setup(chip=2), setup(0x2A)):
+        file = parse_vgm(file_of(block(DATA, 7) + commands + start(0, 3, 0) + wait(99) + END), "song")
+        assert writes_of(file.log) == []
+        assert file.remarks == ("Its sample streams for other chips are skipped.",)
+
+
+def test_samples_are_copied_from_a_bank_to_memory():
+    def copy(source, target, size, bank=7):
+        numbers = b"".join(number.to_bytes(3, "little") for number in (source, target, size))
+        return bytes((0x68, 0x66, bank)) + numbers
+
+    commands = (
+        block(DATA, 7) + copy(10, 0xC040, 5) + b"\x62" + copy(0, 0xFFFE, 0) + copy(0, 0, 5, bank=2) + END
+    )
+    assert parse_vgm(file_of(commands), "song").log.memory == (
+        MemoryBlock(0, 0xC040, DATA[10:15]),
+        MemoryBlock(735, 0xFFFE, DATA[:2]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("modifier", "gain"), [(0, 1), (0x20, 2), (0xE0, 0.5), (0xC0, 64), (0xC1, 2**-1.96875)]
+)
+def test_the_volume_modifier_is_kept(modifier, gain):
+    data = file_of(WRITE + END, fields={0x7C: modifier})
+    log = parse_vgm(data, "song").log
+    assert log.gain == pytest.approx(gain)
+    assert parse_vgm(vgm_bytes(log), "song").log.gain == log.gain
+
+
+def test_the_extra_header_says_how_loud_the_chip_is():
+    extra = bytes((12, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 9, 9, 0x14, 0, 0x80, 0))
+    data = file_of(extra.ljust(32, b"\0") + WRITE + END, fields={0xBC: 4, 0x34: 0xC0 + 32 - 0x34})
+    file = parse_vgm(data, "song")
+    assert (file.log.gain, file.remarks) == (0.5, ())
+    assert len(file.log.samples) == 1
+
+
+def test_version_2_is_read():
+    assert len(parse_vgm(file_of(WRITE + END, version=0x200), "song").log.samples) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,9 +341,11 @@ def test_what_is_no_command_is_an_error(command):
         (0x17, None),
         (0x18, None),
         (0x1F, None),
-        (0x20, "The Famicom Disk System's channel is skipped."),
-        (0x3F, "The Famicom Disk System's channel is skipped."),
+        (0x20, None),
+        (0x2B, None),
+        (0x3F, None),
         (0x40, None),
+        (0x7F, None),
         (0x80, "The second NES APU in the file is skipped."),
         (0x97, "The second NES APU in the file is skipped."),
         (0xA0, "The second NES APU in the file is skipped."),
@@ -218,6 +355,28 @@ def test_only_the_first_chip_s_registers_are_read(register, remark):
     file = parse_vgm(file_of(bytes((0xB4, register, 1)) * 2 + END), "song")
     assert len(file.log.samples) == (2 if register == 0x17 else 0)
     assert file.remarks == ((remark,) if remark else ())
+
+
+@pytest.mark.parametrize(
+    ("register", "address"),
+    [
+        (0x1F, None),
+        (0x20, 0x4080),
+        (0x2A, 0x408A),
+        (0x2B, None),
+        (0x3E, None),
+        (0x3F, 0x4023),
+        (0x40, 0x4040),
+        (0x7F, 0x407F),
+    ],
+)
+def test_the_disk_system_s_registers_are_read(register, address):
+    log = parse_vgm(file_of(bytes((0xB4, register, 9)) + END), "song").log
+    if address is None:
+        assert log.expansion is None
+    else:
+        assert log.expansion.chips == ("FDS",)
+        assert (log.expansion.addresses.tolist(), log.expansion.values.tolist()) == ([address], [9])
 
 
 def test_data_blocks():
@@ -315,31 +474,40 @@ def test_a_loop_before_the_commands_is_skipped():
 
 
 @pytest.mark.parametrize(
-    ("texts", "expected"),
+    ("texts", "shown"),
     [
-        (("T", "t", "G", "g", "S", "s", "A", "a", "1987", "me", "notes"), ("T", "G", "A")),
-        (("", "歌", "", "ゲーム", "", "", "", "作曲家", "", "", ""), ("歌", "ゲーム", "作曲家")),
-        (("T",), ("T", "", "")),
+        (("T", "t", "G", "g", "S", "s", "A", "a", "1987", "me", "notes"), ("T", "A")),
+        (("", "歌", "", "ゲーム", "", "", "", "作曲家", "", "", ""), ("歌", "作曲家")),
+        (("T",), ("T", "")),
     ],
 )
-def test_tags(texts, expected):
+def test_tags(texts, shown):
     commands = b"\x62" + END
     data = file_of(commands + tag(*texts), fields={0x14: 0xC0 + len(commands) - 0x14})
     file = parse_vgm(data, "song")
-    assert (file.log.title, file.log.game, file.log.author) == expected
+    assert file.log.tags == Tags(*texts)
+    assert (file.log.tags.shown_title, file.log.tags.shown_author) == shown
     assert file.remarks == ()
+    assert parse_vgm(vgm_bytes(file.log), "again").log.tags == file.log.tags
+
+
+def test_a_licence_is_among_the_notes_that_are_not_there():
+    log = log_of([(0, 0, 1)], 1, tags=Tags("T", licence="CC0"))
+    assert parse_vgm(vgm_bytes(log), "song").log.tags == Tags("T", notes="CC0")
+    log = log_of([(0, 0, 1)], 1, tags=Tags("T", notes="N", licence="CC0"))
+    assert parse_vgm(vgm_bytes(log), "song").log.tags == Tags("T", notes="N")
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 1 << 20, 0xFFFF_FFFF])
 def test_a_tag_with_a_wrong_size_does_no_harm(size):
     data = file_of(END + tag("Title", size=size), fields={0x14: 0xC1 - 0x14})
-    assert parse_vgm(data, "song").log.title in ("", "\ufffd", "T\ufffd", "Title")
+    assert parse_vgm(data, "song").log.tags.title in ("", "\ufffd", "T\ufffd", "Title")
 
 
 @pytest.mark.parametrize("offset", [1, 0x20, 5000, 0xFFFF_FFFF])
 def test_a_tag_that_is_not_there_is_remarked(offset):
     file = parse_vgm(file_of(WRITE + END, fields={0x14: offset}), "song")
-    assert file.log.title == ""
+    assert file.log.tags.title == ""
     assert file.remarks == ("The title is damaged and is skipped.",)
 
 
@@ -354,7 +522,7 @@ def test_without_an_end_mark_a_file_is_read_up_to_there(cut):
 def test_without_an_end_mark_commands_end_at_the_tag():
     file = parse_vgm(file_of(WRITE + b"\x62" + tag("T"), fields={0x14: 0xC4 - 0x14}), "song")
     assert len(file.log.samples) == 1
-    assert file.log.title == "T"
+    assert file.log.tags.title == "T"
     assert len(file.remarks) == 1
 
 
@@ -372,10 +540,9 @@ def test_without_an_end_mark_commands_end_at_the_tag():
         (file_of(END, version=0x61), "version 0.61 of VGM is not known"),
         (file_of(END, version=0xFFFF_FFFF), "of VGM is not known"),
         (file_of(END, fields={0x84: 0}), "its header names no chip"),
-        (file_of(block(b"1234", size=5)), "cut off in the data block at byte 192"),
+        (file_of(block(b"1234", size=5)), "cut off in the data block at byte 192, before any music"),
         (file_of(block(b"1234", size=0x7FFF_FFFF)), "cut off in the data block"),
-        (file_of(WRITE + b"\x67\x66\xc2\0"), "cut off in the data block at byte 195"),
-        (file_of(b"\x67\x00\xc2\0\0\0\0" + END), "broken data block at byte 192"),
+        (file_of(b"\x67\x00\xc2\0\0\0\0" + END), "broken at byte 192, where a data block should be"),
         (file_of(b"\x61\xff\xff" * 60_000 + END), "longer than 24 hours"),
         (gzip.compress(b"nothing", mtime=0), "not a VGM file"),
         (gzip.compress(b"", mtime=0), "empty"),
@@ -523,7 +690,11 @@ def test_the_reference_files(shared: Path):
 def test_the_reference_songs_have_their_tags_and_samples(shared: Path):
     songs = shared / "fixtures/apu/songs"
     log = read_vgm(songs / "045_Castlevania_01_02VampireKiller.vgm").log
-    assert (log.title, log.game, log.author) == ("Vampire Killer", "Castlevania", "Satoe Terashima")
+    assert (log.tags.title, log.tags.game, log.tags.author) == (
+        "Vampire Killer",
+        "Castlevania",
+        "Satoe Terashima",
+    )
     (memory,) = read_vgm(songs / "279_RoadFighter_00_01GameStart.vgm").log.memory
     assert (memory.address, len(memory.data)) == (0xC000, 0x4000)
 

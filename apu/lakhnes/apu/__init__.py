@@ -8,7 +8,7 @@ The chip itself is C, in `apu/src`, compiled when the project is installed.
 
 from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set, mixed_set
 from lakhnes.apu.live_registers import LiveRegisters
-from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog
+from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog, Tags
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.render import Filters, Mixer, Renderer, Writes, render
 from lakhnes.apu.sound_device import SoundDevice, SoundOutput, find_sound_output, open_sound
@@ -34,6 +34,7 @@ __all__ = [
     "SoundOutput",
     "SoundSettings",
     "Synth",
+    "Tags",
     "VgmFile",
     "Writes",
     "find_sound_output",

@@ -29,7 +29,7 @@ class AudioClock:
     """
 
     def __init__(self, sample_rate: int, block: int) -> None:
-        """Waits for the first block.
+        """Wait for the first block.
 
         Args:
             sample_rate: of the stream, in Hz.
@@ -43,7 +43,7 @@ class AudioClock:
         self.losses = 0
 
     def asked(self, frame: int, now: float) -> None:
-        """Takes note that a block was asked for.
+        """Record that the device asked for a block.
 
         Args:
             frame: the block's first, counted from the stream's start.

@@ -1,4 +1,4 @@
-"""The numbers with which the chip's steps become sound: band-limited impulses and filters.
+"""Band-limited impulses and filter coefficients that turn the chip's steps into sound.
 
 `sound.c` adds an impulse for each step of the mixer's output, and filters the running sum.
 
@@ -27,7 +27,7 @@ _NOISE_TAPS = 8
 
 
 def _impulses(taps: int, beta: float) -> Floats:
-    """Windowed sinc impulses at each fraction of a sample, float64 [_PHASES + 1, taps]; rows sum to 1."""
+    """Return windowed sinc impulses per fraction of a sample, float64 [_PHASES + 1, taps]; rows sum to 1."""
     fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
     distance = np.arange(taps) - (taps // 2 - 1) - fraction  # samples from the step
     inside = np.clip(1 - (distance / (taps / 2)) ** 2, 0, None)
@@ -37,13 +37,14 @@ def _impulses(taps: int, beta: float) -> Floats:
 
 @cache
 def impulses() -> tuple[Floats, Floats]:
-    """The impulse of tones [257, 32] and that of noise [257, 8]."""
+    """Return the impulses of tones [257, 32] and of noise [257, 8]."""
     return _impulses(TAPS, 9.0), _impulses(_NOISE_TAPS, 4.0)
 
 
 def coefficients(high_pass_hz: tuple[float, ...], low_pass_hz: float | None, sample_rate: int) -> Floats:
-    """Of `native.finish`, float64 [7]: pole and gain of two high passes, zeros and pole of the low pass.
+    """Return the coefficients of `native.finish`, float64 [7].
 
+    They are pole and gain of two high passes, then two zeros and the pole of the low pass.
     The high passes are bilinear; the first one's difference undoes the running sum, so without it the sum
     remains. The low pass meets the analogue one at 0, at its corner and at half the sample rate.
 

@@ -1,8 +1,8 @@
-"""Instruments: how a note moves while it sounds, frame by frame, as trackers for this chip have it.
+"""Instruments: how a note changes while it sounds, frame by frame, as in trackers for this chip.
 
-TX1 says when a note begins and ends and nothing else. An instrument adds the volume envelope, the duties, the
-vibrato and the slide that a composer for the chip would give it. A score that says these things itself keeps
-what it says: see `Instrument.beside`.
+TX1 states only when a note begins and ends. An instrument adds the volume envelope, the duties, the vibrato
+and the slide that a composer for the chip would give it. A score that controls these itself keeps its own:
+see `Instrument.beside`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lakhnes.runtime.music.events import Kind, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Part
 
 FRAME_SAMPLES = 735
-"""Samples from one step of an instrument to the next: a video frame."""
+"""Samples between two steps of an instrument: a video frame."""
 
 FRAMES_A_SECOND = 60
 
@@ -39,7 +39,7 @@ class Sequence:
             raise ValueError(f"{self} is empty or loops outside itself")
 
     def at(self, frame: int) -> int:
-        """The value at a frame, 0 or more, of the note."""
+        """Return the value at a frame of the note, 0 or more."""
         if frame < len(self.values):
             return self.values[frame]
         if self.loop is None:
@@ -49,25 +49,25 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Vibrato:
-    """A pitch that swings around the note's own in a sine.
+    """A sinusoidal change of pitch around the note.
 
     Raises:
         ValueError: if a field is out of its range.
     """
 
     depth_cents: float
-    """Farthest from the note's pitch, 0..1200."""
+    """Largest distance from the note's pitch, 0..1200."""
     rate_hz: float
-    """Swings a second, above 0 to 30: there are 60 frames a second to draw them with."""
+    """Cycles per second, above 0 to 30: half of the 60 frames per second."""
     delay_frames: int = 0
-    """Frames from the onset to the first swing."""
+    """Frames from the onset to the first cycle."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.depth_cents <= 1200 and 0 < self.rate_hz <= 30 and self.delay_frames >= 0):
             raise ValueError(f"{self} is out of range")
 
     def cents(self, frame: int) -> float:
-        """Cents above the note's pitch at a frame."""
+        """Return the cents above the note's pitch at a frame."""
         if frame <= self.delay_frames:
             return 0.0
         turns = (frame - self.delay_frames) * self.rate_hz / FRAMES_A_SECOND
@@ -76,29 +76,29 @@ class Vibrato:
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """A pitch that begins beside the note's own and goes there in a straight line.
+    """A pitch that begins away from the note and moves to it in a straight line.
 
     Raises:
         ValueError: if a field is out of its range.
     """
 
     semitones: float
-    """Where it begins: above the note, or below if negative; -48..48."""
+    """Start above the note, or below if negative; -48..48."""
     frames: int
-    """Until it arrives, at least 1."""
+    """Duration, at least 1."""
 
     def __post_init__(self) -> None:
         if not (-48 <= self.semitones <= 48 and self.frames >= 1):
             raise ValueError(f"{self} is out of range")
 
     def cents(self, frame: int) -> float:
-        """Cents above the note's pitch at a frame."""
+        """Return the cents above the note's pitch at a frame."""
         return 100 * self.semitones * max(0.0, 1 - frame / self.frames)
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """The sound of a voice's notes. Without arguments it is as plain as in LakhNES.
+    """The sound of a voice's notes; without arguments, held as in LakhNES.
 
     Raises:
         ValueError: if a volume or timbre is out of its range.
@@ -110,7 +110,7 @@ class Instrument:
     """Volumes after the note's end, 0..15 of its velocity, one a frame, never louder than the note was at
     its end. It stops where the voice's next note begins. The triangle has none."""
     gate_frames: int | None = None
-    """Frames, at least 1, after which a note is let go though it is longer; None holds it to its end."""
+    """Frames, at least 1, after which a longer note is released; None holds it to its end."""
     timbre: Sequence | None = None
     """Duties 0..3 of a pulse, modes 0..1 of the noise; None keeps the score's. The triangle has none."""
     vibrato: Vibrato | None = None
@@ -128,12 +128,12 @@ class Instrument:
             raise ValueError("a gate is at least one frame long")
 
     def cents(self, frame: int) -> float:
-        """Cents above the note's pitch at a frame of it."""
+        """Return the cents above the note's pitch at a frame."""
         swing = self.vibrato.cents(frame) if self.vibrato else 0.0
         return swing + (self.slide.cents(frame) if self.slide else 0.0)
 
     def held_volume(self, velocity: int, frame: int) -> int | None:
-        """The volume at a frame of a note, until its end.
+        """Return the volume at a frame of a note before its end.
 
         Args:
             velocity: 1..15, the note's.
@@ -147,7 +147,7 @@ class Instrument:
         return scaled(velocity, self.volume.at(frame))
 
     def releases(self, velocity: int, held: int) -> list[int]:
-        """The volumes of a note after its end, frame by frame.
+        """Return the volumes of a note after its end, frame by frame.
 
         Args:
             velocity: 1..15, the note's.
@@ -164,7 +164,7 @@ class Instrument:
         return volumes
 
     def without(self, kinds: Set[Kind]) -> Instrument:
-        """What is left of the instrument where the music makes some changes itself.
+        """Return the instrument without what the music controls itself.
 
         Music with changes of volume keeps its volumes: envelope, release and gate go. Music with changes of
         timbre keeps its timbres. Pitch is the instrument's in any case, for no score bends it.
@@ -175,7 +175,7 @@ class Instrument:
         return replace(kept, timbre=None) if Kind.TIMBRE in kinds else kept
 
     def beside(self, part: Part) -> Instrument:
-        """What is left of the instrument where the part says some of it itself.
+        """Return the instrument without what the part controls itself.
 
         Velocities alone take nothing away: the envelope scales them.
         """
@@ -218,7 +218,7 @@ class InstrumentSet:
             raise ValueError("drums go in rising order up to note 16")
 
     def of(self, voice: Voice, pitch: int) -> Instrument:
-        """The instrument that plays a note.
+        """Return the instrument that plays a note.
 
         Args:
             voice: any.
@@ -229,7 +229,7 @@ class InstrumentSet:
         return (self.p1, self.p2, self.tr)[voice]
 
     def beside(self, parts: tuple[Part, Part, Part, Part]) -> InstrumentSet:
-        """What is left of the instruments beside what each voice's part says itself.
+        """Return the instrument without what the part controls itself.
 
         Args:
             parts: the score's; that of the triangle never says anything.
@@ -240,7 +240,7 @@ class InstrumentSet:
 
 
 def scaled(velocity: int, level: int) -> int:
-    """A note's volume where its envelope has a level; only silence becomes silence.
+    """Return a note's volume at a level of its envelope; only silence becomes silence.
 
     Args:
         velocity: 0..15, the note's.
@@ -254,7 +254,7 @@ def scaled(velocity: int, level: int) -> int:
 
 
 def _kit(kick: Instrument, snare: Instrument, hat: Instrument) -> tuple[Drum, ...]:
-    """Drums where the chip's composers put them: rumble below, a snare's body in the middle, air above."""
+    """Return drums as the chip's composers place them: rumble low, snare in the middle, air high."""
     return Drum(7, kick), Drum(11, snare), Drum(16, hat)
 
 
@@ -344,12 +344,12 @@ _PRESETS = {"plain": InstrumentSet(), "soft": _SOFT, "pluck": _PLUCK, "lead": _L
 
 
 def instrument_names() -> tuple[str, ...]:
-    """The names that `instrument_set` knows; the first is the sound of LakhNES."""
+    """Return the names that `instrument_set` knows; the first is the sound of LakhNES."""
     return tuple(_PRESETS)
 
 
 def instrument_set(name: str) -> InstrumentSet:
-    """Finds the instruments of a name.
+    """Return the instruments with a name.
 
     `plain` has no automation at all: what LakhNES plays. `soft` swells and fades at low volume; `pluck`
     decays fast like a plucked string; `lead` sings with a late vibrato over a quiet second voice; `arcade` is
@@ -364,7 +364,7 @@ def instrument_set(name: str) -> InstrumentSet:
 
 
 def mixed_set(names: tuple[str, str, str, str]) -> InstrumentSet:
-    """A set whose voices come from several.
+    """Return a set that takes each voice from a named set.
 
     Args:
         names: of the set that each voice is taken from; `instrument_set` knows them.

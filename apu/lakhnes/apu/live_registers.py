@@ -31,7 +31,7 @@ class LiveRegisters:
     """
 
     def __init__(self, instruments: InstrumentSet | None = None) -> None:
-        """Begins at sample 0.
+        """Begin at sample 0.
 
         Args:
             instruments: how notes are played; None as LakhNES does, held at their velocity.
@@ -44,12 +44,12 @@ class LiveRegisters:
         self.position = 0
 
     def play_with(self, instruments: InstrumentSet) -> None:
-        """Plays the notes that begin from now on with other instruments."""
+        """Play notes that begin from now on with other instruments."""
         for steps in self._steps:
             steps.play_with(instruments)
 
     def note_on(self, voice: Voice, pitch: int, velocity: int, sample: int) -> None:
-        """Begins a note; one that still sounds in the voice ends.
+        """Begin a note; a note that still sounds in the voice ends.
 
         Args:
             voice: any.
@@ -60,11 +60,11 @@ class LiveRegisters:
         self._add(voice, VoiceEvent(sample, Kind.NOTE_ON, pitch, velocity))
 
     def note_off(self, voice: Voice, sample: int) -> None:
-        """Ends the voice's note; its release may go on."""
+        """End the voice's note; its release may continue."""
         self._add(voice, VoiceEvent(sample, Kind.NOTE_OFF))
 
     def change(self, voice: Voice, kind: Kind, value: int, sample: int) -> None:
-        """Changes a voice's volume or timbre; one that the voice does not have is left out.
+        """Change a voice's volume or timbre; ignore a change that the voice does not have.
 
         Args:
             voice: any.
@@ -76,14 +76,14 @@ class LiveRegisters:
             self._add(voice, VoiceEvent(sample, kind, value))
 
     def silence(self, sample: int) -> None:
-        """Silences all voices at once, releases too, and begins anew; what was to come from there on goes."""
+        """Silence all voices at once, with their releases, and drop later events."""
         sample = max(sample, self.position)
         for voice, moments in zip(Voice, self._moments, strict=True):
             moments[:] = [moment for moment in moments if moment.sample < sample]
             self._add(voice, VoiceEvent(sample, Kind.END))
 
     def advance(self, until: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """Plays on.
+        """Play up to a sample.
 
         Args:
             until: sample at 44.1 kHz before which to stop; nothing happens if that is in the past.

@@ -1,8 +1,8 @@
 """A score as writes to the sound chip's registers.
 
-Three steps: each voice's part becomes states of that voice in time, moved along by its instrument; the states
-of all voices are put in order; what differs from the state before is written. The first and the last go on as
-time does, so live music takes the same way (`live_registers`).
+Each voice's part becomes timed states of that voice, moved along by its instrument. The states of all voices
+are merged in time. Every difference from the state before becomes a write. The first and the last step work
+incrementally, so live music uses the same code (`live_registers`).
 Source: nesmdb `score/exprsco.py`, `score/rawsco.py` and `vgm/ndr_ndf.py`.
 """
 
@@ -32,7 +32,7 @@ MIN_PULSE_TIMER = 8
 """Shortest timer that a pulse sounds with."""
 
 SWEEP = 0x08
-"""What the sweep registers hold: it would lower the timer, and never mutes."""
+"""Value of the sweep registers: it would lower the timer, and never mutes."""
 
 _MIN_TRIANGLE_TIMER = 2  # 18.6 kHz; below lies nothing that is heard
 _LEGACY_SWEEP = 0x07  # it would raise timer 2033 beyond what a timer holds, and mutes the pulse for that
@@ -56,7 +56,7 @@ class RegisterMode(StrEnum):
 def registers_of(
     score: Score, mode: RegisterMode = RegisterMode.IMPROVED, instruments: InstrumentSet | None = None
 ) -> RegisterLog:
-    """Turns a score into writes to the registers.
+    """Turn a score into writes to the registers.
 
     Args:
         score: any score.
@@ -81,7 +81,7 @@ def registers_of(
 
 
 def voice_states(score: Score, mode: RegisterMode, instruments: InstrumentSet) -> Iterator[VoiceState]:
-    """What every voice does, in time, the voices in order at one sample; at most one state of each there."""
+    """Return the states of all voices in time; voices in order, at most one state of each at a sample."""
     left = instruments.beside(score.parts)
     voices = [
         VoiceSteps(voice, mode, left).states(_moments(score.parts[voice], score.length), score.length + 1)
@@ -91,7 +91,7 @@ def voice_states(score: Score, mode: RegisterMode, instruments: InstrumentSet) -
 
 
 def timer_of(voice: Voice, pitch: int, mode: RegisterMode = RegisterMode.IMPROVED) -> int:
-    """The timer with which a voice plays a pitch.
+    """Return the timer with which a voice plays a pitch.
 
     Args:
         voice: a pulse or the triangle; for the noise the note itself stands for its period.
@@ -113,25 +113,21 @@ def timer_of(voice: Voice, pitch: int, mode: RegisterMode = RegisterMode.IMPROVE
 
 
 def _period(voice: Voice, pitch: float) -> float:
-    """CPU clocks between two steps of a voice's wave."""
+    """Return the CPU clocks between two steps of a voice's wave."""
     return NTSC_CLOCK_HZ / (_CYCLES[voice] * 440 * 2 ** ((pitch - 69) / 12))
 
 
 def _bent(voice: Voice, timer: int, cents: float) -> int:
-    """The timer of a pitch beside the one that `timer` stands for.
+    """Return the timer of a pitch some cents from the pitch of `timer`.
 
-    A pulse stays within one high byte of its timer, for writing that byte starts the wave anew: a click.
+    It stays in the range that is heard; a timer that is outside already stays as it is.
     """
-    if not cents:
-        return timer
-    low, high = _MIN_TRIANGLE_TIMER, MAX_TIMER
-    if voice is not Voice.TR:
-        low, high = max(MIN_PULSE_TIMER, timer & 0x700), timer | 0xFF
-    return min(high, max(low, round((timer + 1) * 2 ** (-cents / 1200)) - 1))
+    low = min(timer, _MIN_TRIANGLE_TIMER if voice is Voice.TR else MIN_PULSE_TIMER)
+    return min(MAX_TIMER, max(low, round((timer + 1) * 2 ** (-cents / 1200)) - 1)) if cents else timer
 
 
 class VoiceEvent(NamedTuple):
-    """Something that a voice is told to do."""
+    """An event for a voice."""
 
     sample: int
     """At 44.1 kHz from the start."""
@@ -140,11 +136,11 @@ class VoiceEvent(NamedTuple):
     value: int = 0
     """MIDI pitch, for the noise 1..16; volume 1..15; duty or mode; else 0."""
     velocity: int = FULL_VELOCITY
-    """Of a NOTE_ON, 1..15."""
+    """Velocity of a NOTE_ON, 1..15."""
 
 
 def _moments(part: Part, length: int) -> list[VoiceEvent]:
-    """What a part says, in time: at one sample a note ends, the next begins, then come the changes."""
+    """Return the events of a part in time: at one sample note off, note on, then changes."""
     moments = []
     for note in part.notes:
         moments.append(VoiceEvent(note.onset, Kind.NOTE_ON, note.pitch, note.velocity))
@@ -157,15 +153,15 @@ def _moments(part: Part, length: int) -> list[VoiceEvent]:
 
 
 class VoiceSteps:
-    """One voice that is told what to do as time passes, moved along by its instrument.
+    """One voice that follows events, moved along by its instrument.
 
-    What it is told at one sample counts as a whole: the last word wins, so a note that ends where it starts
+    Events at one sample count as a whole: the last one wins, so a note that ends where it starts
     leaves nothing. Where the music begins to change volume or timbre itself, the voice's instruments keep off
     it from there on, until the END.
     """
 
     def __init__(self, voice: Voice, mode: RegisterMode, instruments: InstrumentSet) -> None:
-        """Begins in silence.
+        """Begin in silence.
 
         Args:
             voice: any.
@@ -185,12 +181,12 @@ class VoiceSteps:
         self._release: Iterator[int] | None = iter(())  # volumes to come; None until the note is let go
 
     def play_with(self, instruments: InstrumentSet) -> None:
-        """Plays the notes that begin from now on with other instruments."""
+        """Play notes that begin from now on with other instruments."""
         self._instruments = instruments
         self._untouched = self._untouched or Kind.TIMBRE not in self._own
 
     def states(self, moments: Iterable[VoiceEvent], until: int) -> Iterator[VoiceState]:
-        """What the voice does next, a state for each sample at which anything is set.
+        """Yield the next states of the voice, one for each sample at which something is set.
 
         Args:
             moments: in time, after all states so far, before `until`.
@@ -201,17 +197,18 @@ class VoiceSteps:
             told, sounded = [*together], self._timer
             self._do(sample, told)
             if sounded or told[-1].kind is not Kind.END:
-                yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre)
+                goes_on = not any(moment.kind in (Kind.NOTE_ON, Kind.END) for moment in told)
+                yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre, goes_on)
         yield from self._frames(until)
 
     def _frames(self, until: int) -> Iterator[VoiceState]:
         while self._next < until:
             sample = self._next
             self._step()
-            yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre)
+            yield VoiceState(sample, self._voice, self._timer, self._volume, self._timbre, bent=True)
 
     def _do(self, sample: int, told: list[VoiceEvent]) -> None:
-        """Does what is told at a sample, and the frame that falls on it."""
+        """Apply the events of a sample, and the frame that falls on it."""
         note: VoiceEvent | None = None
         velocity: int | None = None
         timbre: int | None = None
@@ -268,7 +265,7 @@ class VoiceSteps:
             self._instrument = self._instrument.without(self._own)
 
     def _step(self) -> None:
-        """Moves on by a frame."""
+        """Advance by a frame."""
         instrument, frame = self._instrument, self._frame
         if frame == instrument.gate_frames:
             self._let_go(self._next)

@@ -45,7 +45,7 @@ class SoundOutput(NamedTuple):
 
 
 def find_sound_output() -> SoundOutput:
-    """Looks for a sound output, in a process of its own: PortAudio can end the one that it is in.
+    """Look for a sound output in a separate process, because PortAudio can end the process it runs in.
 
     Raises:
         MissingExtraError: without pyo.
@@ -78,10 +78,10 @@ def open_sound(
     name: str = "lakhnes",
     now: Callable[[], float] = time.perf_counter,
 ) -> SoundDevice:
-    """Opens the sound output, silent until it is started.
+    """Open the sound output; it is silent until it starts.
 
     Args:
-        synth: what is heard; it begins anew at the output's sample rate.
+        synth: what is heard; it restarts at the output's sample rate.
         sample_rate: in Hz, None for 48,000; a JACK server's own wins.
         block: frames that are rendered at once; a JACK server's own wins.
         name: what JACK calls it.
@@ -132,7 +132,7 @@ class SoundDevice:
     def __init__(
         self, pyo: Any, server: Any, synth: Synth, output: SoundOutput, now: Callable[[], float]
     ) -> None:
-        """Takes over a server that is booted; see `open_sound`."""
+        """Take over a booted server; see `open_sound`."""
         self.name = output.name
         self.sample_rate, self.block = round(server.getSamplingRate()), int(server.getBufferSize())
         self.error: Exception | None = None
@@ -151,7 +151,7 @@ class SoundDevice:
 
     @property
     def alive(self) -> bool:
-        """Whether the output runs: it is started and asks for sound."""
+        """Return whether the output has started and asks for sound."""
         started: int = self._server.getIsStarted()
         if not (self._started and started) or self.error is not None:
             return False
@@ -159,16 +159,16 @@ class SoundDevice:
 
     @property
     def dropouts(self) -> int:
-        """How often sound was missing since the start: the output stood still, or a block took too long."""
+        """Return how often sound was missing since the start."""
         return self._overruns + self._synth.interruptions
 
     @property
     def load(self) -> float:
-        """Share of one core that rendering has taken since the start."""
+        """Return the share of one core that rendering took since the start."""
         return self._busy / max(1e-9, self._last - self._since)
 
     def start(self) -> None:
-        """Starts the sound; the synthesiser begins anew.
+        """Start the sound and reset the synthesiser.
 
         Raises:
             SoundError: if the output is gone.
@@ -184,7 +184,7 @@ class SoundDevice:
         self._server.start()
 
     def stop(self) -> None:
-        """Stops the sound."""
+        """Stop the sound."""
         if self._started:
             self._started = False
             if self._server.getIsStarted():
@@ -194,16 +194,16 @@ class SoundDevice:
                 self._parking = False
 
     def close(self) -> None:
-        """Stops the sound and lets go of the output; may be called twice."""
+        """Stop the sound and release the output; a second call does nothing."""
         self.stop()
         if self._server.getIsBooted():
             self._server.shutdown()
 
     def _park(self) -> None:
-        """Lets pyo's thread wait outside of Python.
+        """Make pyo's thread wait outside of Python.
 
         With ALSA, PortAudio stops by cancelling that thread wherever it is; within Python it would take the
-        interpreter's lock with it for ever.
+        interpreter's lock with it.
         """
         if self._must_park:
             self._parked.clear()
@@ -212,7 +212,7 @@ class SoundDevice:
             time.sleep(0.02)  # from saying so to waiting
 
     def _fill(self) -> None:
-        """Renders the next block, in pyo's thread, where nobody would catch an exception."""
+        """Render the next block in pyo's thread, which catches no exceptions."""
         if self._parking:
             self._parked.set()
             self._never.wait(2 * _PARK_SECONDS)
@@ -231,7 +231,7 @@ class SoundDevice:
 
 
 def _pyo() -> Any:
-    """The module, without what it prints."""
+    """Import pyo without its printed messages."""
     os.environ["PYO_GUI_WX"] = "0"
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
@@ -256,7 +256,7 @@ class _ForOthers(io.TextIOBase):
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keeps off the terminal what ALSA's and JACK's libraries write there while a device is opened."""
+    """Keep the messages of ALSA and JACK off the terminal while a device opens."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)

@@ -15,7 +15,7 @@ FLAG = "--probe-sound"
 
 
 def probe() -> dict[str, str]:
-    """Looks for a JACK server, and without one for an output of PortAudio."""
+    """Look for a JACK server, then for an output of PortAudio."""
     os.environ["PYO_GUI_WX"] = "0"
     os.environ["JACK_NO_START_SERVER"] = "1"
     pyo = import_module("pyo")
@@ -33,7 +33,7 @@ def probe() -> dict[str, str]:
 
 
 def main() -> NoReturn:
-    """Prints what was found, and ends the process."""
+    """Print the result and end the process."""
     print(json.dumps(probe()), flush=True)  # noqa: T201
     os._exit(0)  # what pyo does at the end takes half a second
 

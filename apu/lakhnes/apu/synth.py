@@ -16,6 +16,8 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import deque
+from contextlib import suppress
+from functools import cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -37,11 +39,15 @@ _FADE_SECONDS = 0.015  # from silence to full volume; shorter clicks
 _FALL_SECONDS = 0.3  # in which a meter falls to a tenth
 _WAITING = 20_000  # most things that wait to be played, should no device ask for sound
 
+_CLICK_SECONDS = 0.03
+_CLICK_HZ = {False: 1000.0, True: 1600.0}  # strong or not
+_CLICK_LEVEL = 0.35
+
 _at = attrgetter("at")
 
 
 class _Told(NamedTuple):
-    """Something that the player told."""
+    """An event from the player."""
 
     at: float
     kind: Kind
@@ -58,7 +64,7 @@ class _Fader:
         self.value = self.target = value
 
     def ramp(self, frames: int, step: float) -> Samples | np.float32:
-        """The volume over the next frames, float32 [frames], or one value where it stays.
+        """Return the volume over the next frames, float32 [frames], or one value if it stays.
 
         Args:
             frames: at least 1.
@@ -74,9 +80,9 @@ class _Fader:
 
 
 class Synth:
-    """Plays what it is told as the sound of a 2A03.
+    """Plays events as the sound of a 2A03.
 
-    `render` is called from one thread, all else from any: nothing waits for anything.
+    `render` is called from one thread, the other methods from any: nothing waits for anything.
 
     Attributes:
         sample_rate: of the sound, in Hz.
@@ -87,7 +93,7 @@ class Synth:
     def __init__(
         self, instruments: InstrumentSet | str = "lead", *, sample_rate: int = 48_000, block: int = 512
     ) -> None:
-        """Switches the chip on, and compiles its code if that was never done: some seconds, once.
+        """Switch on the chip.
 
         Args:
             instruments: how notes are played, or a name that `instrument_set` knows.
@@ -99,6 +105,7 @@ class Synth:
         """
         self._wanted = self._playing = _set_of(instruments)
         self._told: deque[_Told] = deque(maxlen=_WAITING)  # by the player
+        self._clicks: deque[tuple[float, bool]] = deque(maxlen=_WAITING)  # when, and whether strong
         self._faders = tuple(_Fader() for _ in Voice)
         self._volumes, self._muted = [1.0] * len(Voice), [False] * len(Voice)
         self._master, self._whole = _Fader(), _Fader()
@@ -106,7 +113,7 @@ class Synth:
         self.prepare(sample_rate, block)
 
     def prepare(self, sample_rate: int, block: int) -> None:
-        """Begins anew for a device, in silence; while nothing else renders.
+        """Reset for a device, in silence, while nothing else renders.
 
         Args:
             sample_rate: of the sound, in Hz.
@@ -134,10 +141,10 @@ class Synth:
         self._waiting: list[_Told] = []  # in time
         self._peaks = np.zeros(len(Voice))
 
-    # What the player tells
+    # Events
 
     def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:
-        """Begins a note; one that still sounds in the voice ends.
+        """Begin a note; a note that still sounds in the voice ends.
 
         Args:
             voice: any.
@@ -148,11 +155,11 @@ class Synth:
         self._told.append(_Told(at, Kind.NOTE_ON, voice, pitch, velocity))
 
     def note_off(self, voice: Voice, at: float) -> None:
-        """Ends a voice's note."""
+        """End a voice's note."""
         self._told.append(_Told(at, Kind.NOTE_OFF, voice))
 
     def change(self, voice: Voice, kind: Kind, value: int, at: float) -> None:
-        """Changes a voice's volume or timbre.
+        """Change a voice's volume or timbre.
 
         Args:
             voice: any.
@@ -163,17 +170,30 @@ class Synth:
         self._told.append(_Told(at, kind, voice, value))
 
     def silence(self, at: float) -> None:
-        """Ends all notes at once, releases too; what was told before for a later time is forgotten."""
+        """End all notes at once, with their releases, and forget later events."""
         self._told.append(_Told(at, Kind.END))
 
+    def click(self, at: float, *, strong: bool) -> None:
+        """Play a metronome click at the overall volume.
+
+        Args:
+            at: when, in seconds on the clock that `render` is given.
+            strong: whether it is the first beat of a bar.
+        """
+        self._clicks.append((at, strong))
+
+    def forget_clicks(self) -> None:
+        """Drop the clicks that are not heard yet."""
+        self._clicks.clear()
+
     def close(self) -> None:
-        """Falls silent."""
+        """End all notes."""
         self.silence(0.0)
 
-    # What the user sets
+    # Settings
 
     def set_instruments(self, instruments: InstrumentSet | str) -> None:
-        """Plays the notes that begin from now on with other instruments.
+        """Play notes that begin from now on with other instruments.
 
         Raises:
             OptionError: if there are none of that name.
@@ -181,11 +201,11 @@ class Synth:
         self._wanted = _set_of(instruments)
 
     def volume(self, voice: Voice | None = None) -> float:
-        """The volume of a voice, 0..1, muted or not; None for that of all together."""
+        """Return a voice's volume, 0..1, muted or not; None for the overall volume."""
         return self._master.target if voice is None else self._volumes[voice]
 
     def set_volume(self, volume: float, voice: Voice | None = None) -> None:
-        """Sets a volume; the sound goes there without a click.
+        """Set a volume; the sound moves to it without a click.
 
         Args:
             volume: 0..1, a factor of the amplitude.
@@ -203,31 +223,31 @@ class Synth:
             self._aim(voice)
 
     def muted(self, voice: Voice) -> bool:
-        """Whether a voice is muted."""
+        """Return whether a voice is muted."""
         return self._muted[voice]
 
     def mute(self, voice: Voice, muted: bool = True) -> None:
-        """Mutes a voice, or lets it sound at its volume again."""
+        """Mute a voice, or restore its volume."""
         self._muted[voice] = muted
         self._aim(voice)
 
     def _aim(self, voice: Voice) -> None:
         self._faders[voice].target = 0.0 if self._muted[voice] else self._volumes[voice]
 
-    # What the device and the user get
+    # Output
 
     def peaks(self) -> tuple[float, float, float, float]:
-        """How loud each voice is for a meter, 0..1 in the scale of the sound; it falls slowly."""
+        """Return the level of each voice for a meter, 0..1 on the sound's scale; it falls slowly."""
         p1, p2, tr, no = self._peaks.tolist()
         return p1, p2, tr, no
 
     @property
     def interruptions(self) -> int:
-        """How often the device stopped asking for blocks, so that sound was missing."""
+        """Return how often the device stopped asking for blocks, so that sound was missing."""
         return self._clock.losses
 
     def render(self, frames: int, now: float) -> Samples:
-        """Renders the next block.
+        """Render the next block.
 
         Args:
             frames: its length, at least 1.
@@ -248,10 +268,27 @@ class Synth:
         writes = Writes(samples * NTSC_CLOCK_HZ // SAMPLE_RATE, registers, values)
         mixed = self._mixed.render_block(writes, frames)
         alone = self._alone.render_block(writes, frames)[: len(Voice)]
-        return self._faded(mixed, alone)
+        sound = self._faded(mixed, alone)
+        if self._clicks:
+            self._add_clicks(sound, self._mixed.frame - frames)
+        return sound
+
+    def _add_clicks(self, sound: Samples, first: int) -> None:
+        """Mix clicks into a block, float32 [frames], and drop those that end."""
+        for click in list(self._clicks):
+            at, strong = click
+            wave = _click(self.sample_rate, strong)
+            start = round((at + self.latency_seconds - self._clock.origin) * self.sample_rate) - first
+            here = wave[max(0, -start) : max(0, len(sound) - start)]
+            place = max(0, start)
+            sound[place : place + len(here)] += here * np.float32(self._master.value)
+            if start + len(wave) <= len(sound):
+                with suppress(ValueError):  # it was left out meanwhile
+                    self._clicks.remove(click)
+        np.clip(sound, -1, 1, out=sound)
 
     def _sort_in(self) -> None:
-        """Puts in time what was told since the last block."""
+        """Sort the events since the last block by time."""
         for _ in range(len(self._told)):  # not what comes meanwhile: that might never end
             told = self._told.popleft()
             if told.kind is Kind.END:
@@ -259,7 +296,7 @@ class Synth:
             insort(self._waiting, told, key=_at)
 
     def _perform(self, until: int) -> None:
-        """Hands on what is due before a sample, and what is late."""
+        """Pass on the events that are due before a sample or late."""
         registers, done = self._registers, 0
         for told in self._waiting:
             sample = round((told.at + self.latency_seconds - self._clock.origin) * SAMPLE_RATE)
@@ -279,7 +316,7 @@ class Synth:
         del self._waiting[:done]
 
     def _faded(self, mixed: Samples, alone: Samples) -> Samples:
-        """The sound of a block at the volumes that are set.
+        """Return the sound of a block at the current volumes.
 
         Args:
             mixed: float32 [frames], all voices together.
@@ -301,6 +338,14 @@ class Synth:
         fall = 0.1 ** (frames / self.sample_rate / _FALL_SECONDS)
         self._peaks = np.maximum(loudest * self._master.value * REFERENCE_GAIN, self._peaks * fall)
         return np.clip(sound * gain, -1, 1)
+
+
+@cache
+def _click(sample_rate: int, strong: bool) -> Samples:
+    """Return the sound of a click, float32 [frames]."""
+    time = np.arange(round(_CLICK_SECONDS * sample_rate)) / sample_rate
+    tone = np.sin(2 * np.pi * _CLICK_HZ[strong] * time) * np.exp(-time * 6 / _CLICK_SECONDS)
+    return np.asarray(tone * _CLICK_LEVEL, np.float32)
 
 
 def _set_of(instruments: InstrumentSet | str) -> InstrumentSet:

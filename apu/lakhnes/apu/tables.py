@@ -18,7 +18,7 @@ LENGTHS = (
     *(10, 254, 20, 2, 40, 4, 80, 6, 160, 8, 60, 10, 14, 12, 26, 14),
     *(12, 16, 24, 18, 48, 20, 96, 22, 192, 24, 72, 26, 16, 28, 32, 30),
 )
-"""What a length counter is set to, in half frames."""
+"""Values of a length counter, in half frames."""
 
 _DUTIES = (
     (0, 1, 0, 0, 0, 0, 0, 0),
@@ -76,10 +76,15 @@ class ChipTables(NamedTuple):
     """[2, 5] clocks of the four steps and the length of a round, in 4-step and 5-step mode."""
 
 
+def is_pal(clock_hz: int) -> bool:
+    """Return whether a CPU clock is nearer to PAL's than to NTSC's."""
+    return abs(clock_hz - PAL_CLOCK_HZ) < abs(clock_hz - NTSC_CLOCK_HZ)
+
+
 @cache
 def tables(clock_hz: int) -> ChipTables:
-    """The tables of an NTSC or a PAL machine, whichever has the nearer CPU clock."""
-    machine = int(abs(clock_hz - PAL_CLOCK_HZ) < abs(clock_hz - NTSC_CLOCK_HZ))
+    """Return the tables of an NTSC or a PAL machine, whichever has the nearer CPU clock."""
+    machine = int(is_pal(clock_hz))
     states: list[int] = []
     place, base, size = np.zeros((2, 32_768), np.int64), *np.zeros((2, 2, 32_768), np.int64)
     for mode, tap in enumerate((1, 6)):

@@ -3,10 +3,10 @@
 Three steps: the chip's counters run in time with its writes and tell what is heard of each voice; what a
 voice does within a moment counts once, as its last state; states that belong together become notes.
 
-What follows NES-MDB: the nearest pitch of the timer, envelopes as volumes, no note where the chip is silent.
-What differs: a restarted envelope or linear counter counts at once and not from the next quarter frame on; a
+Like NES-MDB: the nearest pitch of the timer, envelopes as volumes, no note where the chip is silent.
+Unlike it: a restarted envelope or linear counter counts at once and not from the next quarter frame on; a
 program that sets a note with several writes some samples apart makes one note; a note that is struck again
-while it sounds begins anew if it gets louder; a pitch that wavers about its note stays that note.
+while it sounds restarts if it gets louder; a pitch that wavers about its note stays that note.
 Source: NESdev wiki, "APU" and its pages on each channel; nesmdb `score/rawsco.py` and `score/exprsco.py`.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
@@ -29,7 +29,7 @@ from lakhnes.runtime.music.events import SAMPLE_RATE, VALUES, Kind, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part, Score
 
 MOMENT_SAMPLES = 64
-"""Within so many samples (1.5 ms) a game's program has done all its writes for a voice."""
+"""Longest time between the writes of a game's program for one voice: 1.5 ms."""
 
 MAX_SECONDS = 2 * 3600
 """Longest song that is read back."""
@@ -44,13 +44,16 @@ Vibrato often goes beyond half a semitone. Up to MIDI pitch 108 a step to the ne
 semitones for the timers of the pulses, and 0.63 for those of the triangle, which are half as fine.
 """
 
+_HEARD = (*range(0x10), 0x15, 0x17)
+"""Registers that say what the four voices do; the others are the DMC's, which may have thousands a second."""
+
 _HIGHEST = VALUES[Voice.P1, Kind.NOTE_ON][-1]
 _MIN_PULSE_TIMER = 8
 _MAX_TIMER = 0x7FF
 
 
 class State(NamedTuple):
-    """What is heard of a voice from a sample on; silent if pitch or velocity is 0."""
+    """Audible state of a voice from a sample on; silent if pitch or velocity is 0."""
 
     sample: int
     pitch: float
@@ -68,13 +71,13 @@ class State(NamedTuple):
 def score_of_registers(
     log: RegisterLog, *, moment_samples: int = MOMENT_SAMPLES
 ) -> tuple[Score, tuple[str, ...]]:
-    """Reads a score from register writes.
+    """Read a score from register writes.
 
     A loop is read once; make it longer with `RegisterLog.unrolled` first.
 
     Args:
         log: any song of an NTSC or a PAL machine.
-        moment_samples: what a voice does within so many samples counts as one thing at the first of them,
+        moment_samples: longest moment: changes of a voice within it count as one, at its first sample,
             with its last state. Notes that are no shorter read back exactly; 1 keeps everything that
             lasts for a sample.
 
@@ -84,7 +87,7 @@ def score_of_registers(
     Raises:
         FormatError: if the song is longer than `MAX_SECONDS` or has more than `MAX_STATES` states.
     """
-    source = log.title or "the registers"
+    source = log.tags.shown_title or "the registers"
     if log.seconds > MAX_SECONDS:
         hours = MAX_SECONDS // 3600
         raise FormatError(source, f"too long to be read as notes ({hours} hours at most); cut the song")
@@ -96,50 +99,58 @@ def score_of_registers(
     sampled = bool((log.values[log.registers == 0x15] & 0x10).any())
     drawn = len(np.unique(log.values[log.registers == 0x11])) > 2  # one or two set its level only
     remarks = ("The DMC channel's samples are left out of the score.",) if sampled or drawn else ()
-    return Score.of(parts, log.length), remarks
+    return Score.of(parts, log.length), (*remarks, *log.left_out("the score"))
 
 
 def _histories(log: RegisterLog, source: str) -> list[list[State]]:
-    """The states of each voice in time, without repetitions; several may be at one sample."""
+    """Return the states of each voice in time, without repetitions; one sample may have several."""
     pulse, triangle = _pitches(log.clock_hz, 16, _MIN_PULSE_TIMER), _pitches(log.clock_hz, 32, 0)
     channels: tuple[_Channel, ...] = (_Pulse(pulse, 1), _Pulse(pulse, 0), _Triangle(triangle), _Noise())
     histories: list[list[State]] = [[State(0, 0, 0, 0)] for _ in Voice]
 
-    def note_down(sample: int) -> None:
-        for channel, history in zip(channels, histories, strict=True):
+    def note_down(sample: int, places: Iterable[int]) -> None:
+        for place in places:
+            channel, history = channels[place], histories[place]
             heard = channel.heard()
             if channel.struck or channel.cut or heard != history[-1][1:4]:
                 history.append(State(sample, *heard, channel.struck, channel.cut))
                 channel.struck = channel.cut = False
 
-    frames = _FrameCounter(log.clock_hz)
-    writes = zip(log.samples.tolist(), log.registers.tolist(), log.values.tolist(), strict=True)
+    frames, all_places = _FrameCounter(log.clock_hz), range(len(channels))
+    heard = np.isin(log.registers, _HEARD)
+    writes = zip(
+        *(column[heard].tolist() for column in (log.samples, log.registers, log.values)), strict=True
+    )
     for sample, group in chain(groupby(writes, key=itemgetter(0)), [(log.length, iter(()))]):
         while frames.sample <= sample:
             tick = frames.sample
             half = frames.step()
             for channel in channels:
                 channel.clock(half)
-            note_down(tick)
+            note_down(tick, all_places)
+        changed: set[int] = set()
         for _, register, value in group:
             if register < 0x10:
                 channels[register >> 2].write(register & 3, value)
-            elif register == 0x15:
+                changed.add(register >> 2)
+                continue
+            changed.update(all_places)
+            if register == 0x15:
                 for place, channel in enumerate(channels):
                     channel.enable(bool(value >> place & 1))
-            elif register == 0x17:
+            else:
                 frames.restart(sample, five_steps=value >= 0x80)
                 if value >= 0x80:
                     for channel in channels:
                         channel.clock(half=True)
-        note_down(sample)
+        note_down(sample, changed)
         if max(map(len, histories)) > MAX_STATES:
             raise FormatError(source, f"more than {MAX_STATES} notes and changes; cut the song")
     return histories
 
 
 def _pitches(clock_hz: int, cycles: int, lowest: int) -> list[float]:
-    """The pitch of each timer, 0 where it is none; `cycles` are CPU clocks in a wave of timer 0."""
+    """Return the pitch of each timer, 0 for none; `cycles` are CPU clocks in a wave of timer 0."""
     pitches = [
         69 + 12 * math.log2(clock_hz / (cycles * (timer + 1) * 440)) for timer in range(_MAX_TIMER + 1)
     ]
@@ -160,14 +171,14 @@ class _FrameCounter:
         self.restart(0, five_steps=False)
 
     def restart(self, sample: int, *, five_steps: bool) -> None:
-        """Begins a round."""
+        """Begin a new round."""
         self._steps = self._rounds[five_steps]
         self._origin = sample * self._clock_hz // SAMPLE_RATE
         self._place = 0
         self._find()
 
     def step(self) -> bool:
-        """Goes on by a step; returns whether it was one of the half frame, not of the quarter frame only."""
+        """Advance by a step; return whether it was a half frame."""
         half = self._place in (1, 3)
         self._place += 1
         if self._place == 4:
@@ -177,13 +188,13 @@ class _FrameCounter:
         return half
 
     def _find(self) -> None:
-        """Finds the first sample that is not before the next step's clock."""
+        """Find the first sample that is not before the next step's clock."""
         clock = self._origin + self._steps[self._place]
         self.sample = -(-clock * SAMPLE_RATE // self._clock_hz)
 
 
 class _Channel(ABC):
-    """What all channels have: four registers, a length counter and an envelope (the triangle's is of no use).
+    """The common parts of all channels: four registers, a length counter and an envelope.
 
     Attributes:
         struck: whether the register that starts a note was written since this was last set to False.
@@ -199,7 +210,7 @@ class _Channel(ABC):
         self._restarted = False
 
     def write(self, register: int, value: int) -> None:
-        """Takes a write to register 0..3 of the channel."""
+        """Apply a write to register 0..3 of the channel."""
         self._registers[register] = value
         if register == 3:
             self.struck = True
@@ -208,14 +219,14 @@ class _Channel(ABC):
                 self._length = LENGTHS[value >> 3]
 
     def enable(self, on: bool) -> None:
-        """Switches the channel on or off."""
+        """Switch the channel on or off."""
         self._enabled = on
         if not on:
             self.cut |= self._length > 0
             self._length = 0
 
     def clock(self, half: bool) -> None:
-        """A quarter frame, and a half frame too where `half` says so."""
+        """Apply a quarter frame, and a half frame if `half` is set."""
         period, halted = self._registers[0] & 15, self._registers[0] & 0x20
         if self._restarted:
             self._restarted = False
@@ -230,11 +241,11 @@ class _Channel(ABC):
 
     @abstractmethod
     def heard(self) -> tuple[float, int, int]:
-        """Pitch, velocity and timbre as in `State`."""
+        """Return pitch, velocity and timbre as in `State`."""
 
     @property
     def _volume(self) -> int:
-        """Volume 0..15; a restarted envelope counts as full at once."""
+        """Return the volume, 0..15; a restarted envelope is full at once."""
         if not self._length:
             return 0
         if self._registers[0] & 0x10:
@@ -246,7 +257,7 @@ class _Pulse(_Channel):
     """A pulse channel with its sweep unit."""
 
     def __init__(self, pitches: list[float], borrow: int) -> None:
-        """Makes one.
+        """Create the channel.
 
         Args:
             pitches: of each timer.
@@ -286,7 +297,7 @@ class _Pulse(_Channel):
 
     @property
     def _target(self) -> int:
-        """The timer that the sweep unit would set next."""
+        """Return the timer that the sweep unit would set next."""
         step = self._timer >> (self._registers[1] & 7)
         return self._timer - step - self._borrow if self._registers[1] & 8 else self._timer + step
 
@@ -326,7 +337,7 @@ class _Noise(_Channel):
 
 
 def _moments(history: list[State], moment_samples: int, end: int) -> Iterator[State]:
-    """The states that are left when what happens within a moment counts as one thing."""
+    """Yield the states that remain when changes within a moment count as one."""
     now = history[0]
     for state in history[1:]:
         if state.sample >= end:
@@ -354,7 +365,7 @@ class _Open:
 
 
 def _part(voice: Voice, moments: Iterator[State], end: int) -> Part:
-    """The notes and changes that states make; a timbre that changes in silence is said at the next note."""
+    """Return the notes and changes of states; a timbre that changes in silence moves to the next note."""
     notes: list[Note] = []
     changes: list[Change] = []
     note: _Open | None = None

@@ -1,7 +1,8 @@
 """VGM files: the registers of a sound chip as a console's program wrote them, with waits between.
 
-Versions 1.00 to 1.72 are read, plain or compressed (.vgz); of what is in a file only the NES APU counts.
-What would cost the music is an error; what costs a title or a loop is a remark.
+Versions 1.00 to 2.00 are read, plain or compressed (.vgz); of what is in a file only the NES APU counts.
+Music is read as far as it goes: what is broken ends it there, which is a remark, as is what costs a title or
+a loop. A file without any music is an error.
 Source: VGM specification 1.71 and GD3 specification 1.00 (vgmrips).
 """
 
@@ -10,12 +11,21 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lakhnes.apu.register_log import MAX_WRITES, NTSC_CLOCK_HZ, MemoryBlock, RegisterLog
+from lakhnes.apu.register_log import (
+    MAX_WRITES,
+    NTSC_CLOCK_HZ,
+    ExpansionLog,
+    MemoryBlock,
+    RegisterLog,
+    Tags,
+)
+from lakhnes.apu.vgm_streams import Banks
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
@@ -31,8 +41,25 @@ CLOCKS_HZ = range(1_000_000, 2_500_001)
 MAGIC = b"Vgm "
 TAG_MAGIC = b"Gd3 "
 CLOCK_AT = 0x84
+VOLUME_AT = 0x7C
+NES_CHIP = 0x14
 NES_RAM = 0xC2  # type of a data block
+GD3_TEXTS = tuple(field.name for field in fields(Tags))[:11]
+"""The fields of `Tags` that a file has, in its order."""
+
 _REGISTERS = 0x18
+FDS_BIT = 1 << 31
+"""Bit of the clock that announces a Disk System."""
+
+
+def _fds_addresses() -> dict[int, int]:
+    """Return the address of the Disk System for each register of command 0xB4."""
+    envelopes = {0x20 + n: 0x4080 + n for n in range(0x0B)}
+    return {**envelopes, 0x3F: 0x4023, **{0x40 + n: 0x4040 + n for n in range(0x40)}}
+
+
+FDS_ADDRESSES = _fds_addresses()
+"""Addresses of the Disk System by the register that stands for each in a file."""
 
 _CHIPS = {
     0x0C: "SN76489",
@@ -80,7 +107,7 @@ _CHIPS = {
 
 
 def _command_sizes() -> list[int]:
-    """Bytes of each command with its operands; 0 for those that are no such thing or need a closer look."""
+    """Return the bytes of each command with its operands; 0 for unknown or special commands."""
     operands = {
         **dict.fromkeys(range(0x30, 0x40), 1),
         **dict.fromkeys(range(0x40, 0x4F), 2),
@@ -97,12 +124,13 @@ def _command_sizes() -> list[int]:
 
 WAITS = {0x62: 735, 0x63: 882, **{0x70 + n: n + 1 for n in range(16)}, **{0x80 + n: n for n in range(16)}}
 _SIZES = _command_sizes()
+_BANK_COMMANDS = frozenset((0x68, *range(0x90, 0x96)))
 _WAIT_OF = [WAITS.get(command, 0) for command in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
 class VgmFile:
-    """What a file says."""
+    """Content of a file."""
 
     log: RegisterLog
     remarks: tuple[str, ...] = ()
@@ -114,7 +142,7 @@ class _BrokenVgmError(Exception):
 
 
 def read_vgm(path: Path) -> VgmFile:
-    """Reads a VGM file, plain or compressed, whatever its name ends in.
+    """Read a VGM file, plain or compressed, whatever its name.
 
     Raises:
         FormatError: if it is no such file, is broken or too big, or is for other sound chips.
@@ -125,7 +153,7 @@ def read_vgm(path: Path) -> VgmFile:
 
 
 def parse_vgm(data: bytes, source: str | Path) -> VgmFile:
-    """Reads the content of a VGM file.
+    """Read the content of a VGM file.
 
     Args:
         data: plain or compressed.
@@ -141,7 +169,7 @@ def parse_vgm(data: bytes, source: str | Path) -> VgmFile:
 
 
 def _plain(data: bytes) -> bytes:
-    """The content, decompressed where it is not plain; of compressed data that are cut off what is there."""
+    """Return the content, decompressed if needed; cut data give their beginning."""
     if data[:2] == b"\x1f\x8b" and len(data) <= MAX_BYTES:
         try:
             data = zlib.decompressobj(wbits=31).decompress(data, MAX_BYTES + 1)
@@ -171,30 +199,29 @@ def _parse(data: bytes) -> VgmFile:
     remarks += stream.remarks()
     if header.loop_at and loop is None:
         remarks.append("The loop does not begin at a command of the song and is skipped.")
-    title, game, author = tag or ("", "", "")
-    if len(stream.samples) > MAX_WRITES:
+    writes = stream.writes()
+    expansion = stream.expansion(header.disk_system)
+    if len(writes[0]) + (len(expansion.samples) if expansion else 0) > MAX_WRITES:
         raise _BrokenVgmError(f"more than {MAX_WRITES} writes; give a shorter song")
     log = RegisterLog(
-        np.frombuffer(stream.samples, np.int64),
-        np.frombuffer(stream.registers, np.uint8),
-        np.frombuffer(stream.values, np.uint8),
+        *writes,
         stream.time,
         clock_hz,
         loop if loop is not None and loop < stream.time else None,
         tuple(stream.memory),
-        title,
-        author,
-        game,
+        tag or Tags(),
+        header.gain,
+        expansion,
     )
     return VgmFile(log, tuple(remarks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What the header says; places are bytes from the start of the file."""
+    """Content of the header; places are bytes from the start of the file."""
 
     start: int
-    """Of the commands."""
+    """First byte of the commands."""
     clock_hz: int
     tag_at: int
     """0 where there is no tag."""
@@ -202,10 +229,14 @@ class _Header:
     """0 where there is no loop."""
     chips: tuple[str, ...]
     """The others that the file is for too."""
+    gain: float
+    """Factor of the sound's amplitude."""
+    disk_system: bool
+    """True for a console with a Disk System."""
 
     @classmethod
     def of(cls, data: bytes) -> _Header:
-        """Reads it.
+        """Read the header.
 
         Raises:
             _BrokenFileError: if the file is no VGM or not for our chip.
@@ -224,14 +255,15 @@ class _Header:
             named = f"it is for the {_listed(chips)}" if chips else "its header names no chip"
             raise _BrokenVgmError(f"no music for the NES APU ({named}); give a VGM of an NES game")
         tag, loop = _number(header, 0x14), _number(header, 0x1C)
-        # Bits 31 and 30 say that there are a Disk System and a second chip.
-        return cls(start, clock & 0x3FFF_FFFF, tag and 0x14 + tag, loop and 0x1C + loop, chips)
+        # Bit 30 announces a second chip.
+        places = tag and 0x14 + tag, loop and 0x1C + loop
+        return cls(start, clock & 0x3FFF_FFFF, *places, chips, _gain(data, header), bool(clock & FDS_BIT))
 
 
 def _places(data: bytes) -> tuple[int, int]:
-    """Bytes at which the commands begin and the header ends, beyond which its fields count as 0."""
+    """Return the first byte of the commands and of the header's end."""
     version = _number(data, 0x08)
-    if not 0x100 <= version <= 0x1FF:
+    if not 0x100 <= version <= 0x2FF:
         raise _BrokenVgmError(
             f"version {version >> 8:x}.{version & 255:02x} of VGM is not known; convert it to 1.61"
         )
@@ -244,6 +276,26 @@ def _places(data: bytes) -> tuple[int, int]:
     return start, min(start, 0xBC + extra) if extra else start
 
 
+def _gain(data: bytes, header: bytes) -> float:
+    """Return the gain of the volume modifier and of the extra header.
+
+    Args:
+        data: the whole file.
+        header: its header, with 0 for what it does not have.
+    """
+    modifier = header[VOLUME_AT]
+    gain = 2 ** ((modifier - 256 if modifier > 0xC0 else modifier) / 32)
+    extra = 0xBC + _number(header, 0xBC)
+    volumes = extra + 8 + _number(data, extra + 8)
+    if extra == 0xBC or _number(data, extra) < 12 or volumes == extra + 8 or volumes >= len(data):
+        return gain
+    for place in range(volumes + 1, volumes + 1 + 4 * data[volumes], 4):
+        entry = data[place : place + 4]
+        if len(entry) == 4 and entry[:2] == bytes((NES_CHIP, 0)):
+            gain *= (int.from_bytes(entry[2:], "little") & 0x7FFF) / 0x100 or 1.0
+    return gain
+
+
 def _listed(names: tuple[str, ...]) -> str:
     return " and the ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
@@ -252,14 +304,13 @@ def _number(data: bytes, place: int) -> int:
     return int.from_bytes(data[place : place + 4], "little")
 
 
-def _tag(data: bytes, place: int) -> tuple[str, str, str] | None:
-    """Title, game and author, in English where there is such, else in Japanese; None if there is no tag."""
+def _tag(data: bytes, place: int) -> Tags | None:
+    """Return the file's tag, or None."""
     if not place or data[place : place + 4] != TAG_MAGIC:
         return None
     content = data[place + 12 : place + 12 + _number(data, place + 8)]
-    texts = content.decode("utf-16-le", "replace").split("\0", 8)
-    texts += [""] * (8 - len(texts))
-    return texts[0] or texts[1], texts[2] or texts[3], texts[6] or texts[7]
+    texts = content.decode("utf-16-le", "replace").split("\0", len(GD3_TEXTS))
+    return Tags(**dict(zip(GD3_TEXTS, texts, strict=False)))
 
 
 class _Stream:
@@ -280,13 +331,16 @@ class _Stream:
         self.memory: list[MemoryBlock] = []
         self.time = 0
         self._data = data
+        self._banks = Banks()
         self._ended = False
-        self._disk_system = False
+        self._broken = ""  # how it goes on where it is no music any longer
+        self._disk_samples = array("q")
+        self._disk_addresses = array("H")
+        self._disk_values = bytearray()
         self._second_chip = False
-        self._streams = False
 
     def read(self, start: int, loop_at: int) -> int | None:
-        """Reads all commands.
+        """Read all commands.
 
         Args:
             start: byte of the first.
@@ -297,23 +351,52 @@ class _Stream:
         """
         place = self._read(start, max(start, loop_at))
         loop = self.time if place == loop_at < len(self._data) else None
-        if not self._ended:
+        if not (self._ended or self._broken):
             self._read(place, len(self._data))
+        if self._broken and not (self.samples or self.time):
+            raise _BrokenVgmError(f"{self._broken}, before any music; get the file again")
         return loop
 
+    def writes(self) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return all writes in time: samples, registers and values, [n]."""
+        single = (
+            np.frombuffer(self.samples, np.int64),
+            np.frombuffer(self.registers, np.uint8),
+            np.frombuffer(self.values, np.uint8),
+        )
+        streamed = self._banks.written(self.time)
+        if not len(streamed[0]):
+            return single
+        samples = np.concatenate([single[0], streamed[0]])
+        registers = np.concatenate([single[1], streamed[1]])
+        values = np.concatenate([single[2], streamed[2]])
+        order = np.argsort(samples, kind="stable")
+        return samples[order], registers[order], values[order]
+
+    def expansion(self, announced: bool) -> ExpansionLog | None:
+        """Return the writes to the Disk System, or None."""
+        if not (announced or self._disk_samples):
+            return None
+        return ExpansionLog(
+            ("FDS",),
+            np.frombuffer(self._disk_samples, np.int64),
+            np.frombuffer(self._disk_addresses, np.uint16),
+            np.frombuffer(self._disk_values, np.uint8),
+        )
+
     def remarks(self) -> Iterator[str]:
-        """What was not as it should be."""
+        """Yield what was wrong or skipped."""
         if self._second_chip:
             yield "The second NES APU in the file is skipped."
-        if self._streams:
-            yield "Its sample streams are skipped."
-        if self._disk_system:
-            yield "The Famicom Disk System's channel is skipped."
-        if not self._ended:
+        if self._banks.skipped:
+            yield "Its sample streams for other chips are skipped."
+        if self._broken:
+            yield f"The file is {self._broken}; it is read up to there."
+        elif not self._ended:
             yield "The file ends without an end mark; it is read up to there."
 
     def _read(self, place: int, stop: int) -> int:
-        """Reads commands from a place up to another one or the end mark; returns the place after them."""
+        """Read commands up to a place or the end mark; return the place after them."""
         data, time = self._data, self.time
         try:
             while place < stop:
@@ -324,12 +407,16 @@ class _Stream:
                         self.samples.append(time)
                         self.registers.append(register)
                         self.values.append(value)
+                    elif address := FDS_ADDRESSES.get(register):
+                        self._disk_samples.append(time)
+                        self._disk_addresses.append(address)
+                        self._disk_values.append(value)
                     else:
                         self._second_chip |= register >= 0x80
-                        self._disk_system |= 0x20 <= register < 0x40
                     place += 3
                 elif size := _SIZES[command]:
-                    self._streams |= 0x93 <= command <= 0x95
+                    if command in _BANK_COMMANDS:
+                        self._use_banks(data[place : place + size], time)
                     time += _WAIT_OF[command]
                     place += size
                 elif command == 0x61:
@@ -341,30 +428,46 @@ class _Stream:
                 elif command == 0x67:
                     place = self._block(place, time)
                 else:
-                    raise _BrokenVgmError(
-                        f"broken data at byte {place} (0x{command:02X} is no command); get the file again"
-                    )
+                    self._broken = f"broken at byte {place} (0x{command:02X} is no command)"
+                if self._broken:
+                    break
         except IndexError:  # the last command is incomplete: what came before it counts
             place = len(data)
         self.time = time
         return place
 
     def _block(self, place: int, time: int) -> int:
-        """Reads a data block, of which only the NES's memory counts; returns the place after it."""
+        """Read a data block and return the place after it."""
         data = self._data
         if data[place + 1] != 0x66:
-            raise _BrokenVgmError(f"broken data block at byte {place}; get the file again")
+            self._broken = f"broken at byte {place}, where a data block should be"
+            return place
         kind, size = data[place + 2], _number(data, place + 3)
         second, size = size >> 31, size & 0x7FFF_FFFF
         begin, end = place + 7, place + 7 + size
         if end > len(data):
-            raise _BrokenVgmError(f"cut off in the data block at byte {place}; get the file again")
+            self._broken = f"cut off in the data block at byte {place}"
+            return place
         if kind == NES_RAM and second:
             self._second_chip = True
         elif kind == NES_RAM and size >= 2:
-            if len(self.memory) == MAX_BLOCKS:
-                raise _BrokenVgmError(f"more than {MAX_BLOCKS} blocks of samples; give a shorter song")
             address = int.from_bytes(data[begin : begin + 2], "little")
             content = data[begin + 2 : min(end, begin + 2 + 0x1_0000 - address)]
-            self.memory.append(MemoryBlock(time, address, content))
+            self._remember(MemoryBlock(time, address, content))
+        else:
+            self._banks.add(kind, data[begin:end])
         return end
+
+    def _remember(self, block: MemoryBlock) -> None:
+        if len(self.memory) == MAX_BLOCKS:
+            raise _BrokenVgmError(f"more than {MAX_BLOCKS} blocks of samples; give a shorter song")
+        self.memory.append(block)
+
+    def _use_banks(self, command: bytes, time: int) -> None:
+        """Apply a command that plays data of banks."""
+        if len(command) < _SIZES[command[0]]:
+            raise IndexError
+        if command[0] != 0x68:
+            self._banks.command(command, time)
+        elif (block := self._banks.memory(command[1:], time)) is not None:
+            self._remember(block)

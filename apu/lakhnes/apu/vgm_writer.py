@@ -6,22 +6,38 @@ Source: VGM specification 1.71 and GD3 specification 1.00 (vgmrips).
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
+from math import log2
 from operator import itemgetter
 
-from lakhnes.apu.register_log import RegisterLog
-from lakhnes.apu.vgm import CLOCK_AT, MAGIC, NES_RAM, TAG_MAGIC, WAITS
+import numpy as np
+from numpy.typing import NDArray
+
+from lakhnes.apu.register_log import EXPANSIONS, NO_TAGS, RegisterLog
+from lakhnes.apu.vgm import (
+    CLOCK_AT,
+    FDS_ADDRESSES,
+    FDS_BIT,
+    GD3_TEXTS,
+    MAGIC,
+    NES_RAM,
+    TAG_MAGIC,
+    VOLUME_AT,
+    WAITS,
+)
 from lakhnes.runtime.errors import MusicError
 from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
 
+_FDS_REGISTERS = {address: register for register, address in FDS_ADDRESSES.items()}
 _ONE_BYTE = {wait: bytes([command]) for command, wait in WAITS.items() if command < 0x80}
 _SHORT_WAITS = {a + b: _ONE_BYTE[a] + _ONE_BYTE[b] for a in _ONE_BYTE for b in _ONE_BYTE} | _ONE_BYTE
 
 
 def vgm_bytes(log: RegisterLog, *, compressed: bool = False) -> bytes:
-    """A song as a VGM file of version 1.61; reading it back gives the same song.
+    """Return a song as a VGM file of version 1.61; reading it back gives the same song.
 
     Args:
-        log: any song; what lies in its memory after its end is left out.
+        log: any song; what lies in its memory after its end is left out, and so are chips other than the FDS.
         compressed: as a .vgz holds it.
 
     Raises:
@@ -44,7 +60,8 @@ def vgm_bytes(log: RegisterLog, *, compressed: bool = False) -> bytes:
         0x1C: 0 if log.loop is None else len(header) + loop_at - 0x1C,
         0x20: 0 if log.loop is None else log.length - log.loop,
         0x34: len(header) - 0x34,
-        CLOCK_AT: log.clock_hz,
+        VOLUME_AT: round(32 * log2(log.gain)) & 0xFF,
+        CLOCK_AT: log.clock_hz | (FDS_BIT if _disk_writes(log) is not None else 0),
     }
     header[:4] = MAGIC
     for place, value in fields.items():
@@ -53,14 +70,31 @@ def vgm_bytes(log: RegisterLog, *, compressed: bool = False) -> bytes:
     return gzip.compress(data, mtime=0) if compressed else data
 
 
+def _disk_writes(
+    log: RegisterLog,
+) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]] | None:
+    """Return samples, addresses and values of the writes to the Disk System; None where there is none."""
+    extra = log.expansion
+    if extra is None or "FDS" not in extra.chips:
+        return None
+    ours = extra.numbers == EXPANSIONS.index("FDS")
+    return extra.samples[ours], extra.addresses[ours], extra.values[ours]
+
+
 def _commands(log: RegisterLog) -> tuple[bytes, int]:
-    """All commands with their end mark, and the byte among them at which the loop begins (0 without one)."""
+    """Return all commands with their end mark, and the byte of the loop's start (0 without a loop)."""
     happens: list[tuple[int, int, bytes]] = [
         (sample, 2, bytes((0xB4, register, value)))
         for sample, register, value in zip(
             log.samples.tolist(), log.registers.tolist(), log.values.tolist(), strict=True
         )
     ]
+    disk = _disk_writes(log)
+    if disk is not None:
+        happens += [
+            (sample, 2, bytes((0xB4, _FDS_REGISTERS[address], value)))
+            for sample, address, value in zip(*(array.tolist() for array in disk), strict=True)
+        ]
     for block in log.memory:
         if block.sample <= log.length:
             size = (2 + len(block.data)).to_bytes(4, "little")
@@ -82,17 +116,18 @@ def _commands(log: RegisterLog) -> tuple[bytes, int]:
 
 
 def _wait(samples: int) -> bytes:
-    """Commands that wait, 1 sample or more."""
+    """Return commands that wait for 1 sample or more."""
     long, rest = divmod(samples, 0xFFFF)
     last = _SHORT_WAITS.get(rest) or b"\x61" + rest.to_bytes(2, "little")
     return b"\x61\xff\xff" * long + (last if rest else b"")
 
 
 def _tag_bytes(log: RegisterLog) -> bytes:
-    """The GD3 tag; empty where there is nothing to say."""
-    if not (log.title or log.game or log.author):
+    """Return the GD3 tag; empty without texts."""
+    tags = log.tags
+    if tags == NO_TAGS:
         return b""
-    system = "Nintendo Entertainment System"
-    texts = [log.title, "", log.game, "", system, "", log.author, "", "", "", ""]
+    tags = replace(tags, notes=tags.notes or tags.licence)
+    texts = [getattr(tags, name) for name in GD3_TEXTS]
     content = "".join(text.replace("\0", "") + "\0" for text in texts).encode("utf-16-le", "replace")
     return TAG_MAGIC + (0x100).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
