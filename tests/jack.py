@@ -123,6 +123,26 @@ class JackServer:
             env={**os.environ, **self.environment},
         )
 
+    def recorder(self, path: Path, seconds: float, *ports: str) -> "subprocess.Popen[bytes]":
+        """Starts to record some ports in a file of 24 bits; returns what has ended when the file is whole."""
+        said = path.with_suffix(".log")
+        command = ["jack_rec", "-f", str(path), "-d", str(seconds), "-b", "24", *ports]
+        for _ in range(_ATTEMPTS):
+            with said.open("wb") as log:
+                recorder = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **self.environment},
+                )
+            self.wait_for(f"jackrec:input{len(ports)}")
+            if not said.read_bytes():
+                return recorder
+            recorder.kill()  # a server with much to do did not let it in, and it would wait for ever
+            recorder.wait()
+        raise AssertionError(said.read_text())
+
     def ports(self) -> list[str]:
         """The full names of all ports, as `jack_lsp` prints them."""
         return self.tool("jack_lsp").stdout.splitlines()

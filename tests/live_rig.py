@@ -4,8 +4,43 @@ from collections import Counter
 
 from lakhnes.bridge.beat_clock import InternalClock
 from lakhnes.bridge.performance import Performance
+from lakhnes.bridge.player import Player
 from lakhnes.bridge.recorder import Recorder
-from lakhnes.runtime import BeatGrid, Kind, LiveComposer, Model, Voice
+from lakhnes.runtime import (
+    BeatGrid,
+    Codec,
+    Event,
+    Kind,
+    LiveComposer,
+    Model,
+    Moment,
+    Timeline,
+    Timing,
+    Voice,
+    tx1,
+)
+from lakhnes.runtime.time.grid import PPQ
+
+
+def timeline_of(bars: int) -> Timeline:
+    """A bass note on every beat and a long lead note in every bar."""
+    timeline = Timeline(Codec(tx1(), Timing.SAMPLES), BeatGrid.steady(120))
+    span = timeline.begin(0, [])
+    moments = []
+    for beat in range(4 * bars):
+        moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.TR, 40 + beat % 12)))
+        moments.append(Moment(480 * beat + 240, Event(Kind.NOTE_OFF, Voice.TR)))
+        if beat % 4 == 0:
+            moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.P1, 60 + beat % 12)))
+    span.end = bars * 4 * PPQ
+    timeline.insert(span, moments)
+    return timeline
+
+
+def play(player: Player, start: float, end: float) -> None:
+    now = start
+    while now < end:
+        now = max(now + 1e-6, min(end, player.step(now)))
 
 
 class Log:
@@ -53,6 +88,7 @@ class Rig:
         bpm: float = 120.0,
         ahead_bars: float = 2.0,
         offset_seconds: float = 0.0,
+        anew: bool = False,
     ) -> None:
         self.now = 0.0
         self.clock = InternalClock(bpm)
@@ -64,6 +100,7 @@ class Rig:
             [self.log, self.recorder],
             ahead_bars=ahead_bars,
             offset_seconds=offset_seconds,
+            anew=anew,
             now=lambda: self.now,
         )
 

@@ -1,5 +1,7 @@
+import gzip
 import io
 import random
+from functools import reduce
 from pathlib import Path
 
 import mido
@@ -227,6 +229,10 @@ def whole_file() -> bytes:
         (whole_file()[:10], "cut off"),
         (whole_file()[:30], "no note can be read"),
         (b"\x1f\x8b\x08\0....", "damaged gzip"),
+        (
+            reduce(lambda data, _: gzip.compress(data, mtime=0), range(4), b"MThd"),
+            "compressed again and again",
+        ),
     ],
 )
 def test_bad_files_are_named_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -8,7 +8,7 @@ import mido
 import pytest
 
 from lakhnes.bridge import import_midi, midi_bytes
-from lakhnes.bridge.midi_names import decoded_name
+from lakhnes.bridge.midi_names import decoded_names
 from lakhnes.bridge.smf import parse
 from lakhnes.runtime import FormatError, Voice
 
@@ -50,7 +50,7 @@ def with_size(data: bytes, track: int, size: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (WHOLE[:10] + b"\0\1" + WHOLE[12:], "speaks of 1 track"),
+        (WHOLE[:10] + b"\0\1" + WHOLE[12:], "speaks of 1 track;"),
         (WHOLE[:10] + b"\0\5" + WHOLE[12:], "speaks of 5 tracks"),
         (WHOLE[:9] + b"\7" + WHOLE[10:], "says type 7"),
         (WHOLE[:12] + b"\0\0" + WHOLE[14:], "says no time"),
@@ -68,6 +68,7 @@ def with_size(data: bytes, track: int, size: int) -> bytes:
         (RIFF + WHOLE, ""),
         (MAC_BINARY + WHOLE + b"resources", ""),
         (gzip.compress(WHOLE, mtime=0), ""),
+        (gzip.compress(gzip.compress(WHOLE, mtime=0), mtime=0), ""),
     ],
 )
 def test_all_of_the_music_is_read(tmp_path: Path, data: bytes, said: str) -> None:
@@ -139,16 +140,53 @@ def test_a_header_that_hides_the_notes_makes_no_empty_song(tmp_path: Path) -> No
         ("ベース 2".encode("utf-16-be"), "ベース 2"),
         ("メロディ".encode("utf-16-be"), "メロディ"),
         ("Мелодия".encode("utf-16-le"), "Мелодия"),
+        ("ギター左".encode("euc_jp"), "ギター左"),
+        ("ﾄﾞﾗﾑ".encode("euc_jp"), "ﾄﾞﾗﾑ"),
+        ("贝斯".encode("gbk"), "贝斯"),
+        ("萨克斯".encode("gbk"), "萨克斯"),
+        ("貝斯".encode("big5"), "貝斯"),
+        ("바이올린".encode("cp949"), "바이올린"),
+        ("Барабаны".encode("cp1251"), "Барабаны"),
+        ("БАС 2".encode("cp1251"), "БАС 2"),
+        ("Барабаны".encode("koi8_r"), "Барабаны"),
+        ("БАС 2".encode("koi8_r"), "БАС 2"),
+        ("Φωνή".encode("cp1253"), "Φωνή"),
+        ("Für Elise".encode("latin-1"), "Für Elise"),
+        ("Äänet".encode("latin-1"), "Äänet"),
+        ("Piano “left”".encode("cp1252"), "Piano “left”"),
         (b"", ""),
     ],
 )
 def test_names_are_read_in_any_encoding(content: bytes, text: str) -> None:
-    assert decoded_name(content) == text
+    assert decoded_names([content]) == [text]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("euc_jp", ["ピアノ", "尺八", "Bass"]),  # the second alone would be Japanese in half-width letters
+        ("gbk", ["钢琴", "铺底", "背景"]),
+        ("koi8_r", ["Баян", "Гитара", "Аккордеон"]),
+        ("cp1252", ["Flöte", "à", "Æ"]),
+    ],
+)
+def test_all_names_of_a_file_are_in_one_encoding(encoding: str, names: list[str]) -> None:
+    contents = [name.encode(encoding) for name in names]
+    assert decoded_names(contents) == names
+    assert any(decoded_names([content]) != [name] for content, name in zip(contents, names, strict=True))
+    assert decoded_names(["Flöte ♪".encode(), *contents]) == ["Flöte ♪", *names], "UTF-8 is certain"
 
 
 def test_names_of_any_encoding_say_the_role(tmp_path: Path) -> None:
-    for bass, lead in (("ベース", "メロディ"), ("bass", "lead")):
-        for encoding in ("utf-8", "utf-16", "shift_jis"):
+    for bass, lead, encodings in (
+        ("ベース", "メロディ", ("utf-8", "utf-16", "shift_jis", "euc_jp")),
+        ("bass", "lead", ("utf-8", "utf-16")),
+        ("贝斯", "主旋律", ("utf-8", "gbk")),
+        ("Бас", "Мелодия", ("utf-8", "cp1251", "koi8_r")),
+        ("베이스", "멜로디", ("utf-8", "cp949")),
+        ("Μπάσο", "Μελωδία", ("utf-8", "cp1253")),
+    ):
+        for encoding in encodings:
             midi = mido.MidiFile(ticks_per_beat=480, charset="latin-1")
             for channel, (name, pitches) in enumerate([(bass, HIGH), (lead, LOW)]):
                 midi.tracks.append(a_track(channel, pitches, name.encode(encoding).decode("latin-1")))
@@ -158,6 +196,11 @@ def test_names_of_any_encoding_say_the_role(tmp_path: Path) -> None:
             assert import_midi(path).remarks == (f"Pulse 1 plays '{lead}'.", f"Triangle plays '{bass}'.")
 
 
+def test_a_name_of_several_lines_is_on_one() -> None:
+    assert decoded_names([b"Voice\r\n\t(Soprano)\0"]) == ["Voice (Soprano)"]
+    assert decoded_names(["\x1b[31mred \u202eback".encode()]) == [r"\x1b[31mred \u202eback"]
+
+
 def clip(*words: int, magic: bytes = b"SMF2CLIP") -> bytes:
     return magic + b"".join(word.to_bytes(4) for word in words)
 
@@ -165,6 +208,14 @@ def clip(*words: int, magic: bytes = b"SMF2CLIP") -> bytes:
 DELTA, TICKS, END = 0x0040_0000, 0x0030_0060, (0xF021_0000, 0, 0, 0)
 SET_UP = (DELTA, TICKS, DELTA, 0xD010_0000, 40_000_000, 0, 0, DELTA, 0xD010_0001, 0x0603_0800, 0, 0)
 START = (DELTA, 0xF020_0000, 0, 0, 0)
+
+
+def test_a_clip_says_drums_by_its_bank(tmp_path: Path) -> None:
+    path = tmp_path / "a.midi2"
+    program, bank = 0x40C3_0001, 120 << 8  # of channel 4, with its bank
+    hits = (0x4093_2400, 1 << 31, DELTA + 96, 0x4083_2400, 0)
+    path.write_bytes(clip(*SET_UP, *START, DELTA, program, bank, DELTA, *hits, DELTA, *END))
+    assert [note.pitch for note in import_midi(path).score.parts[Voice.NO].notes] == [2]
 
 
 @pytest.mark.parametrize(

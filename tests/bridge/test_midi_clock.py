@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lakhnes.bridge.beat_clock import BeatClock, ClockStatus
-from lakhnes.bridge.midi_clock import MidiClock
+from lakhnes.bridge.midi_clock import Joining, MidiClock
+from lakhnes.bridge.song_position import SongPositionUnit
 
 CLOCK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"
 TICK = 60 / 120 / 24
@@ -45,8 +46,9 @@ def test_clocks_alone_tell_the_tempo_but_do_not_run():
     clock = MidiClock()
     now = _tick(clock, 30, 5.0, 60 / 150 / 24)
     state = clock.state(now)
-    assert (state.position, state.running, state.status) == (0.0, False, ClockStatus.STOPPED)
+    assert (state.position, state.running, state.status) == (0.0, False, ClockStatus.HEARD)
     assert state.bpm == pytest.approx(150.0)
+    assert clock.state(now + 0.3).status is ClockStatus.WAITING
     assert state.jumps == 0
 
 
@@ -268,13 +270,197 @@ def test_threads_may_use_it_together():
     assert clock.state(2.0).position >= 4.0
 
 
+# Jumps on a beat
+
+
+def _wrap(style: str, clock: MidiClock, now: float, unit: int = 0) -> None:
+    """What a DAW says at the end of its loop, before the clock of its start."""
+    told = {
+        "position": [_song_position(unit)],
+        "position, continue": [_song_position(unit), CONTINUE],
+        "stop, position, continue": [STOP, _song_position(unit), CONTINUE],
+        "start": [START],
+    }
+    for data in told[style]:
+        clock.receive(data, now)
+
+
+STYLES = ("position", "position, continue", "stop, position, continue", "start")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("early", [0.0002, 0.9 * TICK])
+def test_a_loop_goes_back_with_the_clock_of_its_start_and_is_one_jump(style, early):
+    clock = MidiClock()
+    clock.receive(START, 10.0)
+    now = 10.01
+    for round_ in range(4):
+        for number in range(BAR):
+            clock.receive(CLOCK, now)
+            state = clock.state(now)
+            assert state.running
+            assert (state.jumps, state.rounds) == (1 + round_, round_)
+            assert state.position == pytest.approx(number / 24, abs=1e-3)
+            assert state.loop == ((0.0, 4.0) if round_ else None)
+            now += TICK
+        before = clock.state(now - early)
+        _wrap(style, clock, now - early)
+        after = clock.state(now - early)
+        assert (after.running, after.jumps, after.rounds) == (True, before.jumps, before.rounds)
+        assert after.position < 4.0
+    clock.receive(CLOCK, now)
+    assert clock.state(now).wrapped
+
+
+def test_no_beat_is_reached_before_its_clock():
+    clock, now = _running(24)
+    assert clock.state(now + 2 * TICK).position < 1.0
+    assert clock.time_of(1.0) == pytest.approx(now + TICK)
+    clock.receive(CLOCK, now + 2.5 * TICK)
+    assert clock.state(now + 2.5 * TICK).position == 1.0
+    assert clock.time_of(1.0) == now + 2.5 * TICK, "a beat comes with its clock"
+
+
+def test_a_loop_is_one_until_its_end_is_passed():
+    clock, now = _running(BAR)
+    _wrap("position", clock, now + TICK / 2)
+    now = _tick(clock, BAR, now + TICK)
+    assert clock.state(now).loop == (0.0, 4.0)
+    assert clock.time_of(7.0) == clock.time_of(4.0)
+    clock.receive(CLOCK, now + TICK)
+    state = clock.state(now + TICK)
+    assert (state.loop, state.position, state.jumps) == (None, 4.0, 2)
+
+
+@pytest.mark.parametrize("told", [None, 3])
+def test_a_stop_on_a_beat_stops_a_moment_later_or_with_the_clock(told):
+    for clocks in (0, 1):
+        clock, now = _running(BAR)
+        clock.receive(STOP, now + TICK / 2)
+        if told is not None:
+            clock.receive(_song_position(told), now + TICK / 2)
+        assert clock.state(now + TICK / 2).running
+        _tick(clock, clocks, now + TICK)
+        state = clock.state(now + TICK)
+        assert (state.running, state.status) == (False, ClockStatus.STOPPED)
+        assert state.position == pytest.approx(4.0 if told is None else told / 4, abs=0.03)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_jump_whose_beat_has_no_clock_happens_at_once(style):
+    clock, now = _running(BAR)
+    _wrap(style, clock, now + TICK / 2, 0)
+    assert clock.state(now + 1.5 * TICK).running, "the clock of the beat may be late"
+    state = clock.state(now + 2.5 * TICK)
+    assert (state.status, state.position, state.jumps) == (ClockStatus.WAITING, 0.0, 2)
+    clock.receive(CLOCK, now + 3.5 * TICK)
+    state = clock.state(now + 3.5 * TICK)
+    assert (state.running, state.position, state.rounds, state.loop) == (True, 0.0, 0, None)
+    assert clock.time_of(1.0) == pytest.approx(now + 27.5 * TICK)
+
+
+def test_a_clock_that_falls_silent_at_a_jump_goes_on_from_there():
+    clock, now = _running(BAR)
+    clock.receive(_song_position(8), now + TICK / 2)
+    assert clock.state(now + 1.0).status is ClockStatus.WAITING
+    clock.receive(CLOCK, now + 2.0)
+    assert clock.state(now + 2.0).position == 2.0
+
+
+# A clock that runs and has said nothing
+
+
+def _heard(joining: Joining, clocks: int, unit: int | None = None) -> tuple[MidiClock, float]:
+    """A clock of which no Start was heard, and the time of its last tick."""
+    clock = MidiClock(joining=joining)
+    _tick(clock, 1, 4.0)
+    if unit is not None:
+        clock.receive(_song_position(unit), 4.0)
+    return clock, _tick(clock, clocks, 4.0 + TICK)
+
+
+def test_a_clock_that_runs_is_joined_after_a_bar():
+    clock, now = _heard(Joining.BAR, BAR - 1)
+    assert clock.state(now).status is ClockStatus.HEARD
+    clock.receive(CLOCK, now + TICK)
+    state = clock.state(now + TICK)
+    assert (state.status, state.position, state.jumps) == (ClockStatus.RUNNING, 0.0, 1)
+    assert state.bpm == pytest.approx(120.0)
+
+
+def test_a_clock_with_a_place_is_joined_at_its_next_bar():
+    clock, now = _heard(Joining.BAR, BAR - 24, unit=36)  # beat 2 of bar 3: three beats are left
+    assert clock.state(now).status is ClockStatus.HEARD
+    clock.receive(CLOCK, now + TICK)
+    assert (clock.state(now + TICK).running, clock.state(now + TICK).position) == (True, 12.0)
+
+
+@pytest.mark.parametrize("joining", [Joining.ASK, Joining.START])
+@pytest.mark.parametrize(("unit", "place"), [(None, 0.0), (36, 24.0)])
+def test_a_clock_is_joined_when_the_user_wants_it_and_left(joining, unit, place):
+    clock, now = _heard(joining, 3 * BAR, unit)
+    assert (clock.state(now).status, clock.joinable) == (ClockStatus.HEARD, True)
+    assert clock.toggle(now)
+    now = _tick(clock, 1 if unit is None else BAR, now + TICK)
+    while not clock.state(now).running:
+        now = _tick(clock, 1, now + TICK)
+    assert clock.state(now).position == pytest.approx(place, abs=4.0)
+    assert clock.state(now).position % 4 < 3.9
+    assert clock.toggle(now)
+    assert clock.state(now).status is ClockStatus.STOPPED
+    now = _tick(clock, 3 * BAR, now + TICK)
+    assert clock.state(now).status is ClockStatus.HEARD, "it was left"
+
+
+def test_who_has_said_start_or_stop_is_left_to_itself():
+    clock, now = _running()
+    assert not clock.toggle(now)
+    assert not clock.joinable
+    clock.receive(STOP, now)
+    now = _tick(clock, 4 * BAR, now + TICK)
+    assert clock.state(now).status is ClockStatus.STOPPED
+    clock.meet()
+    now = _tick(clock, BAR + 1, now + TICK)
+    assert clock.state(now).running, "another machine, perhaps"
+
+
+# Song positions that are counted in clocks
+
+
+def _stopped_and_told(clocks: int, told: int, unit: SongPositionUnit = SongPositionUnit.AUTO) -> MidiClock:
+    clock = MidiClock(song_position=unit)
+    clock.receive(START, 10.0)
+    now = _tick(clock, clocks, 10.0)
+    clock.receive(STOP, now + TICK / 2)
+    clock.receive(_song_position(told), now + 1.0)
+    return clock
+
+
+@given(clocks=st.integers(30, 2000))
+@settings(deadline=None, max_examples=25)
+def test_what_position_is_counted_in_shows_where_a_machine_goes_on(clocks):
+    sixteenth = -(-clocks // 6)
+    for told in (sixteenth, 6 * sixteenth):
+        clock = _stopped_and_told(clocks, told)
+        assert clock.state(1e4).position == sixteenth / 4
+        clock.receive(_song_position(told), 1e4)
+        assert clock.state(1e4).position == sixteenth / 4
+
+
+def test_what_position_is_counted_in_may_be_told():
+    assert _stopped_and_told(237, 240, SongPositionUnit.SIXTEENTHS).state(1e4).position == 60.0
+    clock = MidiClock(song_position=SongPositionUnit.CLOCKS)
+    clock.receive(_song_position(192), 1.0)
+    assert clock.state(1.0).position == 8.0
+
+
 class Sender(RuleBasedStateMachine):
     """Any messages at any times."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 50.0
-        self.clock = MidiClock()
+        self.clock = MidiClock(song_position=SongPositionUnit.SIXTEENTHS)
         self.before = self.clock.state(self.now)
         self.clocks = 0  # since the last jump, while running
 
@@ -286,6 +472,11 @@ class Sender(RuleBasedStateMachine):
         assert state.jumps == self.before.jumps + jumps
         assert state.running == running
         self.before = state
+
+    def _deferred(self) -> bool:
+        """Whether the last message is for the next clock, which is a beat's."""
+        state = self.clock.state(self.now)
+        return state.running and state.jumps == self.before.jumps
 
     @rule(seconds=st.floats(0.0, 0.6))
     def wait(self, seconds):
@@ -302,17 +493,26 @@ class Sender(RuleBasedStateMachine):
     def start(self):
         self.moves_only_forward()
         self._receive(START)
-        self._expect(1, False)
-        assert self.before.position == 0.0
-        assert self.before.status is ClockStatus.WAITING
+        if self._deferred():
+            self._receive(CLOCK)
+            self._expect(1, True)
+        else:
+            self._expect(1, False)
+            assert self.before.status is ClockStatus.WAITING
+        assert self.before.position == pytest.approx(0.0, abs=0.2)
 
     @rule()
     def stop(self):
         self.moves_only_forward()
-        stands = self.before.status is ClockStatus.STOPPED or self.before.jumps == 0
+        stands = not self.before.running
+        before = self.before
         self._receive(STOP)
-        self._expect(0 if stands else 1, False)
-        assert self.before.status is ClockStatus.STOPPED
+        if self._deferred():
+            self.now += 0.006
+        state = self.clock.state(self.now)
+        assert state.status is ClockStatus.STOPPED
+        assert state.jumps >= before.jumps + (not stands)
+        self.before = state
 
     @rule()
     def go_on(self):
@@ -332,8 +532,14 @@ class Sender(RuleBasedStateMachine):
         self.moves_only_forward()
         running = self.before.running
         self._receive(_song_position(unit))
-        self._expect(1, running)
-        assert self.before.position == unit / 4
+        state = self.clock.state(self.now)
+        assert state.running == running
+        if self._deferred():
+            self._receive(CLOCK)
+            assert self.clock.state(self.now).running
+        else:
+            assert state.position == unit / 4
+        self.before = self.clock.state(self.now)
 
     @rule(data=st.binary(max_size=5) | st.lists(st.integers(-300, 300), max_size=4))
     def anything(self, data):

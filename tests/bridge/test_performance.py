@@ -1,11 +1,15 @@
 """Performances in a time of our own; `live_rig` has no threads."""
 
 import random
+import tempfile
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from live_rig import Log, Rig
 
 from lakhnes.bridge import gm
@@ -155,6 +159,41 @@ def test_another_take_comes_with_a_bar(small_model: Model) -> None:
     assert rig.performance.player.gaps == 0
 
 
+@pytest.mark.parametrize("anew", [True, False])
+def test_steering_is_heard_from_the_next_bar_on_or_after_what_is_there(
+    small_model: Model, anew: bool
+) -> None:
+    def played(steers: bool) -> list[tuple[Voice, int, int]]:
+        rig = Rig(small_model, anew=anew)
+        rig.start()
+        rig.play(2.5)
+        if steers:
+            request = rig.performance.status().request
+            rig.performance.steer(replace(request, density=-3.0))
+        rig.play(9.5)
+        assert rig.performance.player.gaps == 0
+        return [(voice, pitch, int(at // 2)) for at, voice, pitch in rig.log.said if pitch is not None]
+
+    before, after = played(False), played(True)
+    last = 1 if anew else 3  # bars; two are composed ahead of the second
+    assert [note for note in after if note[2] <= last] == [note for note in before if note[2] <= last]
+    assert [note for note in after if note[2] > last] != [note for note in before if note[2] > last]
+    if anew:
+        assert sum(note[2] == 2 for note in after) < sum(note[2] == 2 for note in before)
+
+
+def test_what_was_heard_stays_when_steering_changes(small_model: Model) -> None:
+    rig = Rig(small_model, anew=True)
+    rig.start()
+    rig.play(7.9)
+    once = rig.log.notes()
+    rig.log.said.clear()
+    rig.clock.seek(0.0, rig.now)
+    rig.performance.steer(replace(rig.performance.status().request, density=3.0))
+    rig.play(7.9)
+    assert rig.log.notes() == once
+
+
 def test_controllers(small_model: Model) -> None:
     rig = Rig(small_model)
     performance = rig.performance
@@ -195,6 +234,54 @@ def test_the_control_map() -> None:
     assert learned.find(120) is Control.PANIC
     with pytest.raises(OptionError, match="no controller 120"):
         learned.learned(120, Control.DENSITY)
+
+
+def test_the_next_controller_that_moves_is_learned(small_model: Model) -> None:
+    rig = Rig(small_model)
+    performance = rig.performance
+    heard = ControlInput(performance, None, CHANNELS)
+    performance.learning = Control.DENSITY
+    heard.receive(bytes([0xB0, 123, 0]), 0)  # a DAW that starts
+    assert performance.learning is Control.DENSITY
+    heard.receive(bytes([0xB3, 21, 127]), 0)
+    assert performance.learning is None
+    assert performance.status().request.density == 0, "the controller is learned, not yet heeded"
+    heard.receive(bytes([0xB3, 21, 127]), 0)
+    heard.receive(bytes([0xB3, 72, 0]), 0)
+    assert performance.status().request.density == 3
+
+
+@given(st.dictionaries(st.sampled_from(Control.learnable()), st.integers(0, 119)))
+def test_a_map_of_controllers_is_read_as_it_was_written(wanted: dict[Control, int]) -> None:
+    controls = ControlMap(())
+    for control, controller in wanted.items():
+        controls = controls.learned(controller, control)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "controllers.json"
+        controls.write(path)
+        assert ControlMap.read(path) == controls
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "does not map"),
+        ("[1, 2]", "does not map"),
+        ('{"volume": 7}', "temperature"),
+        ('{"density": "x"}', "no number"),
+        ('{"density": 120}', "no controller 120"),
+        ('{"panic": 20}', "of its own"),
+        ("[" * 100_000, "does not map"),
+    ],
+)
+def test_a_file_that_is_no_map_of_controllers(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "controllers.json"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=problem) as caught:
+        ControlMap.read(path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(OptionError, match="cannot be read"):
+        ControlMap.read(tmp_path / "nowhere.json")
 
 
 def test_playing_along(small_model: Model) -> None:

@@ -6,10 +6,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_rig import Log
+from live_rig import Log, play, timeline_of
 
 from lakhnes.apu import Synth
 from lakhnes.bridge.beat_clock import InternalClock
+from lakhnes.bridge.midi_clock import MidiClock
 from lakhnes.bridge.player import Player
 from lakhnes.bridge.recorder import Recorder
 from lakhnes.runtime import (
@@ -24,32 +25,10 @@ from lakhnes.runtime import (
     Timeline,
     Timing,
     Voice,
-    tx1,
     tx2,
 )
 
 BAR = 4 * 480
-
-
-def timeline_of(bars: int) -> Timeline:
-    """A bass note on every beat and a long lead note in every bar."""
-    timeline = Timeline(Codec(tx1(), Timing.SAMPLES), BeatGrid.steady(120))
-    span = timeline.begin(0, [])
-    moments = []
-    for beat in range(4 * bars):
-        moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.TR, 40 + beat % 12)))
-        moments.append(Moment(480 * beat + 240, Event(Kind.NOTE_OFF, Voice.TR)))
-        if beat % 4 == 0:
-            moments.append(Moment(480 * beat, Event(Kind.NOTE_ON, Voice.P1, 60 + beat % 12)))
-    span.end = bars * BAR
-    timeline.insert(span, moments)
-    return timeline
-
-
-def play(player: Player, start: float, end: float) -> None:
-    now = start
-    while now < end:
-        now = max(now + 1e-6, min(end, player.step(now)))
 
 
 def test_every_event_at_its_time() -> None:
@@ -359,6 +338,99 @@ def test_clock_out_says_start_ticks_and_stop() -> None:
     assert sent[0] == b"\xfa"
     assert sent[-1] == b"\xfc"
     assert sent.count(b"\xf8") == 48
+
+
+def test_clock_goes_out_while_we_stand_and_a_new_follower_is_put_in_place() -> None:
+    clock, sent = InternalClock(120), []
+    player = Player(timeline_of(8), clock, [], clock_out=sent.append)
+    play(player, 0.0, 1.0)
+    assert set(sent) == {b"\xf8"}
+    assert len(sent) == pytest.approx(48, abs=2)
+    clock.start(1.0)
+    play(player, 1.0, 3.1)
+    sent.clear()
+    player.place_followers()
+    play(player, 3.1, 4.0)
+    assert sent[:3] == [b"\xf2\x11\x00", b"\xfb", b"\xf8"]
+    clock.stop(4.0)
+    player.step(4.0)
+    sent.clear()
+    clock.set_bpm(60, 4.0)
+    play(player, 4.0, 6.0)
+    assert len(sent) == pytest.approx(48, abs=2)
+
+
+@pytest.mark.parametrize("style", ["position", "stop, position, continue", "start"])
+@pytest.mark.parametrize("offset", [-0.05, 0.0, 0.05])
+@pytest.mark.parametrize("bpm", [90.0, 174.0])
+def test_a_loop_of_another_machine_plays_its_bars_and_nothing_beyond(
+    style: str, offset: float, bpm: float
+) -> None:
+    """Rounds of one bar; what is told at its end comes just before the clock of its start."""
+    told = {
+        "position": [b"\xf2\0\0"],
+        "stop, position, continue": [b"\xfc", b"\xf2\0\0", b"\xfb"],
+        "start": [b"\xfa"],
+    }
+    clock, log = MidiClock(bpm), Log()
+    player = Player(timeline_of(4), clock, [log], offset_seconds=offset)
+    clock.receive(b"\xfa", 9.999)
+    now, rounds = 10.0, 12
+    for number in range(rounds * 96):
+        if number and number % 96 == 0:
+            for data in told[style]:
+                clock.receive(data, now - 0.0003)
+                player.step(now - 0.0003)
+        clock.receive(b"\xf8", now)
+        interval = 60 / bpm / 24 * (1.0 + 0.02 * (-1) ** number)
+        play(player, now, now + interval - 0.0003)
+        now += interval
+    clock.receive(b"\xfc", now - 0.0003)
+    play(player, now, now + 0.2)
+    bass = [pitch for _, voice, pitch in log.said if voice is Voice.TR and pitch is not None]
+    lead = [pitch for _, voice, pitch in log.said if voice is Voice.P1 and pitch is not None]
+    once_more = offset < 0  # what is early cannot know that the next round is stopped
+    assert bass == [40, 41, 42, 43] * rounds + [40] * once_more
+    assert lead == [60] * (rounds + once_more)
+    assert not log.sounding
+    if offset < 0:  # once it is known, the loop's start is early too
+        early = [at for at, voice, pitch in log.said if pitch == 60][3:rounds]
+        assert early == pytest.approx([10.0 + n * 240 / bpm + offset for n in range(3, rounds)], abs=0.005)
+
+
+@pytest.mark.parametrize("clocks", [1, 2, 3])
+@pytest.mark.parametrize("jump", [b"\xfa", b"\xf2\x10\x00"])
+def test_clocks_that_come_at_once_after_a_jump_lose_no_note(clocks: int, jump: bytes) -> None:
+    """A long audio period holds several clocks, and they are read together."""
+    clock, log = MidiClock(120), Log()
+    player = Player(timeline_of(2), clock, [log], now=lambda: 10.0)
+    clock.receive(b"\xf8", 9.9)
+    player.step(9.9)
+    clock.receive(jump, 10.0)
+    if jump != b"\xfa":
+        clock.receive(b"\xfb", 10.0)
+    for number in range(clocks):
+        clock.receive(b"\xf8", 10.0 + number / 48)
+    player.step(10.0 + (clocks - 1) / 48)
+    bar = 0 if jump == b"\xfa" else 1
+    assert [pitch for _, voice, pitch in log.said if voice is Voice.TR and pitch] == [40 + 4 * bar]
+
+
+def test_a_loop_that_another_machine_leaves_goes_on() -> None:
+    clock, log = MidiClock(120), Log()
+    player = Player(timeline_of(4), clock, [log], offset_seconds=-0.05)
+    clock.receive(b"\xfa", 9.999)
+    now = 10.0
+    for number in range(4 * 96):
+        if number == 96:
+            clock.receive(b"\xf2\0\0", now - 0.0003)
+        clock.receive(b"\xf8", now)
+        play(player, now, now + 1 / 48)
+        now += 1 / 48
+    bass = [pitch for _, voice, pitch in log.said if voice is Voice.TR and pitch is not None]
+    again = [40, 41, 42, 43] * 2
+    assert bass[:8] == again
+    assert bass[-8:] == [44, 45, 46, 47, 48, 49, 50, 51]
 
 
 ACTIONS = st.lists(

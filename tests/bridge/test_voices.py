@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import mido
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakhnes.bridge.any_midi import score_from_midi
@@ -48,7 +48,7 @@ def control(tick: int, number: int, value: int) -> Message:
 
 
 def file_of(*tracks: mido.MidiTrack) -> MidiFile:
-    midi = mido.MidiFile(ticks_per_beat=480)
+    midi = mido.MidiFile(ticks_per_beat=480, charset="utf-8")
     midi.tracks.extend(tracks)
     buffer = io.BytesIO()
     midi.save(file=buffer)
@@ -151,6 +151,7 @@ drum_hits = st.lists(
 
 
 @given(drum_hits, st.integers(1, 3))
+@example([LineNote(at, at + 1, drum, 1, at + 1) for at, drum in ((0, 45), (294, 35), (588, 45))], 1)
 def test_no_kick_or_snare_is_lost_to_other_drums(hits: list[LineNote], n_lines: int) -> None:
     lines = [Line(i, 9, "", tuple(hits[i::n_lines]), drums=True) for i in range(n_lines)]
     heard = merged(line for line in lines if line.notes)
@@ -188,6 +189,93 @@ def test_all_drum_tracks_are_merged_and_the_drum_channel_beats_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "its_program", "pitch", "noise"),
+    [
+        ("Perc", None, 42, [2, 15] * 4),
+        ("Percussion 2", 0, 38, [2, 10] * 4),
+        ("Hi-Hat (closed)", None, 60, [2, 15] * 4),  # a sampler's pitch
+        ("Snare", 0, 72, [2, 10] * 4),
+        ("HH", None, 42, [2, 15] * 4),
+        ("Timpani", 47, 42, [2] * 4),
+        ("Steel Drums", 114, 42, [2] * 4),
+        ("Perc Organ", 17, 42, [2] * 4),
+        ("Beat It", None, 42, [2] * 4),
+    ],
+)
+def test_drums_on_another_channel_join_the_kit(
+    name: str, its_program: int | None, pitch: int, noise: list[int]
+) -> None:
+    kick = track(*notes(*[(i * 960, 36, 60) for i in range(4)]), channel=9)
+    hits = notes(*[(i * 960 + 480, pitch, 60) for i in range(4)])
+    other = track(*([] if its_program is None else [program(its_program)]), *hits, name=name, channel=4)
+    tune = track(*notes(*scale(70)), name="Tune", channel=1)
+    score, remarks = score_from_midi(file_of(kick, tune, other))
+    assert pitches(score)["NO"] == noise
+    assert (pitches(score)["TR"] == []) == (len(noise) == 8)
+    assert any(f"'{name}'" in remark for remark in remarks)
+
+
+def a_beat(bars: int = 4) -> list[tuple[int, int, int]]:
+    """Kick and snare in turn over hats."""
+    beats = [(i * 480, (36, 38)[i % 2], 60) for i in range(4 * bars)]
+    return beats + [(i * 240, 42, 60) for i in range(8 * bars)]
+
+
+A_TUNE = [72, 74, 71, 76, 77, 69, 72, 79, 74, 67, 76, 71, 81, 77, 74, 72]
+
+
+@pytest.mark.parametrize("name", ["Perc", "Drums of War", "Steel Drum", "Drum & Bass Lead", "Snare", "Kick"])
+@pytest.mark.parametrize("has_kit", [True, False])
+def test_a_tune_that_is_called_after_drums_is_a_tune(name: str, *, has_kit: bool) -> None:
+    tune = [(i * 480, pitch, 400) for i, pitch in enumerate(A_TUNE)]
+    tracks = [track(*notes(*tune), name=name), track(program(33), *notes(*scale(36)), channel=1)]
+    kit = [track(*notes(*a_beat()), channel=9)] if has_kit else []
+    played = pitches(score_from_midi(file_of(*tracks, *kit))[0])
+    assert played["P1"] == A_TUNE
+    assert bool(played["NO"]) == has_kit
+
+
+@pytest.mark.parametrize(
+    "name", ["", "EZdrummer 2", "Superior Drummer", "TR-808", "Jazz Kit", "鼓", "Ударные"]
+)
+def test_a_kit_on_another_channel_is_one(name: str) -> None:
+    tune = [(i * 480, pitch, 400) for i, pitch in enumerate(A_TUNE)]
+    kit = track(*notes(*a_beat()), name=name, channel=3)
+    played = pitches(score_from_midi(file_of(kit, track(*notes(*tune), channel=1)))[0])
+    assert (played["P1"], played["TR"]) == (A_TUNE, [])
+    assert played["NO"] == [2, 15, 10, 15] * 8
+
+
+def test_low_chords_are_no_kit() -> None:
+    triads = [(i * 480, root + step, 400) for i in range(16) for root in (36, 38) for step in (0, 4, 7)]
+    assert pitches(score_from_midi(file_of(track(*notes(*triads))))[0])["NO"] == []
+
+
+@pytest.mark.parametrize(("kick", "snare", "heard"), [(110, 95, 10), (80, 100, 10), (120, 50, 2)])
+def test_a_snare_is_heard_over_a_kick_that_is_not_much_louder(kick: int, snare: int, heard: int) -> None:
+    kicks = notes(*[(i * 480, 36, 60) for i in range(8)], velocity=kick)
+    snares = notes(*[(i * 960 + 480, 38, 60) for i in range(4)], velocity=snare)
+    score, _ = score_from_midi(file_of(track(*kicks, *snares, channel=9)))
+    assert pitches(score)["NO"] == [2, heard] * 4
+
+
+def test_hats_keep_the_time_beside_other_percussion() -> None:
+    shaker = track(*notes(*[(i * 120, 70, 60) for i in range(16)]), name="Perc")
+    score, _ = score_from_midi(file_of(shaker, track(*notes(*a_beat(1)), channel=9)))
+    assert pitches(score)["NO"] == [2, 16, 15, 16, 10, 16, 15, 16] * 2
+
+
+def test_a_kit_of_a_track_for_each_drum_is_one() -> None:
+    drums = [
+        track(*notes(*[(i * 480 + start, 60, 60) for i in range(4)]), name=name, channel=channel)
+        for channel, (name, start) in enumerate((("Kick", 0), ("Snare", 120), ("Hats", 240)))
+    ]
+    score, remarks = score_from_midi(file_of(*drums, track(*notes(*scale(70)), name="Tune", channel=5)))
+    assert pitches(score)["NO"] == [2, 10, 15] * 4
+    assert "Noise plays the drums of 'Kick', 'Snare' and 'Hats' (kick 4, snare 4, hat 4)." in remarks
+
+
+@pytest.mark.parametrize(
     ("tracks", "lead", "bass"),
     [
         ([("", 0, scale(48)), ("", 73, scale(60))], 1, 0),
@@ -210,6 +298,15 @@ def test_lines_are_chosen_by_what_they_are(
     lowest = {tick: min(p for t, p, _ in tracks[bass][2] if t == tick) for tick, _, _ in tracks[bass][2]}
     assert pitches(score)["P1"] == list(highest.values())
     assert pitches(score)["TR"] == list(lowest.values())
+
+
+@pytest.mark.parametrize("name", ["Square Lead", "Sawtooth Lead", "Lead 1 (square)", "Solo Vox"])
+def test_the_name_of_a_sound_makes_no_lead(name: str) -> None:
+    riff = track(program(80), *notes(*[(i * 240, 38 + i % 3, 200) for i in range(16)]), name=name, channel=1)
+    tune = track(program(62), *notes(*scale(72)), name="Synth Brass", channel=2)
+    deep = track(program(33), *notes(*scale(30)), name="Bass", channel=3)
+    played = pitches(score_from_midi(file_of(riff, tune, deep))[0])
+    assert played["P1"] == list(range(72, 80))
 
 
 def test_the_bass_of_a_choir_is_not_the_bass_above_a_left_hand() -> None:
@@ -235,6 +332,24 @@ def test_a_line_that_doubles_the_bass_leaves_its_voice_to_what_is_between() -> N
     flute = track(program(73), *notes(*scale(73)))
     nothing_else = pitches(score_from_midi(file_of(flute, bass, doubling))[0])
     assert nothing_else["P2"] == list(range(48, 56))
+
+
+@pytest.mark.parametrize("late", [40, 120, 200])
+def test_an_echo_gets_no_voice_of_its_own(late: int) -> None:
+    tune = scale(72)
+    echo = track(*notes(*[(tick + late, pitch, length) for tick, pitch, length in tune]), channel=1)
+    chord = track(program(48), *notes(*chords()), channel=2)
+    score, _ = score_from_midi(file_of(track(*notes(*tune)), echo, chord))
+    assert pitches(score)["P1"] == list(range(72, 80))
+    assert pitches(score)["P2"][0] == 68  # the top of the chords
+
+
+def test_a_few_long_notes_below_many_short_ones_are_heard() -> None:
+    trill = [(i * 60, 72 + 2 * (i % 2), 58) for i in range(64)]
+    held = [(i * 960, 48, 940) for i in range(4)]
+    score, _ = score_from_midi(file_of(track(*notes(*trill, *held))))
+    assert pitches(score)["TR"] == [48] * 4
+    assert pitches(score)["P1"] == [72, 74] * 32
 
 
 def test_a_bass_alone_is_the_bass() -> None:
@@ -338,10 +453,80 @@ def test_held_chords_become_arpeggios_where_one_voice_plays_them(size: int, fram
     assert any("as arpeggios" in remark for remark in remarks)
 
 
+@pytest.mark.parametrize("bpm", [60, 120, 180, 240])
+@pytest.mark.parametrize("upwards", [True, False])
+def test_a_hand_takes_50_ms_for_a_chord_at_any_tempo(bpm: int, *, upwards: bool) -> None:
+    order = (0, 4, 7) if upwards else (7, 4, 0)
+    spread = round(0.024 * 480 * bpm / 60)  # ticks
+    chords = [
+        (i * 480 + k * spread, 60 + i + step, 400 - k * spread)
+        for i in range(8)
+        for k, step in enumerate(order)
+    ]
+    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))])
+    score, _ = score_from_midi(file_of(tempo, track(*notes(*chords))))
+    assert pitches(score)["P1"] == [67 + i for i in range(8)]
+    assert pitches(score)["P2"] == [64 + i for i in range(8)]
+    assert pitches(score)["TR"] == [60 + i for i in range(8)]
+
+
+@pytest.mark.parametrize("bpm", [90, 180, 260])
+@pytest.mark.parametrize("order", [(0, 4, 7, 11), (11, 7, 4, 0), (7, 0, 11, 4)])
+def test_a_short_chord_of_one_hand_is_one_onset(bpm: int, order: tuple[int, ...]) -> None:
+    spread = 0.05 / 3 * 480 * bpm / 60  # ticks
+    chords = [
+        (i * 480 + round(k * spread), 60 + i + step, 200) for i in range(8) for k, step in enumerate(order)
+    ]
+    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))])
+    score, _ = score_from_midi(file_of(tempo, track(*notes(*chords))))
+    assert pitches(score)["P1"] == [71 + i for i in range(8)]
+    assert pitches(score)["TR"] == [60 + i for i in range(8)]
+
+
+def test_a_fast_run_in_legato_is_no_chord() -> None:
+    run = [
+        (i * 60, 60 + i, 80) for i in range(24)
+    ]  # demisemiquavers of 31 ms, each held for a third too long
+    tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(240))])
+    score, _ = score_from_midi(file_of(tempo, track(*notes(*run))))
+    assert pitches(score)["P1"] == list(range(60, 84))
+
+
 @pytest.mark.parametrize(("bpm", "spread", "together"), [(60, 16, True), (120, 28, True), (240, 40, False)])
 def test_what_is_together_depends_on_the_tempo(bpm: int, spread: int, together: bool) -> None:
     """Two notes so many ticks apart: 33 ms are a chord in a slow song, 21 ms are none in a fast one."""
-    both = [(i * 480 + k * spread, 60 + 7 * k, 300) for i in range(8) for k in range(2)]
+    both = [(i * 480 + k * spread, 60 + 7 * k, 3 * spread) for i in range(8) for k in range(2)]
     tempo = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))])
     score, _ = score_from_midi(file_of(tempo, track(*notes(*both))))
     assert (pitches(score)["P1"] == [67] * 8) == together
+
+
+def test_a_key_that_is_struck_again_is_heard_again() -> None:
+    held = [(i * 240, 60, 480 - 20 * (i % 2)) for i in range(8)]
+    score, _ = score_from_midi(file_of(track(*notes(*held))))
+    assert [round(note.onset / TICK) for note in score.parts[Voice.P1].notes] == [i * 240 for i in range(8)]
+
+
+def test_a_track_that_is_turned_down_is_not_used() -> None:
+    silent = track(control(0, 7, 0), *notes(*scale(72)), name="Muted lead")
+    swelling = track(control(0, 11, 0), control(300, 11, 127), *notes(*scale(60)), name="Tune", channel=1)
+    score, remarks = score_from_midi(file_of(silent, swelling))
+    assert pitches(score)["P1"] == list(range(60, 68))
+    assert "Not used, since the file has its volume at 0: 'Muted lead'." in remarks
+    alone, _ = score_from_midi(file_of(silent))
+    assert pitches(alone)["P1"] == list(range(72, 80))
+
+
+def test_synthesizers_are_told_of_drums_on_other_channels() -> None:
+    hits = [(i * 480, 36 if i % 2 else 42, 60) for i in range(8)]
+    tune = track(*notes(*scale(70)), name="Tune")
+    xg_on = mido.Message("sysex", data=(0x43, 0x10, 0x4C, 0, 0, 0x7E, 0))
+    part = mido.Message("sysex", data=(0x43, 0x10, 0x4C, 8, 10, 7, 2))
+    bank = mido.Message("control_change", channel=10, control=0, value=127)
+    for messages, noise in (
+        ([xg_on, bank], [15, 2] * 4),
+        ([part], [15, 2] * 4),
+        ([bank], []),  # without XG a bank of melodies
+    ):
+        drums = mido.MidiTrack([*messages, *track(*notes(*hits), channel=10)])
+        assert pitches(score_from_midi(file_of(tune, drums))[0])["NO"] == noise

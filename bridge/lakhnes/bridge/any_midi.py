@@ -7,7 +7,8 @@ from operator import attrgetter
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
-from lakhnes.bridge.lines import left_out, read_lines
+from lakhnes.bridge.instruments import read_lines
+from lakhnes.bridge.lines import left_out
 from lakhnes.bridge.monophony import window_of_beat
 from lakhnes.bridge.smf import MidiFile
 from lakhnes.bridge.tempo_map import TempoMap, one_after_the_other, tempo_map

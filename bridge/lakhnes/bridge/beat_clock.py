@@ -6,7 +6,7 @@ import math
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.time.grid import TEMPI_BPM
@@ -52,6 +52,8 @@ class ClockStatus(StrEnum):
 
     STOPPED = "stopped"
     RUNNING = "running"
+    HEARD = "heard"
+    """Follows another clock that ticks, but has not said whether it runs."""
     WAITING = "waiting"
     """Follows another clock that was not heard yet, or was started and has not ticked yet."""
     LOST = "lost"
@@ -76,6 +78,14 @@ class ClockState:
     """Beats of the loop that it runs in, from whose end it goes on at its start; None without."""
     wrapped: bool = False
     """Whether the last jump was this loop's own, from its end to its start."""
+    rounds: int = 0
+    """How many of the jumps were those of loops."""
+    foreign: bool = False
+    """The clock is another machine's: its tempo is measured, and it may jump at any beat."""
+    landed: float | None = None
+    """Beats where the last jump led, which may have been a moment ago; None for `position`."""
+    look_seconds: float = math.inf
+    """How soon it is to be looked at again at the latest, where nobody tells of a jump."""
 
 
 class BeatClock(Protocol):
@@ -105,6 +115,31 @@ class BeatClock(Protocol):
         ...
 
 
+@runtime_checkable
+class Startable(Protocol):
+    """A clock that the user may start and stop, or join and leave."""
+
+    def toggle(self, now: float) -> bool:
+        """Start it or stop it.
+
+        Args:
+            now: seconds of `time.perf_counter`.
+
+        Returns:
+            Whether there was anything to do: another machine may be left to itself.
+        """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A clock whose tempo the user may change."""
+
+    def set_bpm(self, bpm: float, now: float) -> None:
+        """Change the tempo from now on; OptionError if it is out of range."""
+        ...
+
+
 class InternalClock:
     """A clock of our own: runs evenly, and obeys the user at once; it may run round in a loop.
 
@@ -123,7 +158,7 @@ class InternalClock:
         self._position = 0.0
         self._since = -math.inf
         self._running = False
-        self._jumps = 0
+        self._jumps = self._rounds = 0
         self._loop: tuple[float, float] | None = None
         self._wrapped = False
 
@@ -134,7 +169,14 @@ class InternalClock:
             status = ClockStatus.RUNNING if self._running else ClockStatus.STOPPED
             loop = self._loop if self._inside else None
             return ClockState(
-                self._position, self._bpm, self._running, self._jumps, status, loop, self._wrapped
+                self._position,
+                self._bpm,
+                self._running,
+                self._jumps,
+                status,
+                loop,
+                self._wrapped,
+                self._rounds,
             )
 
     def time_of(self, position: float) -> float:
@@ -173,6 +215,14 @@ class InternalClock:
             if self._running:
                 self._running = False
                 self._jump()
+
+    def toggle(self, now: float) -> bool:
+        """Starts or stops; there is always something to do."""
+        if self.state(now).running:
+            self.stop(now)
+        else:
+            self.start(now)
+        return True
 
     def seek(self, position: float, now: float) -> None:
         """Goes to a position in beats, running or not.
@@ -234,8 +284,8 @@ class InternalClock:
 
     @property
     def _inside(self) -> bool:
-        """Whether the loop's end is still to come."""
-        return self._loop is not None and self._position < self._loop[1]
+        """Whether the loop's end is still to come, by more than the rounding."""
+        return self._loop is not None and self._position < self._loop[1] - _ROUNDING_BEATS
 
     def _go_round(self) -> None:
         """Goes back to the loop's start as often as its end was passed."""
@@ -250,6 +300,7 @@ class InternalClock:
         if rest < 0:  # reached but for the rounding; what is missing is not lost
             self._since -= rest * 60 / self._bpm
         self._jumps += 1 + rounds
+        self._rounds += 1 + rounds
         self._wrapped = True
 
     def _jump(self) -> None:
@@ -273,6 +324,11 @@ class ClockSender:
         self._running = False
         self._jumps = -1
         self._next = 0  # the clock to send next, counted from the song's start
+
+    @property
+    def sent(self) -> int:
+        """The clock that was sent last, from the song's start; the one before the next where none was."""
+        return self._next - 1
 
     def due(self, state: ClockState) -> list[bytes]:
         """The messages to send now, in order.
@@ -306,6 +362,10 @@ class ClockSender:
             return state.position
         return self._next / CLOCKS_PER_BEAT if state.running else math.inf
 
+    def forget(self) -> None:
+        """Somebody new listens: where we are is told again, if we run."""
+        self._running = False
+
     def _to_locate(self, state: ClockState) -> bool:
         """Whether the receivers have to be told a new place."""
         if not state.running:
@@ -322,6 +382,31 @@ class ClockSender:
             return [bytes([START])]
         told = unit % SONG_UNITS
         return [bytes([SONG_POSITION, told & 0x7F, told >> 7]), bytes([CONTINUE])]
+
+
+class IdleClocks:
+    """The MIDI clocks that are sent while we stand, so that others know the tempo before they start; pure."""
+
+    def __init__(self) -> None:
+        self.next = math.inf
+        """When the next one is due, seconds of `time.perf_counter`; `math.inf` for none."""
+
+    def due(self, state: ClockState, now: float) -> list[bytes]:
+        """The messages to send now.
+
+        Args:
+            state: our clock now; one that follows another and has none of its own has no tempo to tell.
+            now: seconds of `time.perf_counter`.
+        """
+        if state.status is not ClockStatus.STOPPED:
+            self.next = math.inf
+            return []
+        interval = 60 / (CLOCKS_PER_BEAT * state.bpm)
+        if not now - _MOST_BEHIND * interval < self.next < math.inf:
+            self.next = now + interval
+        n_due = max(0, math.floor((now - self.next) / interval + 1))
+        self.next += n_due * interval
+        return [bytes([CLOCK])] * n_due
 
 
 def _checked_position(position: float) -> float:

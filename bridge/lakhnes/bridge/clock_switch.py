@@ -10,30 +10,38 @@ from lakhnes.bridge.midi_clock import MidiClock
 
 
 class ClockSwitch:
-    """The `BeatClock` of our own clock, or of the MIDI clock that is followed.
+    """The `BeatClock` of our own clock, or of the one that is followed.
 
     Any thread may call it.
 
     Attributes:
         internal: our own.
-        midi: what follows others; it may be fed all the time.
+        midi: what follows MIDI clock; it may be fed all the time.
+        followed: what is followed if our own does not count: `midi`, or another one.
     """
 
-    def __init__(self, internal: InternalClock, midi: MidiClock) -> None:
-        """Takes both, and begins with our own."""
+    def __init__(self, internal: InternalClock, midi: MidiClock, followed: BeatClock | None = None) -> None:
+        """Takes the clocks, and begins with our own.
+
+        Args:
+            internal: our own.
+            midi: what follows MIDI clock.
+            followed: what is followed; None for the MIDI clock.
+        """
         self.internal = internal
         self.midi = midi
+        self.followed = midi if followed is None else followed
         self._lock = threading.Lock()
         self._clock: BeatClock = internal
         self._before = 0  # jumps that are not the present clock's
 
     @property
     def following(self) -> bool:
-        """Whether the MIDI clock counts."""
-        return self._clock is self.midi
+        """Whether another's clock counts."""
+        return self._clock is self.followed
 
     def follow(self, midi: bool, now: float) -> None:
-        """Lets the MIDI clock count, or our own; nothing if it does already.
+        """Lets another's clock count, or our own; nothing if it does already.
 
         Our own stands then, at the place where the other was.
 
@@ -48,7 +56,7 @@ class ClockSwitch:
             if not midi:
                 self.internal.stop(now)
                 self.internal.seek(max(0.0, left.position), now)
-            self._clock = self.midi if midi else self.internal
+            self._clock = self.followed if midi else self.internal
             self._before += left.jumps + 1 - self._clock.state(now).jumps
 
     def state(self, now: float) -> ClockState:

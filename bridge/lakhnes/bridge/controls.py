@@ -14,12 +14,16 @@ They are the controllers that MIDI sets aside for sounds, on any channel, so mos
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.errors import OptionError
+from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.printable import printable
 
 
 class Control(StrEnum):
@@ -35,6 +39,11 @@ class Control(StrEnum):
     NEW_TAKE = "new-take"
     PANIC = "panic"
 
+    @classmethod
+    def learnable(cls) -> tuple[Control, ...]:
+        """Return the controls that any controller may steer; a panic has its own controllers."""
+        return tuple(control for control in cls if control is not cls.PANIC)
+
 
 MUTES = {
     Control.MUTE_P1: Voice.P1,
@@ -42,6 +51,9 @@ MUTES = {
     Control.MUTE_TR: Voice.TR,
     Control.MUTE_NO: Voice.NO,
 }
+
+LAST_CONTROLLER = 119
+"""The last number of a controller; those above are modes of a channel."""
 
 _PANIC = (120, 123)  # all sound off, all notes off: what a DAW's own panic sends
 
@@ -74,10 +86,48 @@ class ControlMap:
         Raises:
             OptionError: for a number that no controller has.
         """
-        if not 0 <= controller <= 119:
-            raise OptionError(f"There is no controller {controller}; give 0 to 119.")
+        if not 0 <= controller <= LAST_CONTROLLER:
+            raise OptionError(f"There is no controller {controller}; give 0 to {LAST_CONTROLLER}.")
+        if control not in Control.learnable():
+            raise OptionError("A panic has controllers of its own, 120 and 123.")
         kept = [(cc, what) for cc, what in self.controllers if cc != controller and what is not control]
         return replace(self, controllers=(*kept, (controller, control)))
+
+    @classmethod
+    def read(cls, path: Path) -> ControlMap:
+        """Read a map that `write` wrote; controls that the file leaves out have no controller.
+
+        Raises:
+            OptionError: if the file cannot be read or is no such map.
+        """
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            read = cls(())
+            for name, controller in dict(found).items():
+                if type(controller) is not int:
+                    raise OptionError(
+                        f"{controller!r} is no number of a controller; give 0 to {LAST_CONTROLLER}."
+                    )
+                read = read.learned(controller, Control(name))
+        except OptionError as error:
+            raise OptionError(f"{path}: {error}") from None
+        except OSError as error:
+            raise OptionError(f"{path} cannot be read: {error.strerror or error}.") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise OptionError(
+                f"{path} does not map controls to controllers ({printable(str(error), 100)}). Write it as "
+                f'{{"temperature": 70}}; the controls are {", ".join(Control.learnable())}.'
+            ) from None
+        return read
+
+    def write(self, path: Path) -> None:
+        """Write the map as JSON, from controls to numbers of controllers.
+
+        Raises:
+            OutputError: if the file cannot be written.
+        """
+        told = {str(control): controller for controller, control in self.controllers}
+        write_whole(path, (json.dumps(told, indent=1) + "\n").encode())
 
 
 def steered(request: Request, control: Control, value: int) -> Request:

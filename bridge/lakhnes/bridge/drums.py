@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import pairwise
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.gm import DrumRole
-from lakhnes.bridge.lines import Line, LineNote
+from lakhnes.bridge.kits import hits_of
+from lakhnes.bridge.lines import Line, LineNote, fast_note
 from lakhnes.bridge.monophony import NEAR, WINDOW, spaced
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
-
-_NAMED = re.compile(
-    r"\b(drums?|drum ?kit|percussions?|perc|beats?|schlagzeug|batterie|bater[ií]a|batteria)\b"
-    r"|ドラム|パーカッション"
-)
 
 _FRAMES = {
     DrumRole.HAT: 3,
@@ -33,6 +29,8 @@ _OPEN_FRAMES = 12
 
 _BACKBEAT = (DrumRole.KICK, DrumRole.SNARE)
 _STRONG = (*_BACKBEAT, DrumRole.TOM)
+_SNARE_FIRST = 1.25
+"""How much louder than a snare a kick must be to win over it."""
 _NAMES = {
     DrumRole.KICK: "kick",
     DrumRole.SNARE: "snare",
@@ -43,38 +41,27 @@ _NAMES = {
 }
 
 
-def drum_lines(lines: Sequence[Line]) -> list[Line]:
-    """The lines that are drums: those of the drum channel, or where there is none, those called so."""
-    by_channel = [line for line in lines if line.drums]
-    return by_channel or [line for line in lines if line.alone and _NAMED.search(line.name.lower())]
-
-
 def merged(lines: Iterable[Line], window: int = WINDOW) -> list[LineNote]:
     """The hits of drum lines that one voice plays; their pitches are still General MIDI drums.
 
     A hit is an onset. Of hits that come together the weightier role is heard, of one role the louder. Kicks,
-    snares and then toms yield to no hat or cymbal, and to each other only where they are simultaneous.
+    snares and then toms yield to no hat or cymbal, and to each other only where they find no frame of their
+    own.
 
     Args:
         lines: of drums.
         window: samples within which hits come together.
     """
     window = max(window, FRAME_SAMPLES)
-    hits = [note for line in lines for note in line.levelled().notes]
+    hits = [hit for line in lines for hit in hits_of(line)]
     hits.sort(key=_weight, reverse=True)
-    strong: list[int] = []
     heard: list[int] = []
     kept: list[LineNote] = []
     for hit in hits:
-        if gm.role_of_drum(hit.pitch) in _STRONG:
-            free = not _near(strong, hit.onset, FRAME_SAMPLES - NEAR)
-            if free:
-                insort(strong, hit.onset)
-        else:
-            free = not _near(heard, hit.onset, window)
-        if free:
+        strong = gm.role_of_drum(hit.pitch) in _STRONG
+        if (strong or not _near(heard, hit.onset, window)) and _fits(heard, hit.onset):
             insort(heard, hit.onset)
-            kept.append(hit._replace(ring=hit.onset + _ring(hit.pitch)))
+            kept.append(fast_note((*hit[:4], hit.onset + _ring(hit.pitch))))
     return spaced(sorted(kept))
 
 
@@ -84,21 +71,42 @@ def tally(hits: Iterable[LineNote]) -> str:
     return ", ".join(f"{_NAMES[role]} {counts[role]}" for role in _NAMES if counts[role])
 
 
-def _weight(hit: LineNote) -> tuple[int, int, int, int]:
-    """Rank a hit: kicks and snares win, the louder first; then toms; then role and loudness."""
+def _weight(hit: LineNote) -> tuple[int, float, int, int]:
+    """Rank a hit: kicks and snares win, the louder first; then toms; then role and loudness.
+
+    A snare wins over a kick that is not much louder: kicks on all four beats are heard as such without those
+    under the snare, while a rhythm without its snare is another one.
+    """
     role = gm.role_of_drum(hit.pitch)
-    strong = role in _BACKBEAT
-    return (
-        2 * strong + (role in _STRONG),
-        hit.velocity if strong else role,
-        role if strong else hit.velocity,
-        -hit.onset,
-    )
+    if role in _BACKBEAT:
+        loudness = hit.velocity * (_SNARE_FIRST if role is DrumRole.SNARE else 1)
+        return 3, loudness, role, -hit.onset
+    return int(role in _STRONG), role, hit.velocity, -hit.onset
 
 
 def _near(onsets: list[int], onset: int, window: int) -> bool:
     place = bisect_left(onsets, onset - window + 1)
     return place < len(onsets) and onsets[place] < onset + window
+
+
+def _fits(onsets: list[int], onset: int) -> bool:
+    """Whether every hit still gets a frame of its own near its onset after one more is added."""
+    place = bisect_left(onsets, onset)
+    run = [onset]  # the hits that may delay each other
+    for before in reversed(range(place)):
+        if run[0] - onsets[before] >= FRAME_SAMPLES + NEAR:
+            break
+        run.insert(0, onsets[before])
+    for after in range(place, len(onsets)):
+        if onsets[after] - run[-1] >= FRAME_SAMPLES + NEAR:
+            break
+        run.append(onsets[after])
+    late = 0
+    for one, following in pairwise(run):
+        late = max(0, late + FRAME_SAMPLES - (following - one))
+        if late > NEAR:
+            return False
+    return True
 
 
 def _ring(drum: int) -> int:

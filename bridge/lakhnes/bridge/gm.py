@@ -114,8 +114,8 @@ def noise_of_drum(drum: int) -> int:
 class DrumRole(IntEnum):
     """The role of a drum in a rhythm; a later one wins over an earlier one."""
 
-    HAT = 0
-    OTHER = 1
+    OTHER = 0
+    HAT = 1
     TOM = 2
     CYMBAL = 3
     KICK = 4
@@ -129,12 +129,15 @@ _DRUMS_OF_ROLE = {
     DrumRole.KICK: (35, 36),
     DrumRole.SNARE: (37, 38, 39, 40),
 }
-_ROLE_OF_DRUM = {drum: role for role, drums in _DRUMS_OF_ROLE.items() for drum in drums}
+_ROLES = [
+    next((role for role, drums in _DRUMS_OF_ROLE.items() if drum in drums), DrumRole.OTHER)
+    for drum in range(128)
+]
 
 
 def role_of_drum(drum: int) -> DrumRole:
     """Return the role of a drum-channel pitch, 0 to 127."""
-    return _ROLE_OF_DRUM.get(drum, DrumRole.OTHER)
+    return _ROLES[drum]
 
 
 def midi_of_volume(volume: int) -> int:

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lakhnes.bridge.jack_transport import ServerTransport
 from lakhnes.runtime.errors import PortError
 
 OPEN_SECONDS = 3.0
 """How long a server may take to let a client in; one that is stopped would never answer."""
 
-STALL_SECONDS = 3.0
+STALL_SECONDS = 1.5
 """How long a living server may go without a cycle, as when its sound card was pulled."""
 
 _CYCLE_SECONDS = 1.0
@@ -74,7 +75,7 @@ class JackWatch:
         _declare(self._slow)
         _declare(self._quick)
         self._now = now
-        self._client = _open_client(self._slow)
+        self._client = open_client(self._slow, "LakhNES watch")
         self._libc: Any = ctypes.PyDLL(None)
         self._semaphore = self._told_of_shutdown()
         self._frame, self._frame_since = self.frame(), now()
@@ -106,14 +107,14 @@ class JackWatch:
         """The server's time at the start of its current cycle, in samples; 0 once it has ended."""
         return 0 if self.lost else int(self._quick.jack_last_frame_time(self._client))
 
-    def alive(self) -> bool:
-        """Whether the server is there and working; to be asked about once a second."""
+    def stalled(self) -> bool:
+        """Whether the server is there and stands still; to be asked about once a second."""
+        frame, now = self.frame(), self._now()
         if self.lost:
             return False
-        frame, now = self.frame(), self._now()
         if frame != self._frame:
             self._frame, self._frame_since = frame, now
-        return now - self._frame_since < STALL_SECONDS
+        return now - self._frame_since >= STALL_SECONDS
 
     def runs(self) -> bool:
         """Waits for the server's next cycle; false where none comes within a second."""
@@ -137,13 +138,32 @@ class JackWatch:
         if self.lost:
             return []
         flags = _IS_INPUT if outputs else _IS_OUTPUT
-        found = self._slow.jack_get_ports(self._client, None, _MIDI_TYPE, flags)
+        return self._names(self._slow.jack_get_ports(self._client, None, _MIDI_TYPE, flags))
+
+    def connections(self, name: str) -> frozenset[str]:
+        """The full names of the ports that a port is connected to."""
+        port = 0 if self.lost else self._quick.jack_port_by_name(self._client, name.encode())
+        if not port:
+            return frozenset()
+        return frozenset(self._names(self._slow.jack_port_get_all_connections(self._client, port)))
+
+    def connect(self, source: str, target: str) -> None:
+        """Connects two ports, as far as both are there; waits while the server stands still."""
+        if not self.lost:
+            self._slow.jack_connect(self._client, source.encode(), target.encode())
+
+    def _names(self, found: Any) -> list[str]:
+        """The names in a list of libjack's, which is freed."""
         names: list[str] = []
         while found and (name := found[len(names)]) is not None:
             names.append(name.decode(errors="replace"))
         if found:
             self._slow.jack_free(ctypes.cast(found, ctypes.c_void_p))
         return names
+
+    def transport(self) -> ServerTransport:
+        """The server's transport, for as long as this watch is open."""
+        return ServerTransport(self._quick, self._client, lambda: self.lost)
 
     def share(self) -> JackWatch:
         """The same watch for one user more, who closes it too."""
@@ -157,7 +177,7 @@ class JackWatch:
             self._users -= 1
             if self._users != 0:
                 return
-            if self.alive():
+            if self.runs():
                 self._slow.jack_client_close(self._client)
                 self._libc.free(ctypes.c_void_p(self._semaphore))
             self._client = 0
@@ -173,23 +193,33 @@ def _declare(library: Any) -> None:
         ("jack_last_frame_time", ctypes.c_uint32, [pointer]),
         ("jack_port_by_name", pointer, [pointer, text]),
         ("jack_get_ports", ctypes.POINTER(text), [pointer, text, text, ctypes.c_ulong]),
+        ("jack_port_get_all_connections", ctypes.POINTER(text), [pointer, pointer]),
+        ("jack_connect", ctypes.c_int, [pointer, text, text]),
         ("jack_free", None, [pointer]),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
 
 
-def _open_client(library: Any) -> int:
-    """A new client, or PortError in bounded time: a thread waits in our stead."""
+def open_client(library: Any, name: str) -> int:
+    """A new client, in bounded time: a thread waits in our stead.
+
+    Args:
+        library: what is linked to libjack, told how `jack_client_open` and `jack_client_close` are called.
+        name: of the client.
+
+    Raises:
+        PortError: if no server lets it in.
+    """
     global _stuck
     if _stuck is not None and _stuck.is_alive():
-        raise PortError("The JACK server does not answer: start it anew.")
+        raise PortError("The JACK server does not answer: restart it.")
     lock = threading.Lock()
     clients: list[int] = []
     given_up = False
 
     def open_it() -> None:
-        client = library.jack_client_open(b"LakhNES watch", _NO_START, None) or 0
+        client = library.jack_client_open(name.encode(), _NO_START, None) or 0
         with lock:
             clients.append(client)
             late = given_up
@@ -202,7 +232,7 @@ def _open_client(library: Any) -> int:
     with lock:
         if not clients:
             given_up, _stuck = True, thread
-            raise PortError("The JACK server does not answer: start it anew.")
+            raise PortError("The JACK server does not answer: restart it.")
     if not clients[0]:
         raise PortError("No JACK server answers: start one, for example with qjackctl.")
     return clients[0]

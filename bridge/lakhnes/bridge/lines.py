@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -12,14 +12,17 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakhnes.bridge import gm
-from lakhnes.bridge.smf import ControlChange, MidiFile, NoteMessage, TickNote, Track, paired_notes
+from lakhnes.bridge.mpe import mpe_channels
+from lakhnes.bridge.note_pairs import note_spans
+from lakhnes.bridge.smf import ControlChange, MidiFile, NoteMessage, Track
 from lakhnes.bridge.tempo_map import TempoMap, tempo_map
 
 CHANNEL_VOLUME, EXPRESSION, PEDAL = 7, 11, 64
 _USUAL_VOLUME, _USUAL_EXPRESSION = 100, 127
-_BANK, _DRUM_BANK = 0, 120  # of General MIDI 2
+_BANK, _DRUM_BANK, _XG_DRUM_BANK = 0, 120, 127  # of General MIDI 2; another synthesizer has melodies in 127
 
 _LEFT_OUT = {1: "modulation", 65: "portamento", 66: "the sostenuto pedal"}
 """Controllers that say how notes sound, and that the four voices do not have."""
@@ -65,12 +68,17 @@ class Line:
     """True if its track has no other line, so that the track's name is its name."""
     levels: tuple[tuple[int, float], ...] = field(default=(), repr=False)
     """Sample and loudness from there on, by channel volume and expression; 1 where they say nothing."""
+    others: tuple[int, ...] = ()
+    """Further channels that it is played on, as a guitar with one for each string."""
 
     @property
     def label(self) -> str:
         """How a user finds it."""
         name = f"'{self.name}'" if self.name else f"track {self.number}"
-        return name if self.name and self.alone else f"{name}, channel {self.channel + 1}"
+        if self.name and self.alone:
+            return name
+        others = f"s {self.channel + 1} to {max(self.others) + 1}" if self.others else f" {self.channel + 1}"
+        return f"{name}, channel{others}"
 
     @property
     def end(self) -> int:
@@ -81,6 +89,12 @@ class Line:
         """Its loudness at a sample."""
         place = bisect_right(self.levels, sample, key=itemgetter(0))
         return self.levels[place - 1][1] if place else 1.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its volume is 0 from its first note to its last."""
+        first = self.notes[0].onset
+        return self.level(first) == 0 and not any(level for _, level in self.levels_between(first, self.end))
 
     def levelled(self) -> Line:
         """The line with all of its loudness in the velocities of its notes."""
@@ -96,8 +110,8 @@ class Line:
         return self.levels[first : bisect_left(self.levels, end, key=itemgetter(0))]
 
 
-def read_lines(midi: MidiFile) -> tuple[list[Line], int]:
-    """The lines of a file that have notes, in the order of its tracks, and its length in samples.
+def channel_lines(midi: MidiFile) -> tuple[list[Line], int]:
+    """The lines of a file that have notes, a line for each channel of a track, and its length in samples.
 
     Args:
         midi: of type 0 or 1.
@@ -108,7 +122,8 @@ def read_lines(midi: MidiFile) -> tuple[list[Line], int]:
     drums = _drum_channels(midi.tracks)
     silent = [track for track in midi.tracks if not track.notes]  # what they say of a channel is for all
     for index, track in enumerate(midi.tracks):
-        its_lines = _lines(index, [*silent, track], times, drums, len(lines) + 1)
+        its_drums = drums - mpe_channels(track)
+        its_lines = _lines(index, [*silent, track], times, its_drums, len(lines) + 1)
         length = max([length, times.to_samples(track.end), *(line.end for line in its_lines)])
         lines += its_lines
     return lines, length
@@ -119,9 +134,10 @@ def left_out(midi: MidiFile, lines: Iterable[Line]) -> str:
     found: dict[str, None] = {}
     for line in lines:
         track = midi.tracks[line.track]
-        if line.channel in track.bent:
+        channels = {line.channel, *line.others}
+        if channels & track.bent:
             found["pitch bend"] = None
-        moved = {c.number for c in track.controls if c.value and c.channel == line.channel}
+        moved = {c.number for c in track.controls if c.value and c.channel in channels}
         found |= dict.fromkeys(what for number, what in _LEFT_OUT.items() if number in moved)
     return f"Left out, since the four voices have none: {', '.join(found)}." if found else ""
 
@@ -129,25 +145,24 @@ def left_out(midi: MidiFile, lines: Iterable[Line]) -> str:
 def _drum_channels(tracks: Sequence[Track]) -> set[int]:
     """The channels whose pitches are drums: 10, and those that a message says to be."""
     channels = {gm.DRUM_CHANNEL}
+    banks = {_DRUM_BANK, _XG_DRUM_BANK} if any(track.xg for track in tracks) else {_DRUM_BANK}
     for track in tracks:
         channels |= track.drums
-        channels |= {c.channel for c in track.controls if c.number == _BANK and c.value == _DRUM_BANK}
+        channels |= {c.channel for c in track.controls if c.number == _BANK and c.value in banks}
     return channels
 
 
 def _lines(index: int, tracks: Sequence[Track], times: TempoMap, drums: set[int], number: int) -> list[Line]:
     """The lines of the last of some tracks, one for each channel that has notes; the others have none."""
     track = tracks[-1]
-    by_channel: defaultdict[int, list[NoteMessage]] = defaultdict(list)
-    for message in track.notes:
-        by_channel[message.channel].append(message)
+    by_channel = _by_channel(track.notes)
     lines: list[Line] = []
     for channel, messages in sorted(by_channel.items()):
-        paired = paired_notes(messages, track.end)
-        if not paired:
+        spans = note_spans(messages, track.end)
+        if not spans:
             continue
         controls = sorted(c for its in tracks for c in its.controls if c.channel == channel)
-        columns = np.fromiter(chain.from_iterable(paired), np.int64, 4 * len(paired)).reshape(-1, 4)
+        columns = np.fromiter(chain.from_iterable(spans), np.int64, 4 * len(spans)).reshape(-1, 4)
         onsets = times.all_to_samples(columns[:, 0])
         ends = np.maximum(times.all_to_samples(np.maximum(columns[:, 1], columns[:, 0] + 1)), onsets + 1)
         pitches = np.maximum(columns[:, 2], 1)
@@ -164,13 +179,24 @@ def _lines(index: int, tracks: Sequence[Track], times: TempoMap, drums: set[int]
                 track.name,
                 together if channel in drums else _pedalled(together, controls, times),
                 number + len(lines),
-                _program(tracks, channel, paired),
+                _program(tracks, channel, columns[:, 0]),
                 channel in drums,
                 len(by_channel) == 1,
                 _levels(controls, times),
             )
         )
     return lines
+
+
+def _by_channel(notes: list[NoteMessage]) -> Mapping[int, list[NoteMessage]]:
+    """The messages of each channel; most tracks have one."""
+    channels = {channel for _, channel, _, _ in notes}
+    if len(channels) == 1:
+        return {channels.pop(): notes}
+    by_channel: defaultdict[int, list[NoteMessage]] = defaultdict(list)
+    for message in notes:
+        by_channel[message.channel].append(message)
+    return by_channel
 
 
 def _pedalled(
@@ -180,29 +206,30 @@ def _pedalled(
     moves = [(control.ticks, control.value >= 64) for control in controls if control.number == PEDAL]
     if not any(down for _, down in moves):
         return notes
-    moments = times.all_to_samples(np.array([ticks for ticks, _ in moves])).tolist()
-    down = [is_down for _, is_down in moves]
-    lifts: list[float] = []  # for each move, where the pedal comes up next
-    lift = float("inf")
-    for moment, is_down in zip(reversed(moments), reversed(down), strict=True):
+    moments = times.all_to_samples(np.array([ticks for ticks, _ in moves]))
+    ends = np.array([note.end for note in notes])
+    last = int(ends.max())
+    lifts: list[
+        int
+    ] = []  # where the pedal comes up after each move, as far as there are notes; 0 where it is up
+    lift = last
+    for moment, (_, is_down) in zip(reversed(moments.tolist()), reversed(moves), strict=True):
         lift = lift if is_down else moment
-        lifts.append(lift)
+        lifts.append(min(lift, last) if is_down else 0)
     lifts.reverse()
-    last = max(note.end for note in notes)
+    held = np.array([0, *lifts])[np.searchsorted(moments, ends, "right")].tolist()
     struck: dict[int, int] = {}  # pitch, and where it is struck next
     rung = []
-    for note in reversed(notes):
-        place = bisect_right(moments, note.end) - 1
-        ring = note.end
-        if place >= 0 and down[place]:
-            ring = max(note.end, int(min(lifts[place], struck.get(note.pitch, last), last)))
-        struck[note.pitch] = note.onset
-        rung.append(fast_note((note.onset, note.end, note.pitch, note.velocity, ring)))
+    for (onset, end, pitch, velocity, ring), until in zip(reversed(notes), reversed(held), strict=True):
+        if until > end:
+            ring = max(end, min(until, struck.get(pitch, last)))
+        struck[pitch] = onset
+        rung.append(fast_note((onset, end, pitch, velocity, ring)))
     return tuple(reversed(rung))
 
 
-def _program(tracks: Iterable[Track], channel: int, notes: Sequence[TickNote]) -> int | None:
-    """The program of most notes of a channel."""
+def _program(tracks: Iterable[Track], channel: int, onsets: NDArray[np.int64]) -> int | None:
+    """The program of most notes of a channel, of their onsets in ticks."""
     changes = sorted(
         (ticks, program)
         for track in tracks
@@ -211,7 +238,10 @@ def _program(tracks: Iterable[Track], channel: int, notes: Sequence[TickNote]) -
     )
     if len(changes) < 2:
         return changes[0][1] if changes else None
-    counts = Counter(changes[max(0, bisect_right(changes, (note.onset, 128)) - 1)][1] for note in notes)
+    ticks, programs = np.array(changes).T
+    counts: Counter[int] = Counter(
+        programs[np.maximum(np.searchsorted(ticks, onsets, "right") - 1, 0)].tolist()
+    )
     return counts.most_common(1)[0][0]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lakhnes.bridge.any_midi import in_one_time, score_from_midi
 from lakhnes.bridge.daw_midi import daw_midi_bytes
-from lakhnes.bridge.lines import Line, read_lines
+from lakhnes.bridge.instruments import read_lines
+from lakhnes.bridge.lines import Line
 from lakhnes.bridge.midi_grid import grid_of_midi
 from lakhnes.bridge.nes_midi import nes_midi_bytes, score_from_nes_midi
 from lakhnes.bridge.smf import load

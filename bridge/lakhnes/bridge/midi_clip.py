@@ -63,6 +63,8 @@ class _ClipReader:
             two = 0
         elif status == 12:
             one = value >> 24 & 127
+            if word & 1:  # it says its bank too
+                self._voice(word, 11, 0, value >> 8 & 127, bent=False)
         self._voice(word, 14 if status == 6 else status, one, two, bent=value != 1 << 31)
 
     def _voice(self, word: int, status: int, one: int, two: int, *, bent: bool) -> None:

@@ -38,7 +38,7 @@ def grid_of_midi(midi: MidiFile) -> BeatGrid | None:
     if midi.division < 0:
         return None
     ticks = np.array(
-        [note.ticks for track in midi.tracks for note in track.notes if note.velocity], np.float64
+        [ticks for track in midi.tracks for ticks, _, _, velocity in track.notes if velocity], np.float64
     )
     beats = ticks / midi.division
     steps = next((n for n in _STEPS if _share_on(beats, n) >= TRUSTED), None) if len(beats) else None

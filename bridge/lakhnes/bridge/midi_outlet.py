@@ -7,12 +7,13 @@ within notes, CC12 for the timbre, noise on the General MIDI drums.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.daw_midi import TIMBRE_CONTROL, VOLUME_CONTROL
+from lakhnes.bridge.ports import MidiOutput
 from lakhnes.runtime.errors import OptionError, PortLostError
 from lakhnes.runtime.music.events import VALUES, Kind, Voice
 
@@ -67,6 +68,7 @@ class MidiOutlet:
         channels: Channels = DEFAULT_CHANNELS,
         expression: bool = False,
         programs: bool = False,
+        sent: Callable[[Sequence[int]], None] = lambda data: None,
     ) -> None:
         """Sends to open ports.
 
@@ -76,6 +78,7 @@ class MidiOutlet:
             expression: CC11 at every note, for songs whose volume changes within notes; else only from a
                 voice's first such change on.
             programs: sends General MIDI programs first.
+            sent: is told of every message that is sent.
 
         Raises:
             OptionError: if a channel is not 1 to 16, or there are neither one nor four outputs.
@@ -83,11 +86,13 @@ class MidiOutlet:
         self.channels = checked_channels(channels)
         self._expression = expression
         self._programs = programs
+        self._sent = sent
         self._lock = threading.Lock()
         self._sounding: dict[Voice, int] = {}  # MIDI pitches
         self._volumes: dict[Voice, int] = {}  # CC11 where we have moved it
         self._timbres: dict[Voice, int] = {}  # CC12 likewise
         self._lost = False
+        self._at: float | None = None  # when what is sent now is due; None for at once
         self._outputs = _four(outputs)
         self._greet()
 
@@ -104,6 +109,12 @@ class MidiOutlet:
                 if outputs is self._outputs:  # and not yet reopened by somebody else
                     self._lose()
         return not self._lost
+
+    def hold(self) -> None:
+        """Sends nothing until `reopen`, as after a loss: what is sent now would wait and come late."""
+        with self._lock:
+            self._lost = True
+            self._sounding.clear()
 
     def reopen(self, outputs: Sender | Sequence[Sender]) -> None:
         """Goes on with other ports, after those before were lost; these are closed.
@@ -152,7 +163,7 @@ class MidiOutlet:
         """
         key = gm.DRUM_OF_NOISE[pitch] if voice is Voice.NO else pitch
         volume = gm.TRIANGLE_VELOCITY if voice is Voice.TR else max(1, gm.midi_of_volume(velocity))
-        with self._lock:
+        with self._due(at):
             self._end(voice)
             wanted = self._expression and (voice, Kind.VELOCITY) in VALUES
             if wanted or self._volumes.get(voice, volume) != volume:
@@ -165,14 +176,14 @@ class MidiOutlet:
 
     def note_off(self, voice: Voice, at: float) -> None:
         """Ends the note of a voice, if one sounds."""
-        with self._lock:
+        with self._due(at):
             self._end(voice)
 
     def change(self, voice: Voice, kind: Kind, value: int, at: float) -> None:
         """Changes a voice's volume (1 to 15) or timbre; what a voice does not have is left out."""
         if (voice, kind) not in VALUES:
             return
-        with self._lock:
+        with self._due(at):
             if kind is Kind.VELOCITY:
                 self._volumes[voice] = gm.midi_of_volume(value)
                 self._control(voice, VOLUME_CONTROL, self._volumes[voice])
@@ -182,12 +193,17 @@ class MidiOutlet:
 
     def silence(self, at: float) -> None:
         """Ends every note and lets nothing ring on, on every channel that is used."""
-        with self._lock:
+        with self._due(at):
             self._silence()
 
-    def raw(self, data: Sequence[int]) -> None:
-        """Sends a message that is no voice's, such as clock, to the first port: a DAW follows one."""
-        with self._lock:
+    def raw(self, data: Sequence[int], at: float | None = None) -> None:
+        """Sends a message that is no voice's, such as clock, to the first port: a DAW follows one.
+
+        Args:
+            data: its bytes.
+            at: when it is due; None for at once.
+        """
+        with self._due(at):
             self._try(self._outputs[0], data)
 
     def close(self) -> None:
@@ -197,6 +213,16 @@ class MidiOutlet:
             self._lost = True
             for output in dict.fromkeys(self._outputs):
                 output.close()
+
+    @contextmanager
+    def _due(self, at: float | None) -> Iterator[None]:
+        """What is sent within is due at a time."""
+        with self._lock:
+            self._at = at
+            try:
+                yield
+            finally:
+                self._at = None
 
     def _greet(self) -> None:
         for voice, program in gm.PROGRAMS.items() if self._programs else ():
@@ -230,8 +256,12 @@ class MidiOutlet:
     def _try(self, output: Sender, data: Sequence[int]) -> None:
         if self._lost:
             return
+        self._sent(data)  # first, for it may be back before `send` returns
         try:
-            output.send(data)
+            if self._at is not None and isinstance(output, MidiOutput):
+                output.send(data, self._at)
+            else:
+                output.send(data)
         except PortLostError:
             self._lose()
 

@@ -12,7 +12,10 @@ MOST_BYTES = 1 << 28
 """What a compressed file may unpack to."""
 
 _GZIP = b"\x1f\x8b"
+_MOST_LAYERS = 3
+"""The most layers of gzip that are read. A file can contain itself without end."""
 _FOREIGN = {
+    _GZIP: "compressed again and again; unpack it",
     b"SMF2CON": "a MIDI 2.0 container file, which is not read; export it as .mid or .midi2",
     b"PK\x03\x04": "a ZIP archive, not a MIDI file; unpack it",
     b"XMF_": "an XMF file, not a MIDI file; export it as .mid",
@@ -25,8 +28,9 @@ def parse_any(data: bytes) -> MidiFile:
     Raises:
         BrokenFileError: if no music can be read from it.
     """
-    if data.startswith(_GZIP):
-        data = _unzipped(data)
+    for _ in range(_MOST_LAYERS):
+        if data.startswith(_GZIP):
+            data = _unzipped(data)
     if not data:
         raise BrokenFileError("empty; give a MIDI file")
     for magic, reason in _FOREIGN.items():

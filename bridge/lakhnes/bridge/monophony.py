@@ -17,6 +17,15 @@ WINDOW = SAMPLE_RATE * 3 // 100
 
 _WINDOWS = (SAMPLE_RATE * 15 // 1000, SAMPLE_RATE * 4 // 100)  # narrowest and widest
 
+_HAND = SAMPLE_RATE * 5 // 100
+"""Samples that a hand takes at most to strike a chord, at any tempo: 50 ms."""
+
+_TOGETHER, _HELD = 0.5, 0.75
+"""Shares of the shorter note for which notes of a chord sound together: in the window, and outside of it."""
+
+_STRUM = 0.25
+"""The same of three notes and more that stand alone."""
+
 _LEGATO = 0.25
 """Share of a note for which the next one may sound already in a line that is played legato."""
 
@@ -37,8 +46,8 @@ def outline(notes: Sequence[LineNote], *, highest: bool, window: int = WINDOW) -
     """The line that an ear follows in notes that may overlap: the top, or the bottom.
 
     Of notes that are struck together the outermost stays, except a grace note. A note that is struck while an
-    outer one is held goes, except where it takes over: it goes on where the outer one ends. Notes keep their
-    ends; they may overlap.
+    outer one is held goes, except where it takes over: it goes on where the outer one ends, or is the same
+    one struck again. Notes keep their ends; they may overlap.
 
     Args:
         notes: by onset, then pitch.
@@ -48,31 +57,60 @@ def outline(notes: Sequence[LineNote], *, highest: bool, window: int = WINDOW) -
     line: list[LineNote] = []
     for place, note in enumerate(notes):
         onset, _, pitch, _, _ = note
-        if not line or onset >= line[-1].end:
+        if not line or onset >= line[-1][1]:
             line.append(note)
             continue
-        if _is_grace(note, line[-1], window):
+        if -2 <= pitch - line[-1][2] <= 2 and _is_grace(note, line[-1], window):
             continue
-        while line and (
-            ((line[-1].pitch < pitch) == highest and _is_chord(line[-1], note, window))
-            or _is_grace(line[-1], note, window)
-        ):
-            line.pop()  # the one before that may hold against this note as well
-        if (
-            not line
-            or (line[-1].pitch < pitch) == highest
-            or _takes_over(line[-1], notes, place, highest=highest, window=window)
-        ):
+        while line:
+            before = line[-1]
+            outside = (before[2] < pitch) == highest
+            if (outside and _is_chord(before, notes, place, window)) or (
+                -2 <= pitch - before[2] <= 2 and _is_grace(before, note, window)
+            ):
+                line.pop()  # the one before that may hold against this note as well
+                continue
+            if (
+                outside
+                or (before[2] == pitch and onset - before[0] > window)  # struck again
+                or _takes_over(before, notes, place, highest=highest, window=window)
+            ):
+                line.append(note)
+            break
+        else:
             line.append(note)
     return line
 
 
-def _is_chord(before: LineNote, note: LineNote, window: int) -> bool:
-    """Whether two notes are struck together and sound together, rather than one after the other."""
-    if note.onset - before.onset > window:
+def _is_chord(before: LineNote, notes: Sequence[LineNote], place: int, window: int) -> bool:
+    """Whether two notes are struck together and sound together, rather than one after the other.
+
+    At fast tempi a hand takes longer for a chord than the window; then its notes are held for longer, or
+    stand alone.
+    """
+    note = notes[place]
+    apart = note[0] - before[0]
+    if apart > window and apart > _HAND:
         return False
-    both = min(before.end, note.end) - note.onset
-    return 2 * both > min(before.end - before.onset, note.end - note.onset)
+    both = min(before[1], note[1]) - note[0]
+    shorter = min(before[1] - before[0], note[1] - note[0])
+    if both > (_TOGETHER if apart <= window else _HELD) * shorter:
+        return True
+    return apart > window and both > _STRUM * shorter and _is_strum(notes, place)
+
+
+def _is_strum(notes: Sequence[LineNote], place: int) -> bool:
+    """Whether a note is one of three and more struck within 50 ms, with as long a gap around them."""
+    first = last = place
+    while first and notes[first][0] - notes[first - 1][0] <= _HAND:
+        first -= 1
+        if notes[place][0] - notes[first][0] > _HAND:
+            return False
+    while last + 1 < len(notes) and notes[last + 1][0] - notes[last][0] <= _HAND:
+        last += 1
+        if notes[last][0] - notes[first][0] > _HAND:
+            return False
+    return last - first >= 2
 
 
 def _is_grace(note: LineNote, main: LineNote, window: int) -> bool:
@@ -95,9 +133,9 @@ def _takes_over(
     than half of the outer one, and the note is the outermost afterwards for longer.
     """
     note = notes[place]
-    if note.onset >= before.end:
+    if note[0] >= before[1]:
         return True
-    if note.end <= before.end or _is_chord(before, note, window):
+    if note[1] <= before[1] or _is_chord(before, notes, place, window):
         return False
     both, length = before.end - note.onset, before.end - before.onset
     if both <= max(window, min(_LEGATO * length, _BRIEF)):
@@ -132,18 +170,19 @@ def spaced(notes: Iterable[LineNote]) -> list[LineNote]:
     line: list[LineNote] = []
     for note in notes:
         onset, _, pitch, velocity, ring = note
-        if line and onset - line[-1].onset < FRAME_SAMPLES:
-            before = line[-1]
-            onset = before.onset + FRAME_SAMPLES
-            if onset - note.onset > NEAR:
-                if ring - note.onset <= before.ring - before.onset:
-                    continue
-                line.pop()
-                onset = max(note.onset, line[-1].onset + FRAME_SAMPLES) if line else note.onset
-        if line and line[-1].ring > onset:
-            start, _, its_pitch, its_velocity, _ = line[-1]
-            line[-1] = fast_note((start, onset, its_pitch, its_velocity, onset))
-        end = max(ring, onset + FRAME_SAMPLES)
+        if line:
+            start, _, its_pitch, its_velocity, its_ring = line[-1]
+            if onset - start < FRAME_SAMPLES:
+                onset = start + FRAME_SAMPLES
+                if onset - note.onset > NEAR:
+                    if ring - note.onset <= its_ring - start:
+                        continue
+                    line.pop()
+                    onset = max(note.onset, line[-1].onset + FRAME_SAMPLES) if line else note.onset
+            if line and line[-1].ring > onset:
+                start, _, its_pitch, its_velocity, _ = line[-1]
+                line[-1] = fast_note((start, onset, its_pitch, its_velocity, onset))
+        end = ring if ring - onset > FRAME_SAMPLES else onset + FRAME_SAMPLES
         line.append(fast_note((onset, end, pitch, velocity, end)))
     return line
 

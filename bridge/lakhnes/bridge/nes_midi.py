@@ -12,7 +12,9 @@ from operator import attrgetter, itemgetter
 
 import mido
 
-from lakhnes.bridge.smf import ControlChange, MidiFile, TickNote, Track, paired_notes, to_bytes, to_track
+from lakhnes.bridge.note_pairs import TickNote, paired_notes
+from lakhnes.bridge.smf import ControlChange, MidiFile, Track
+from lakhnes.bridge.track_bytes import file_bytes, track_bytes
 from lakhnes.runtime.music.events import VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import FULL_VELOCITY, Change, Note, Part, Score, rank
 
@@ -24,6 +26,7 @@ _VOICES = {"p1": Voice.P1, "p2": Voice.P2, "tr": Voice.TR, "no": Voice.NO}
 _CHANNELS = {Voice.P1: 0, Voice.P2: 1, Voice.TR: 2, Voice.NO: 9}
 _PROGRAMS = {Voice.P1: 80, Voice.P2: 81, Voice.TR: 38, Voice.NO: 121}
 _CONTROLS = {Kind.VELOCITY: 11, Kind.TIMBRE: 12}
+_NOTE_ON, _CONTROL_CHANGE, _PROGRAM_CHANGE = 0x90, 0xB0, 0xC0
 _KINDS = {control: kind for kind, control in _CONTROLS.items()}
 
 
@@ -93,35 +96,31 @@ def _part(voice: Voice, notes: list[TickNote], controls: list[ControlChange], *,
 
 
 def nes_midi_bytes(score: Score) -> bytes:
-    """A score as such a file; reading it back gives the same score."""
-    conductor = [
-        (0, mido.MetaMessage("set_tempo", tempo=_TEMPO)),
-        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
-        (score.length, mido.MetaMessage("time_signature", numerator=1, denominator=1)),
-    ]
-    tracks = [to_track(conductor, score.length + 1)]
+    """Return a score as such a file; reading it back gives the same score."""
+    tempo, four = mido.MetaMessage("set_tempo", tempo=_TEMPO), mido.MetaMessage("time_signature", numerator=4)
+    the_end = mido.MetaMessage("time_signature", numerator=1, denominator=1)
+    conductor = [(0, bytes(tempo.bytes())), (0, bytes(four.bytes())), (score.length, bytes(the_end.bytes()))]
+    tracks = [track_bytes(conductor, score.length + 1)]
     for name, voice in _VOICES.items():
         head = [
-            (0, mido.MetaMessage("track_name", name=name)),
-            (0, mido.Message("program_change", channel=_CHANNELS[voice], program=_PROGRAMS[voice])),
+            (0, bytes(mido.MetaMessage("track_name", name=name).bytes())),
+            (0, bytes((_PROGRAM_CHANGE | _CHANNELS[voice], _PROGRAMS[voice]))),
         ]
-        tracks.append(to_track([*head, *_messages(score, voice)], score.length + 1))
-    return to_bytes(tracks, TICKS_PER_BEAT)
+        tracks.append(track_bytes([*head, *_messages(score, voice)], score.length + 1))
+    return file_bytes(tracks, TICKS_PER_BEAT)
 
 
-def _messages(score: Score, voice: Voice) -> list[tuple[int, mido.Message]]:
-    channel = _CHANNELS[voice]
+def _messages(score: Score, voice: Voice) -> list[tuple[int, bytes]]:
+    """Return the messages of a voice with their ticks, in order."""
+    note_on, control_change = _NOTE_ON | _CHANNELS[voice], _CONTROL_CHANGE | _CHANNELS[voice]
     part = score.parts[voice]
-    timed: list[tuple[int, int, mido.Message]] = []
+    timed: list[tuple[int, int, bytes]] = []
     for note in part.notes:
         velocity = 1 if voice is Voice.TR else note.velocity
-        on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity)
-        off = mido.Message("note_on", channel=channel, note=note.pitch, velocity=0)
-        timed += [(note.onset, 0, on), (note.end, -1, off)]
+        timed.append((note.onset, 0, bytes((note_on, note.pitch, velocity))))
+        timed.append((note.end, -1, bytes((note_on, note.pitch, 0))))
     for change in part.changes:
-        control = mido.Message(
-            "control_change", channel=channel, control=_CONTROLS[change.kind], value=change.value
-        )
-        timed.append((change.sample, 1 + rank(Event(change.kind, voice)), control))
+        order = 1 + rank(Event(change.kind, voice))
+        timed.append((change.sample, order, bytes((control_change, _CONTROLS[change.kind], change.value))))
     timed.sort(key=itemgetter(0, 1))
     return [(sample, message) for sample, _, message in timed]

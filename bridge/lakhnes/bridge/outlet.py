@@ -11,7 +11,7 @@ class Outlet(Protocol):
     """Takes music as it is played.
 
     Only the player's thread calls it, and it never waits. Times are seconds of `time.perf_counter`: when
-    something was due, which may be a moment ago. A voice has one note at a time; a new one ends it.
+    something is due, which may be a moment ago or to come. A voice has one note at a time; a new one ends it.
     """
 
     def note_on(self, voice: Voice, pitch: int, velocity: int, at: float) -> None:

@@ -28,6 +28,8 @@ class Filled:
     """Where notes of other lines begin; their velocities say all of their loudness."""
     lines: tuple[Line, ...]
     """Whose they are."""
+    counts: tuple[int, ...]
+    """How many are of each."""
 
 
 def filled(
@@ -50,29 +52,28 @@ def filled(
     line = list(notes)
     onsets: set[int] = set()
     used: list[Line] = []
+    counts: list[int] = []
     rests = _rests(line)
     for other in others if rests else ():
-        passages = [
-            note
-            for start, end in rests
-            for note in _passage(other, start, end, played, highest=highest, window=window)
-        ]
+        passages: list[LineNote] = []
+        for start, end in rests:
+            first, last = bisect_left(other.notes, (start,)), bisect_left(other.notes, (end - window,))
+            inside = [note for note in other.notes[first:last] if (note.onset, note.pitch) not in played]
+            if inside:
+                passages += _passage(other, inside, end, highest=highest, window=window)
         if len(passages) >= _FEWEST:
             line = sorted([*line, *passages])
             rests = _rests(line)
             onsets |= {note.onset for note in passages}
             used.append(other)
-    return Filled(line, frozenset(onsets), tuple(used))
+            counts.append(len(passages))
+    return Filled(line, frozenset(onsets), tuple(used), tuple(counts))
 
 
 def _passage(
-    line: Line, start: int, end: float, played: Container[tuple[int, int]], *, highest: bool, window: int
+    line: Line, inside: Sequence[LineNote], end: float, *, highest: bool, window: int
 ) -> Iterator[LineNote]:
-    """What is heard of a line in a rest."""
-    first, last = bisect_left(line.notes, (start,)), bisect_left(line.notes, (end - window,))
-    if first == last:
-        return
-    inside = [note for note in line.notes[first:last] if (note.onset, note.pitch) not in played]
+    """What is heard of the notes of a line in a rest that ends at a sample."""
     for note in spaced(outline(inside, highest=highest, window=window)):
         if note.onset + max(window, FRAME_SAMPLES) <= end:
             velocity = max(1, min(127, round(note.velocity * line.level(note.onset))))

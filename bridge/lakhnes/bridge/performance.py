@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lakhnes.bridge.beat_clock import BeatClock, ClockState
-from lakhnes.bridge.controls import MUTES, Control, ControlMap, steered
+from lakhnes.bridge.controls import LAST_CONTROLLER, MUTES, Control, ControlMap, steered
 from lakhnes.bridge.hands import Hands
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.bridge.player import Player
@@ -85,7 +85,9 @@ class Performance:
         hands: whoever plays along.
         clock: where in the song we are.
         controls: which controllers steer what; may be set.
+        learning: what the next controller that moves steers from then on; None for nothing; may be set.
         composing: whether anything is composed; may be set.
+        now: the time.
         target: tick up to which is composed in any case, wherever is played; may be set.
         error: what ended one of the threads, if that ever happens; every note is ended then.
     """
@@ -100,6 +102,7 @@ class Performance:
         offset_seconds: float = 0.0,
         clock_out: Callable[[bytes], None] | None = None,
         controls: ControlMap | None = None,
+        anew: bool = False,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Makes a performance that stands still.
@@ -112,6 +115,7 @@ class Performance:
             offset_seconds: how much later everything is sent; earlier if negative.
             clock_out: takes MIDI clock messages for others to follow.
             controls: which controllers steer what.
+            anew: whether what was composed ahead and nobody has heard is composed anew when steering changes.
             now: the time.
         """
         self.player = Player(
@@ -123,13 +127,16 @@ class Performance:
             self.player, composer.timeline, clock, lambda: self._order(self._make_room), now=now
         )
         self.controls = controls or ControlMap()
+        self.learning: Control | None = None
         self.composing = True
         self.target = 0
         self._ahead_bars = ahead_bars
         self._watched: list[Watched] = []
-        self._now = now
+        self.now = now
         self._orders: deque[Callable[[], None]] = deque()
         self._request = composer.request
+        self._anew = anew
+        self._steered = False  # since it was composed last
         self._bar_seconds = 0.2  # that composing a bar takes, at most, of late
         self._take = 0
         self.error: Exception | None = None
@@ -207,6 +214,7 @@ class Performance:
         self._request = request
 
         def do() -> None:
+            self._steered |= self._anew and request != self.composer.request
             self.composer.request = request
 
         self._order(do)
@@ -257,6 +265,10 @@ class Performance:
             controller: 0..127; one that steers nothing is passed over.
             value: 0..127.
         """
+        learning = self.learning
+        if learning is not None and controller <= LAST_CONTROLLER:
+            self.controls, self.learning = self.controls.learned(controller, learning), None
+            return
         what = self.controls.find(controller)
         if what is None:
             return
@@ -284,28 +296,32 @@ class Performance:
         """
         while self._orders:
             self._orders.popleft()()
+        if self._steered:
+            self._steered = False
+            heard = -(-self.player.furthest // self._grid.bar_ticks) * self._grid.bar_ticks
+            self.composer.forget(max(heard, self.next_bar()))
         if self.hands.end_rests():
             self._make_room()
         self.composer.played = self.player.taken
-        heard = self.hands.heard()
-        if heard:
-            self.composer.hear(heard)
-        state = self.clock.state(self._now())
+        played = self.hands.heard()
+        if played:
+            self.composer.hear(played)
+        state = self.clock.state(self.now())
         lead = self._ticks(self._bar_seconds, state) if state.running else 0
         if not self.composing:
             return False
-        began = self._now()
+        began = self.now()
         place = self.player.place()
         ahead = PPQ if self.player.taken else max(self._ahead, self.target - place)
         busy = self.composer.compose(place, ahead, lead)
         if busy:
-            self._bar_seconds = max(0.9 * self._bar_seconds, self._now() - began)
+            self._bar_seconds = max(0.9 * self._bar_seconds, self.now() - began)
         return busy
 
     def status(self) -> Status:
         """What there is to show."""
         player = self.player
-        state = self.clock.state(self._now())
+        state = self.clock.state(self.now())
         place = max(0, int(state.position * PPQ))
         position = self._grid.position(place)
         known = self.composer.timeline.known_until(place)
@@ -340,7 +356,8 @@ class Performance:
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_SECONDS):
-            self._problems = tuple(filter(None, map(_checked, self._watched)))
+            found = filter(None, map(_checked, self._watched))
+            self._problems = tuple(dict.fromkeys(found))  # of one server, several ports say the same
 
     def _compose(self) -> None:
         while not self._closing.is_set():
@@ -362,7 +379,7 @@ class Performance:
 
     def _next_line(self, unit: int) -> int:
         """The next multiple of some ticks that composing can still reach in time."""
-        state = self.clock.state(self._now())
+        state = self.clock.state(self.now())
         place = self.player.place()
         if state.running:
             place += self._ticks(2 * self._bar_seconds, state)
@@ -382,4 +399,4 @@ def _checked(thing: Watched) -> str | None:
     try:
         return thing.check()
     except Exception as error:
-        return f"Something that was looked after cannot be reached ({error}). It is tried again."
+        return f"A port or device does not answer ({error}). lakhnes tries again."

@@ -18,7 +18,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from lakhnes.bridge.beat_clock import CLOCKS_PER_BEAT, BeatClock, ClockSender, ClockState
+from lakhnes.bridge.beat_clock import CLOCK, CLOCKS_PER_BEAT, BeatClock, ClockSender, ClockState, IdleClocks
 from lakhnes.bridge.outlet import Outlet
 from lakhnes.runtime.compose.timeline import Moment, Timeline
 from lakhnes.runtime.music.events import Kind, Voice
@@ -39,6 +39,7 @@ _RECENT = 8192
 _ALMOST = 1e-3  # ticks that a position may lack of a tick it means
 _CLOCK_TICKS = PPQ // CLOCKS_PER_BEAT  # a place counts from its clock on: we look a moment after it began
 _SHORTEST_SLEEP = 0.001
+_AHEAD_SECONDS = 0.05  # that a clock may have come before its time, as one does that is heard a period ahead
 _PRIORITY = 10  # of 1..99, as sound programs have; JACK's own threads come before it
 
 
@@ -46,7 +47,7 @@ class _Cursor(NamedTuple):
     """Where the sending is, which with an offset is before the clock or behind it."""
 
     tick: float
-    run: int  # of this much the clock has jumped there
+    run: tuple[int, int]  # how often the clock has jumped there, and gone round its loop
     later: float  # seconds after `time_of` that this run comes to a place; the offset among them
     wrapped: bool  # the run began at the loop's start, from its end
     first: int  # the tick at which a run that wrapped began
@@ -94,6 +95,9 @@ class Player:
         muted: voices that are not heard.
         taken: voices that somebody plays; the timeline's events of these are left out.
         tick: of what is played just now, counted on over all starts and jumps; bars stay bars.
+        furthest: the tick of the song up to which anything was played.
+        clock_at: when the message for `clock_out` is due that is sent just now.
+        started: when the clock began to run, where it was moved to last.
     """
 
     def __init__(
@@ -124,17 +128,22 @@ class Player:
         self.muted: frozenset[Voice] = frozenset()
         self.taken: frozenset[Voice] = frozenset()
         self.tick = 0
+        self.furthest = 0
+        self.started = self.clock_at = -math.inf
         self._timeline = timeline
         self._offset = offset_seconds
         self._clock_out = clock_out
         self._sender = ClockSender()
+        self._idle = IdleClocks()
         self._now = now
         self._began = 0.0  # when this step did
-        self._quiet = -math.inf  # when everything was silenced last; nothing is due before
-        self._run = -1
+        self._quiet = -math.inf  # nothing is due before: everything was silenced then, or waited for a clock
+        self._run = (-1, 0)
+        self._jumps = -1  # of the clock, when it was looked at last
         self._later = offset_seconds
         self._cursor = 0  # the next tick to play
         self._jumped = False  # since anything was played
+        self._began_at = 0  # the tick at which the clock began, where it was moved to last
         self._resume: int | None = None  # the beat at which to try again, while nothing is composed
         self._place = 0.0  # ticks, where the last step was
         self._before = 0  # ticks that were played before tick 0 of this run
@@ -186,6 +195,10 @@ class Player:
             self.outlets = new
 
         self.order(do)
+
+    def place_followers(self) -> None:
+        """Tells those who follow our clock where we are, for one of them is new."""
+        self.order(lambda now: self._sender.forget())
 
     def refresh(self) -> None:
         """The timeline was changed under way: ends the notes that it does not have any more."""
@@ -255,17 +268,29 @@ class Player:
         self._later = place.later
         if place.run != self._run:
             self._jump(state, place, now)
+        self._jumps = state.jumps
         if self._clock_out is not None:
-            for message in self._sender.due(state):
-                self._clock_out(message)
+            messages = self._sender.due(state)
+            clock = self._sender.sent + 1 - messages.count(bytes([CLOCK]))
+            for message in messages:
+                self._send_clock(message, self.clock.time_of(clock / CLOCKS_PER_BEAT), now)
+                clock += message[0] == CLOCK
+            for message in self._idle.due(state, now):
+                self._send_clock(message, now, now)
+        latest = now + min(IDLE_SECONDS, state.look_seconds)
         if not state.running:
-            return now + IDLE_SECONDS
+            return min(latest, self._idle.next)
         self._place = max(place.tick, self._place)
         reached = math.floor(place.tick + _ALMOST) + 1
         self._advance(reached if reached < place.end else math.ceil(place.end - _ALMOST), now)
         self.tick = max(self.tick, self._before + math.floor(self._place))
         due = self._next(state)
-        return min(now + IDLE_SECONDS, due if due > now else now + _SHORTEST_SLEEP)
+        return min(latest, due if due > now else now + _SHORTEST_SLEEP)
+
+    def _send_clock(self, message: bytes, at: float, now: float) -> None:
+        assert self._clock_out is not None
+        self.clock_at = min(max(at, now - IDLE_SECONDS), now + IDLE_SECONDS)
+        self._clock_out(message)
 
     def _reach(self, state: ClockState, place: _Cursor) -> None:
         """Lets `tick` be what it is just now, though nothing was sent for a while."""
@@ -279,8 +304,10 @@ class Player:
     def _sending(self, state: ClockState) -> _Cursor:
         """Where the sending is: in a loop it goes from the end to the start at its own time."""
         beat = state.position - self._offset * state.bpm / 60
+        run = (state.jumps - state.rounds, state.rounds)
         if state.loop is None or not state.running:
-            return _Cursor(beat * PPQ, state.jumps, self._offset, False, 0, math.inf)
+            tick = self._certain(state, beat * PPQ)
+            return _Cursor(tick, run, self._offset, False, 0, math.inf)
         start, end = state.loop
         rounds = 0
         if beat > end - _ALMOST / PPQ or (state.wrapped and beat < start):
@@ -288,12 +315,29 @@ class Player:
             beat -= rounds * (end - start)
         return _Cursor(
             beat * PPQ,
-            state.jumps + rounds,
+            (run[0], run[1] + rounds),
             self._offset + rounds * (end - start) * 60 / state.bpm,
             state.wrapped or rounds > 0,
             math.ceil(start * PPQ - _ALMOST),
             end * PPQ,
         )
+
+    def _certain(self, state: ClockState, tick: float) -> float:
+        """A place before the clock's, or the line in front of it at which another's clock may go back.
+
+        What is sent early cannot wait for the clock on every beat. But a loop that is not known yet most
+        often ends 1, 2, 4, 8 ... bars after the place where the clock began; these are waited for.
+        """
+        place = state.position * PPQ
+        if not state.foreign or tick <= place or place < self._began_at:
+            return tick
+        bar = self._timeline.grid.bar_ticks
+        bars = max((place - self._began_at) / bar, 0.5)
+        line = self._began_at + (bar << math.floor(math.log2(bars)) + 1)
+        if tick < line - 2 * _ALMOST:
+            return tick
+        self._quiet = self._began
+        return line - 2 * _ALMOST
 
     def _due(self, tick: float) -> float:
         """When a tick is to be sent."""
@@ -309,9 +353,13 @@ class Player:
             self._place = place.tick
             self._silence(min(now, self._due(self._cursor)))
         else:
-            self._cursor = math.floor((state.position * PPQ + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
-            self._place = state.position * PPQ
+            landed = state.landed if state.jumps != self._jumps else None  # else it left a loop of ours
+            began = (state.position if landed is None else landed) * PPQ
+            self._cursor = math.floor((began + _ALMOST) / _CLOCK_TICKS) * _CLOCK_TICKS
+            self._place = began
             self._silence(min(now, self.clock.time_of(self._cursor / PPQ)))
+        self._began_at = self._cursor
+        self.started = now if state.running else -math.inf
         bar = self._timeline.grid.bar_ticks
         early = 0 if place.wrapped else max(0, round(-self._offset_ticks(state)))
         self._before = -(-(self.tick - early - PPQ // 8 - self._cursor) // bar) * bar
@@ -330,6 +378,7 @@ class Player:
         known = self._timeline.known_until(self._cursor)
         self._play(self._timeline.moments(self._cursor, min(until, known)), now)
         self._cursor = until
+        self.furthest = max(self.furthest, until)
         if known < until:
             for voice in [voice for voice in self.sounding if voice not in self.taken]:
                 self._note_off(voice, now)
@@ -339,14 +388,14 @@ class Player:
     def _play(self, moments: Iterable[Moment], now: float) -> None:
         for tick, together in groupby(moments, lambda moment: moment.tick):
             self._jumped = False
-            at = max(self._quiet, min(now, self._due(tick)))
+            at = max(self._quiet, min(now + _AHEAD_SECONDS, self._due(tick)))
             self.tick = self._before + tick
             for voice, events in groupby(together, lambda moment: moment.event.voice):
                 if voice is not None and voice not in self.taken and voice not in self.muted:
                     said = {event.kind: event.value for _, event in events}
                     self._say(voice, said, at, stale=now - at > STALE_SECONDS)
                     # Other threads may have held us up since `now`; that counts, too.
-                    self.lateness.count(now - at + self._now() - self._began)
+                    self.lateness.count(max(0.0, now - at + self._now() - self._began))
 
     def _say(self, voice: Voice, said: dict[Kind, int], at: float, *, stale: bool) -> None:
         """Plays all that one voice does at a moment."""

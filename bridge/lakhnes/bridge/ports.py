@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
+from lakhnes.bridge.rtmidi_ports import Receive, without_number
 from lakhnes.runtime.errors import OptionError, PortError, PortLostError
 from lakhnes.runtime.music.events import Voice
+from lakhnes.runtime.printable import printable
 
 OUTPUT_NAME = "LakhNES"
 """Of the port that carries all four voices."""
@@ -27,6 +29,9 @@ VOICE_OUTPUT_NAMES = tuple(f"{OUTPUT_NAME} {gm.TRACK_NAMES[voice]}" for voice in
 
 INPUT_NAME = "LakhNES Control"
 """Of the port that takes clock, control changes and notes."""
+
+_NAME_BYTES = 58
+"""Of a new port at most: systems cut what is longer than 63, and a number may follow."""
 
 _logger = logging.getLogger(__name__)
 
@@ -42,6 +47,27 @@ class RawPort(Protocol):
 
     def close(self) -> None:
         """Closes it; never hangs."""
+
+
+@runtime_checkable
+class TimedPort(Protocol):
+    """An open port that can send at a time."""
+
+    def send_at(self, data: list[int], at: float) -> None:
+        """Sends a message at a time, as near as it can; PortLostError if it cannot."""
+
+
+class PatchBay(Protocol):
+    """The connections of one port, where a system tells them; no call but `connect` ever waits."""
+
+    def connections(self) -> frozenset[str]:
+        """Names of the ports that it is connected to."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a port of that name."""
+
+    def connect(self, name: str) -> None:
+        """Connects it to a port, if it can; waits while the system stands still."""
 
 
 class Backend(Protocol):
@@ -64,7 +90,7 @@ class Backend(Protocol):
     def open_output(self, name: str, *, virtual: bool) -> RawPort:
         """Opens an existing port by its exact name, or a new one; PortError if it cannot."""
 
-    def open_input(self, name: str, receive: Callable[[list[int]], None], *, virtual: bool) -> RawPort:
+    def open_input(self, name: str, receive: Receive, *, virtual: bool) -> RawPort:
         """The same for a port that one can hear; `receive` gets the bytes of each message."""
 
 
@@ -115,6 +141,17 @@ class _OpenPort:
         with self._lock:
             return not self._closed and self._raw.alive()
 
+    def stalled(self) -> bool:
+        """Whether the port is there, but its system stands still, so that nothing comes or goes."""
+        stalled = getattr(self._raw, "stalled", None)  # most systems never do
+        return stalled is not None and not self._closed and bool(stalled())
+
+    @property
+    def patch_bay(self) -> PatchBay | None:
+        """Tells and makes the port's connections; None where the system does not let us."""
+        patch_bay: PatchBay | None = getattr(self._raw, "patch_bay", None)
+        return patch_bay
+
     def close(self) -> None:
         """Closes the port, also one that is gone; may be called again."""
         with self._lock:
@@ -126,11 +163,17 @@ class _OpenPort:
 class MidiOutput(_OpenPort):
     """An open port to send to."""
 
-    def send(self, data: Sequence[int]) -> None:
-        """Sends one message at once.
+    @property
+    def exact(self) -> bool:
+        """Whether messages that are sent with their time lie at exactly that time, and a constant later."""
+        return bool(getattr(self._raw, "exact", False))
+
+    def send(self, data: Sequence[int], at: float | None = None) -> None:
+        """Sends one message.
 
         Args:
             data: its bytes.
+            at: when it is due, seconds of `time.perf_counter`; None, or where nothing is exact, for at once.
 
         Raises:
             PortLostError: if the port is gone or closed.
@@ -138,7 +181,10 @@ class MidiOutput(_OpenPort):
         with self._lock:
             if self._closed:
                 raise PortLostError(f"MIDI port {self.name!r} is closed: open it again.")
-            self._raw.send(list(data))
+            if at is not None and isinstance(self._raw, TimedPort):
+                self._raw.send_at(list(data), at)
+            else:
+                self._raw.send(list(data))
 
     def __enter__(self) -> MidiOutput:
         return self
@@ -175,8 +221,8 @@ class _Receiver:
         self._now = now
         self.failures = 0
 
-    def __call__(self, data: list[int]) -> None:
-        at = self._now()
+    def __call__(self, data: list[int], at: float | None = None, /) -> None:
+        at = self._now() if at is None else at
         try:
             self._callback(bytes(data), at)
         except Exception:
@@ -266,6 +312,11 @@ def _wanted(name: str | None, virtual: str | None, usual: str) -> tuple[str, boo
     if name is not None and virtual is not None:
         raise OptionError("A MIDI port is either an existing or a new one: give one name, not both.")
     wanted = next((given for given in (name, virtual) if given is not None), usual).strip()
+    if name is None and len(wanted.encode()) > _NAME_BYTES:
+        raise OptionError(
+            f"The port name {printable(wanted)[:20]}… is too long: give at most {_NAME_BYTES} letters, "
+            "as JACK and ALSA keep no more."
+        )
     if not wanted:
         raise OptionError("A MIDI port without a name: give one; `lakhnes ports` lists those there are.")
     return wanted, name is None
@@ -273,15 +324,23 @@ def _wanted(name: str | None, virtual: str | None, usual: str) -> tuple[str, boo
 
 def _find(wanted: str, names: Sequence[str], direction: str, backend: Backend) -> str:
     """The one port that is meant."""
-    if wanted in names:
-        return wanted
+    for alike in (_bare(wanted, names, backend), [name for name in names if name == wanted]):
+        if len(alike) == 1:
+            return alike[0]
     parts = [name for name in names if wanted.casefold() in name.casefold()]
+    if not parts:  # a number of another day
+        parts = _bare(without_number(wanted, backend.name), names, backend)
     if len(parts) == 1:
         return parts[0]
     if parts:
         raise PortError(f"MIDI {direction} {wanted!r} may be {_listed(parts)}: give more of its name.")
     there = f"choose {_listed(names)}" if names else "it has none, so plug one in or start a program"
     raise PortError(f"There is no MIDI {direction} {wanted!r} on {backend.name}: {there}.")
+
+
+def _bare(wanted: str, names: Sequence[str], backend: Backend) -> list[str]:
+    """The ports of a name, without the numbers that change."""
+    return [name for name in names if without_number(name, backend.name) == wanted]
 
 
 def _listed(names: Sequence[str]) -> str:

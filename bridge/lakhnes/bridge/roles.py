@@ -1,5 +1,6 @@
 """What a line of a MIDI file does in the music: how much it is a lead, a bass, or a second voice."""
 
+# ruff: noqa: RUF001 (letters of other alphabets are meant)
 from __future__ import annotations
 
 import re
@@ -14,13 +15,21 @@ from lakhnes.runtime.music.events import SAMPLE_RATE
 
 _LEADS = re.compile(
     r"melod|melodi|\b(lead|vocals?|vox|voice|voix|voz|solo|sing(er|stimme)?|gesang|stimme|canto|chant|sopran\w*|"
-    r"mezzo\w*|alto?|tenor\w*|baritone?|bariton\w*)\b|メロディ|リード|ボーカル|歌|旋律"
+    r"mezzo\w*|alto?|tenor\w*|baritone?|bariton\w*|zpěv|śpiew|sång|"
+    r"мелод\w+|вокал|голос|соло|μελωδ\w+|φων\w+)\b|メロディ|リード|ボーカル|歌|旋律|主唱|人声|人聲|멜로디|보컬"
 )
+_PATCHES = re.compile(
+    r"\b(square|sawtooth|calliope|chiff|charang|voice|fifths|bass( ?[&+])?) lead\b|\blead \d \(|"
+    r"\b(synth voice|voice oohs|solo vox)\b"
+)
+"""General MIDI's names of sounds, which any part may be played with."""
 _BASSES = re.compile(
-    r"\b(\w*bass(?!\W*clef)\w*|baß|basse|basso|bajo|baixo|contraba\w+|tuba|kontrabass)\b|ベース"
+    r"\b(\w*bass(?!\W*clef)\w*|baß|basse|basso|bajo|baixo|contraba\w+|tuba|kontrabass|bas|basgit\w+|baskyt\w+|"
+    r"бас\w*|контрабас\w*|μπ[αά]σο)\b|ベース|低音|贝斯|貝斯|베이스"
 )
 _BACKINGS = re.compile(
-    r"\b(back\w*|bg|bgv|choirs?|chorus|pads?|chords?|accomp\w*|comp|rhythm|strings?|harmon\w+|echo|delay)\b|コード"
+    r"\b(back\w*|bg|bgv|choirs?|chorus|pads?|chords?|accomp\w*|comp|rhythm|strings?|harmon\w+|echo|delay|"
+    r"аккорд\w*|хор|аккомпанемент)\b|コード|コーラス|和弦|和声|伴奏|合唱|코드"
 )
 
 
@@ -65,7 +74,8 @@ _DEEP = 40  # mean pitch of lines below any lead
 _SUNG = 48  # mean pitch of what is called a bass, above which it may be a man's voice
 _LOW = 60  # mean pitch of lines that can stand in for a bass
 _SAME = SAMPLE_RATE // 20  # onsets in one of these are together, as lines that double each other are
-_SAMPLED = 200  # notes of a line, more or less, whose loudness is measured
+_ECHO = 5  # slots of `_SAME` by which an echo comes later at most
+_SAMPLED = 200  # notes of a line, more or less, that stand for all of it
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,11 @@ class Role:
 
     @cached_property
     def alone(self) -> float:
-        """Share of its notes that sound alone, 0..1."""
-        return len(self.top) / len(self.line.notes)
+        """Share of its notes that sound alone, 0..1: by their number or their length, whichever is less."""
+        if len(self.top) == len(self.line.notes):
+            return 1.0
+        by_length = _length(self.top) / _length(self.line.notes)
+        return min(len(self.top) / len(self.line.notes), by_length)
 
     @cached_property
     def _height(self) -> float:
@@ -109,7 +122,8 @@ class Role:
         lows: dict[int, int] = {}
         for onset, end, pitch, _, _ in self.bottom:
             for second in range(onset // SAMPLE_RATE, -(-end // SAMPLE_RATE)):
-                lows[second] = min(pitch, lows.get(second, pitch))
+                if pitch < lows.get(second, 128):
+                    lows[second] = pitch
         return lows
 
     @cached_property
@@ -133,6 +147,10 @@ class Role:
         return self.line.name.lower() if self.line.alone else ""
 
     @property
+    def _is_called_lead(self) -> bool:
+        return bool(_LEADS.search(_PATCHES.sub("", self._says)))
+
+    @property
     def is_bass(self) -> bool:
         """Whether it is called a bass, or played by one."""
         return self._family[1] >= 1 or bool(_BASSES.search(self._says))
@@ -154,7 +172,7 @@ class Role:
             most: the line that plays in most seconds.
             loudest: loudness of the loudest line.
         """
-        named = -2.0 if _BASSES.search(self._says) else 3.0 if _LEADS.search(self._says) else 0.0
+        named = -2.0 if _BASSES.search(self._says) else 3.0 if self._is_called_lead else 0.0
         if _BACKINGS.search(self._says):
             named -= 2.0
         register = min(max((self._height - 60) / 24, -1), 1)
@@ -167,7 +185,7 @@ class Role:
         Args:
             lowest: the lowest pitch that sounds in each second of the music.
         """
-        named = -2.5 if _LEADS.search(self._says) else 0.0
+        named = -2.5 if self._is_called_lead else 0.0
         if _BASSES.search(self._says):
             named = 2.5 if self.depth < _SUNG else 1.0
         register = min(max((52 - self.depth) / 12, -2), 1.5)
@@ -175,8 +193,21 @@ class Role:
         return named + self._family[1] + 0.5 * self.alone + 3 * under + register
 
     def doubles(self, other: Role) -> float:
-        """Share of its moments in which another line plays the same, or in octaves, 0..1."""
-        return len(self._sayings & other._sayings) / len(self._sayings)
+        """Share of its moments in which another line plays the same, or in octaves, 0..1.
+
+        An echo doubles a line too: it says all of it again, always as much later.
+        """
+        mine, others = self._sayings, other._sayings
+        at_once = len(mine & others) / len(mine)
+        if not 0.8 < len(mine) / len(others) < 1.25:
+            return at_once
+        some = [(note.onset // _SAME, note.pitch % 12) for note in self.top[:: 1 + len(self.top) // _SAMPLED]]
+        # what is as much later may be in either of two slots
+        echoes = [
+            sum((slot + late, pitch) in others or (slot + late + 1, pitch) in others for slot, pitch in some)
+            for late in range(-_ECHO, _ECHO)
+        ]
+        return max(at_once, max(echoes) / len(some))
 
     def second(self, most: Role, loudest: float, given: Sequence[Role]) -> float:
         """How much it deserves the voice that is left, beside those that have one."""
@@ -234,10 +265,16 @@ def _lowest(roles: Iterable[Role]) -> dict[int, int]:
     lowest: dict[int, int] = {}
     for role in roles:
         for second, pitch in role.lows.items():
-            lowest[second] = min(pitch, lowest.get(second, pitch))
+            if pitch < lowest.get(second, 128):
+                lowest[second] = pitch
     return lowest
 
 
+def _length(notes: Sequence[LineNote]) -> int:
+    """Samples for which keys are held."""
+    return sum([end - onset for onset, end, _, _, _ in notes])
+
+
 def _mean_pitch(notes: Sequence[LineNote]) -> float:
-    total = sum([(note.end - note.onset) for note in notes])
+    total = _length(notes)
     return sum([note.pitch * (note.end - note.onset) for note in notes]) / total

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from lakhnes.bridge.core_midi import keep_lists_fresh
+from lakhnes.bridge.jack_port import NativeJackPort, port_library
+from lakhnes.bridge.jack_transport import TransportSource
 from lakhnes.bridge.jack_watch import JackWatch, silence
-from lakhnes.bridge.rtmidi_ports import JackPort, Poller, RtMidiPort
+from lakhnes.bridge.rtmidi_ports import JackPort, Poller, Receive, RtMidiPort
 from lakhnes.runtime.errors import MissingExtraError, OptionError, PortError
 
 CLIENT = "LakhNES"
@@ -50,6 +53,8 @@ def load_rtmidi() -> Any:
         ) from None
     if os.name == "posix":
         silence(_library(rtmidi))
+    if sys.platform == "darwin":
+        keep_lists_fresh(rtmidi)
     return rtmidi
 
 
@@ -105,6 +110,16 @@ def _advice(api: str) -> str:
     return "it belongs to another system" if api else "restart the system's MIDI service"
 
 
+def jack_transport() -> TransportSource:
+    """The transport of the JACK server that programs reach here; the client stays for good.
+
+    Raises:
+        PortError: if no server answers.
+        MissingExtraError: if python-rtmidi, through which it is asked, is not installed.
+    """
+    return JackWatch(_library(load_rtmidi())).transport()
+
+
 class RtMidiBackend:
     """One of rtmidi's interfaces to the system; a `Backend`."""
 
@@ -143,13 +158,10 @@ class RtMidiBackend:
         Raises:
             PortError: if it cannot be opened.
         """
-        return RtMidiPort(
-            self._rtmidi, self._open(self._rtmidi.MidiOut, CLIENT, name, virtual), name, virtual
-        )
+        handle = self._open(self._rtmidi.MidiOut, CLIENT, name, virtual)
+        return RtMidiPort(self._rtmidi, handle, name, virtual, backend=self.name)
 
-    def open_input(
-        self, name: str, receive: Callable[[list[int]], None], *, virtual: bool
-    ) -> RtMidiPort | JackPort:
+    def open_input(self, name: str, receive: Receive, *, virtual: bool) -> RtMidiPort | JackPort:
         """Opens a port to hear; as `open_output`.
 
         Args:
@@ -158,7 +170,7 @@ class RtMidiBackend:
             virtual: a new port.
         """
         handle = self._open(self._rtmidi.MidiIn, CLIENT, name, virtual)
-        return RtMidiPort(self._rtmidi, handle, name, virtual, Poller(handle, receive))
+        return RtMidiPort(self._rtmidi, handle, name, virtual, Poller(handle, receive), backend=self.name)
 
     def _ports(self, kind: Any) -> list[str]:
         handle = self._handle(kind, CLIENT)
@@ -188,17 +200,23 @@ class RtMidiBackend:
             handle.delete()
             reason = f"{self.name} has none of that name" if isinstance(error, ValueError) else error
             raise PortError(
-                f"MIDI port {name!r} cannot be opened ({reason}): close what else uses it, or choose another."
+                f"MIDI port {name!r} cannot be opened ({reason}): close the program that uses it, or "
+                "choose another."
             ) from error
         return handle
 
 
 class JackBackend(RtMidiBackend):
-    """JACK: every port is a client, and the server is watched (see `jack_watch`)."""
+    """JACK: every port is a client, and the server is watched (see `jack_watch`).
+
+    Attributes:
+        places_frames: whether new ports place each message at its frame; if not, they are rtmidi's.
+    """
 
     def __init__(self, rtmidi: Any, api: str) -> None:
         """Asks nothing of the system yet; see `RtMidiBackend`."""
         super().__init__(rtmidi, api)
+        self.places_frames = port_library() is not None
         self._lock = threading.Lock()
         self._own_watch: JackWatch | None = None
         self._leave: Callable[[], object] = lambda: None
@@ -223,14 +241,14 @@ class JackBackend(RtMidiBackend):
         """Opens a port to send to; see `RtMidiBackend.open_output`."""
         return self._watched(self._rtmidi.MidiOut, name, virtual)
 
-    def open_input(self, name: str, receive: Callable[[list[int]], None], *, virtual: bool) -> JackPort:
+    def open_input(self, name: str, receive: Receive, *, virtual: bool) -> JackPort:
         """Opens a port to hear; see `RtMidiBackend.open_input`."""
         return self._watched(self._rtmidi.MidiIn, name, virtual, receive)
 
     def _watch(self) -> JackWatch:
         """A share in the watch over the server; entering a server takes long."""
         with self._lock:
-            if self._own_watch is None or not self._own_watch.alive():
+            if self._own_watch is None or self._own_watch.lost:
                 self._leave()
                 self._own_watch = JackWatch(_library(self._rtmidi))
                 self._leave = weakref.finalize(self, self._own_watch.close)
@@ -243,19 +261,27 @@ class JackBackend(RtMidiBackend):
         finally:
             watch.close()
 
-    def _watched(
-        self, kind: Any, name: str, virtual: bool, receive: Callable[[list[int]], None] | None = None
-    ) -> JackPort:
+    def _watched(self, kind: Any, name: str, virtual: bool, receive: Receive | None = None) -> JackPort:
         watch = self._watch()
         # Clients of a JACK server all have names of their own, so each is called as its port.
         client = name.replace(":", "-") if virtual else CLIENT
         try:
             if not watch.runs():  # rtmidi would wait for it for good
-                raise PortError("The JACK server stands still: start it anew.")
-            handle = self._open(kind, client, name, virtual)
+                raise PortError("The JACK server hangs: restart it.")
+            port = self._opened(kind, client, name, virtual, receive)
         except PortError:
             watch.close()
             raise
+        return JackPort(port, name, watch, f"{client}:{name}" if virtual else name, own=virtual)
+
+    def _opened(
+        self, kind: Any, client: str, name: str, virtual: bool, receive: Receive | None
+    ) -> RtMidiPort | NativeJackPort:
+        """Open a port: our own, whose messages have their frames, or rtmidi's."""
+        if self.places_frames:
+            connect = None if virtual else name
+            own = name if virtual else "midi"
+            return NativeJackPort(_library(self._rtmidi), client, own, connect=connect, receive=receive)
+        handle = self._open(kind, client, name, virtual)
         poller = None if receive is None else Poller(handle, receive)
-        port = RtMidiPort(self._rtmidi, handle, name, virtual, poller)
-        return JackPort(port, name, watch, f"{client}:{name}" if virtual else name)
+        return RtMidiPort(self._rtmidi, handle, name, virtual, poller)

@@ -2,7 +2,7 @@
 
 The reader takes what the four voices can use and passes over everything else, so that no odd message costs a
 user the file; of a damaged file it takes what can be read, and remarks on the rest. mido writes files.
-Source: Standard MIDI File Format 1.1; Roland GS for `40 1x 15`.
+Source: Standard MIDI File Format 1.1; Roland GS for `40 1x 15`; Yamaha XG for `4C`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import mido
 
-from lakhnes.bridge.midi_names import decoded_name
+from lakhnes.bridge.midi_names import decoded_names
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.reading import reading
 
@@ -65,9 +65,14 @@ class Track:
     bent: set[int] = field(default_factory=set)
     """Channels whose pitch wheel leaves its middle."""
     drums: set[int] = field(default_factory=set)
-    """Channels that a message to a GS synthesizer makes drums."""
+    """Channels that a message to a GS or XG synthesizer makes drums."""
+    xg: bool = False
+    """Whether it turns on XG, in which a bank of its own holds drum kits."""
     texts: list[str] = field(default_factory=list)
     """Its text events."""
+    raw_name: bytes = b""
+    """Its name as it stands in the file, until all of the file is read."""
+    raw_texts: list[bytes] = field(default_factory=list)
 
     def cut(self, end: int) -> None:
         """Takes away what it says of later times."""
@@ -91,6 +96,7 @@ class Track:
         self.keys += [(start + ticks, sharps, minor) for ticks, sharps, minor in other.keys]
         self.bent |= other.bent
         self.drums |= other.drums
+        self.xg |= other.xg
         self.texts += other.texts
         self.end += other.end
 
@@ -156,11 +162,21 @@ def parse(data: bytes) -> MidiFile:
             damaged.append(track)
             remarks.append(f"Track {len(tracks)} {problem}")
     _cut_damaged(tracks, damaged)
+    _decode(tracks)
     if len(tracks) != said and data[:4] == _HEADER:
-        remarks.append(f"Its header speaks of {said} tracks; {len(tracks)} are there.")
+        there = "1 is" if len(tracks) == 1 else f"{len(tracks)} are"
+        remarks.append(f"Its header speaks of {said} track{'s' * (said != 1)}; {there} there.")
     if remarks and not any(track.notes for track in tracks):
         raise BrokenFileError(f"damaged, and no note can be read ({remarks[0][:-1]}); get the file again")
     return MidiFile(kind, division, tuple(tracks), tuple(remarks))
+
+
+def _decode(tracks: Iterable[Track]) -> None:
+    """Reads the names and texts of all tracks, which are in one encoding."""
+    texts = iter(decoded_names([text for track in tracks for text in (track.raw_name, *track.raw_texts)]))
+    for track in tracks:
+        track.name = next(texts)
+        track.texts = [next(texts) for _ in track.raw_texts]
 
 
 def _is_track(name: bytes) -> bool:
@@ -186,7 +202,7 @@ def _header(data: bytes, remarks: list[str]) -> tuple[int, int, int, int]:
     kind, said = int.from_bytes(data[8:10]), int.from_bytes(data[10:12])
     division = int.from_bytes(data[12:14], signed=True)
     if kind > 2:
-        remarks.append(f"Its header says type {kind}, which there is not; its tracks are played together.")
+        remarks.append(f"Its header says type {kind}, which does not exist; its tracks are played together.")
         kind = 1
     if division == 0 or (division < 0 and -(division >> 8) not in _SMPTE_RATES):
         remarks.append(f"Its header says no time; {_USUAL_DIVISION} ticks a beat are assumed.")
@@ -271,17 +287,21 @@ def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
                     place += 1
                 new = data[place]
                 place += 1
-            if new < 0xF0:
+            if new < 0xA0:
                 status = new
-                one = data[place] if data[place] < 127 else 127
-                two = 0
+                one, two = data[place], data[place + 1]
+                place += 2
+                if one > 127 or two > 127:
+                    one, two = min(one, 127), min(two, 127)
+                notes(_fast_note((ticks, new & 15, one, two if new >= 0x90 else 0)))
+            elif new < 0xF0:
+                status = new
+                one, two = min(data[place], 127), 0
                 place += 1
                 if not 0xC0 <= new < 0xE0:
-                    two = data[place] if data[place] < 127 else 127
+                    two = min(data[place], 127)
                     place += 1
-                if new < 0xA0:
-                    notes(_fast_note((ticks, new & 15, one, two if new >= 0x90 else 0)))
-                elif 0xB0 <= new < 0xC0:
+                if 0xB0 <= new < 0xC0:
                     controls(ControlChange(ticks, new & 15, one, two))
                 elif 0xC0 <= new < 0xD0:
                     track.programs.append((ticks, new & 15, one))
@@ -319,10 +339,10 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
-    if meta == 0x03 and not track.name:
-        track.name = decoded_name(content)
+    if meta == 0x03 and not track.raw_name:
+        track.raw_name = content
     elif meta == 0x01 and ticks == 0:
-        track.texts.append(decoded_name(content))
+        track.raw_texts.append(content)
     elif meta == 0x51 and int.from_bytes(content) > 0:
         track.tempi.append((ticks, int.from_bytes(content[:3])))
     elif meta == 0x58:
@@ -336,7 +356,14 @@ def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
 
 
 def _exclusive(track: Track, content: bytes) -> None:
-    """A GS synthesizer is told which parts are drums: `41 .. 42 12 40 1x 15 map`."""
+    """GS and XG synthesizers are told which parts are drums.
+
+    GS: `41 .. 42 12 40 1x 15 map`. XG: `43 1x 4C 08 part 07 mode`, and `43 1x 4C 00 00 7E 00` turns it on.
+    """
+    if content[:1] == b"\x43" and content[2:3] == b"\x4c":
+        track.xg |= content[3:6] == b"\x00\x00\x7e"
+        if content[3:4] == b"\x08" and content[5:6] == b"\x07" and len(content) > 6:
+            (track.drums.add if content[6] else track.drums.discard)(content[4] & 15)
     if (
         content[:1] == b"\x41"
         and content[2:5] == b"\x42\x12\x40"
@@ -346,56 +373,6 @@ def _exclusive(track: Track, content: bytes) -> None:
         part = content[5] & 15
         channel = 9 if part == 0 else part - 1 if part <= 9 else part
         (track.drums.add if content[7] else track.drums.discard)(channel)
-
-
-class TickNote(NamedTuple):
-    """A note of a MIDI file."""
-
-    onset: int
-    """Ticks."""
-    end: int
-    """Ticks; may equal the onset."""
-    pitch: int
-    """0..127."""
-    velocity: int
-    """1..127."""
-
-
-_fast_tick_note = partial(tuple.__new__, TickNote)
-
-
-def paired_notes(messages: Iterable[NoteMessage], end: int | None = None) -> list[TickNote]:
-    """The notes of one channel by onset.
-
-    A note-off ends the notes of its pitch that began before its tick; only where there is none, the one that
-    began at it: so notes that touch read right in either order of their messages.
-
-    Args:
-        messages: in file order.
-        end: where notes end that no note-off ends; None leaves them out.
-    """
-    sounding: dict[int, list[NoteMessage]] = {}
-    notes: list[TickNote] = []
-    for message in messages:
-        ticks, _, pitch, velocity = message
-        open_notes = sounding.get(pitch)
-        if velocity > 0:
-            if open_notes:
-                open_notes.append(message)
-            else:
-                sounding[pitch] = [message]
-        elif open_notes and len(open_notes) == 1:
-            onset, _, _, its_velocity = open_notes.pop()
-            notes.append(_fast_tick_note((onset, ticks, pitch, its_velocity)))
-        elif open_notes:
-            before = [note for note in open_notes if note.ticks < ticks]
-            notes += [TickNote(note.ticks, ticks, pitch, note.velocity) for note in before or open_notes]
-            sounding[pitch] = [note for note in open_notes if note.ticks == ticks] if before else []
-    if end is not None:
-        for left in sounding.values():
-            notes += [TickNote(note.ticks, max(end, note.ticks), note.pitch, note.velocity) for note in left]
-    notes.sort()
-    return notes
 
 
 def to_track(messages: Iterable[tuple[int, mido.Message]], end: int) -> mido.MidiTrack:

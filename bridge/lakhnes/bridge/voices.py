@@ -6,12 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.arpeggio import arpeggiated
-from lakhnes.bridge.drums import drum_lines, merged, tally
+from lakhnes.bridge.drums import merged, tally
+from lakhnes.bridge.kits import drum_lines
 from lakhnes.bridge.lines import Line, LineNote
 from lakhnes.bridge.monophony import WINDOW, outline, share_alone, spaced
 from lakhnes.bridge.passages import Filled, filled
@@ -24,7 +26,7 @@ MELODIC = (Voice.P1, Voice.P2, Voice.TR)
 _CHIP_NAMES = {
     Voice.P1: re.compile(r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(1|a|i|one)\b"),
     Voice.P2: re.compile(r"\b(p|pu|pulse|sq|sqr|square)[\s_-]*(2|b|ii|two)\b"),
-    Voice.TR: re.compile(r"\b(tr|tri|triangle)\b"),
+    Voice.TR: re.compile(r"\b(tr|tri|triangle)\b(?!-\d0\d)"),
     Voice.NO: re.compile(r"\b(no|noise)\b"),
 }
 
@@ -67,11 +69,6 @@ class _Playing:
         """The lines of which it plays passages."""
         return self.filled.lines if self.filled is not None else ()
 
-    @property
-    def everything(self) -> tuple[Line, ...]:
-        """All lines of which it plays something."""
-        return (*self.lines, *(line for line in self.others if line not in self.lines))
-
 
 def arrange(
     lines: Sequence[Line],
@@ -94,6 +91,7 @@ def arrange(
     chosen |= {voice: [line] for voice, line in named.items() if voice not in chosen}
     taken = [line for its in chosen.values() for line in its]
     left = [line for line in lines if line not in taken]
+    left = [line for line in left if not line.is_silent] or left
     drums = drum_lines(left)
     playing = _playing(chosen, window, arpeggio=arpeggio)
     if Voice.NO not in chosen and drums:
@@ -289,20 +287,27 @@ def _part(voice: Voice, playing: _Playing) -> tuple[Part, int]:
     line = playing.lines[0]
     filled_onsets = playing.filled.onsets if playing.filled is not None else frozenset()
     levelled = bool(line.levels) and voice is not Voice.TR and not drums
-    known = VOCABULARY_PITCHES[voice]
+    pitches = _pitches(voice, drums=drums)
     for onset, _, source_pitch, velocity, ring in playing.notes:
-        pitch = source_pitch
-        if voice is Voice.NO:
-            pitch = gm.noise_of_drum(pitch) if drums else 1 + pitch * 15 // 127
-        elif pitch not in known:
-            pitch = octave_shifted(voice, pitch)
-            moved += 1
+        pitch = pitches[source_pitch]
+        moved += pitch != source_pitch
         volume = FULL_VELOCITY if voice is Voice.TR else _VOLUMES[velocity]
         if levelled and onset not in filled_onsets:
             volume = _volume(velocity, line.level(onset))
             changes += _swell(line, LineNote(onset, ring, pitch, velocity, ring), volume)
         notes.append(Note(onset, ring - onset, pitch, volume))
+    if voice is Voice.NO:  # its pitches are no octaves
+        moved = 0
     return Part(tuple(notes), tuple(sorted(changes, key=attrgetter("order")))), moved
+
+
+@cache
+def _pitches(voice: Voice, *, drums: bool) -> list[int]:
+    """What a voice plays for each MIDI pitch, 0..127."""
+    if voice is Voice.NO:
+        return [gm.noise_of_drum(pitch) if drums else 1 + pitch * 15 // 127 for pitch in range(128)]
+    known = VOCABULARY_PITCHES[voice]
+    return [pitch if pitch in known else octave_shifted(voice, pitch) for pitch in range(128)]
 
 
 def _swell(line: Line, note: LineNote, volume: int) -> list[Change]:
@@ -326,8 +331,10 @@ def _remarks(
     """What became of the lines, a sentence each; nothing on a voice that is what its line is called."""
     played: defaultdict[tuple[int, int], int] = defaultdict(int)
     for voice, its in sorted(playing.items()):
-        for line in its.everything:
-            played[line.track, line.channel] += len(its.notes)
+        for line in its.lines:
+            played[line.track, line.channel] += len(its.notes) - len(its.filled.onsets if its.filled else ())
+        for line, count in zip(its.others, its.filled.counts if its.filled else (), strict=True):
+            played[line.track, line.channel] += count
         if [line.name for line in its.lines] != [gm.TRACK_NAMES[voice]]:
             what = _listed([line.label for line in its.lines])
             others = (
@@ -343,9 +350,13 @@ def _remarks(
         if left > 0:
             what = _listed([line.label for line in its.lines])
             yield f"Left out: {left} of {there} notes of {what}, which sound together with others."
-    unused = [line.label for line in lines if (line.track, line.channel) not in played]
-    if unused:
-        yield f"Not used: {_listed(unused)}."
+    unused = [line for line in lines if (line.track, line.channel) not in played]
+    for why, idle in (
+        (", since the file has its volume at 0", [line.label for line in unused if line.is_silent]),
+        ("", [line.label for line in unused if not line.is_silent]),
+    ):
+        if idle:
+            yield f"Not used{why}: {_listed(idle)}."
 
 
 def _listed(labels: Sequence[str]) -> str:
