@@ -8,6 +8,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 from tiny import tiny_model_of
 
 from lakhnes.gui.main_window import MainWindow
@@ -133,3 +134,4 @@ def desk(
         yield made
     finally:
         made.window.close()
+        delete(made.window)  # its connections hold it, so it would stay for the rest of the run

@@ -7,9 +7,12 @@ import time
 class Screen:
     """An X server without a screen, and hands to use it."""
 
+    def __init__(self, size: str = "1400x900") -> None:
+        self._size = size
+
     def __enter__(self) -> "Screen":
         self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24"],
+            ["Xvfb", "-displayfd", "1", "-screen", "0", f"{self._size}x24"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -24,8 +24,9 @@ def collector(qapp: QApplication) -> Iterator[None]:
     """Garbage is collected on the window's thread, as in the app; what a test leaves goes with it."""
     running = Collector()
     yield
+    gc.unfreeze()
+    gc.collect()  # first: once Python collects by itself, it does so on any thread
     running.stop()
-    gc.collect()
 
 
 @pytest.fixture

@@ -12,13 +12,38 @@ from support import tune
 from lakhnes.bridge import write_midi
 from lakhnes.gui.roll import Selection
 from lakhnes.runtime import Score, Voice
+from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.state import SongState
 
 pytestmark = pytest.mark.gui
 
-ACTIONS = 500
-_SETTINGS = ("temperature", "density", "scale", "ahead_bars", "endless", "volume")
+_SETTINGS = ("temperature", "density", "repetition", "scale", "chords", "ahead_bars", "endless", "volume")
+
+
+_EDITS = (
+    "cut", "copy", "paste", "duplicate", "delete", "semitone-up", "semitone-down", "octave-up", "octave-down",
+    "louder", "softer", "quantise", "split", "join", "to-P1", "to-P2", "to-TR", "select-notes", "insert-bars",
+    "duplicate-bars", "delete-bars", "trim",
+)  # fmt: skip
+
+
+def pick_note(at: Desk, rng: random.Random, voice: Voice) -> None:
+    """Selects a note of a voice."""
+    notes = at.state.score.parts[voice].notes
+    if notes:
+        at.window.editor.select({voice: frozenset((rng.choice(notes).onset,))})
+        at.window.roll.show_edit()
+
+
+def draw(at: Desk, rng: random.Random, voice: Voice, tick: int) -> None:
+    """Draws a note, as the mouse does."""
+    editor, pitches = at.window.editor, VOCABULARY_PITCHES[voice]
+    change = editor.drawing(voice, tick, tick + rng.randrange(2000), rng.choice(pitches), free=False)
+    if editor.attempt(lambda: editor.unlocked((voice,))):
+        editor.preview("Draw", change, {})
+        at.window.roll.show_edit()
+        editor.finish()
 
 
 def act(at: Desk, rng: random.Random, path: Path) -> None:
@@ -29,7 +54,9 @@ def act(at: Desk, rng: random.Random, path: Path) -> None:
     values = {
         "temperature": rng.choice((0.8, 0.95, 1.2)),
         "density": rng.choice((-1.0, 0.0, 2.0)),
+        "repetition": rng.choice((-1.0, 0.0, 2.0)),
         "scale": rng.choice(("", "a minor", "C major")),
+        "chords": rng.choice(("", "Am F/G", "C7 N.C. Dm")),
         "ahead_bars": rng.choice((1.0, 2.0)),
         "endless": rng.random() < 0.7,
         "volume": rng.random(),
@@ -57,9 +84,12 @@ def act(at: Desk, rng: random.Random, path: Path) -> None:
         "keep": (2, window.takes.done),
         "new": (1, lambda: studio.new(rng.randrange(1000))),
         "more": (2, lambda: studio.more(rng.choice((1, 2)))),
-        "drop": (1, lambda: window.open(path)),
-        "undo": (12, studio.session.undo),
-        "redo": (8, studio.session.redo),
+        "drop": (1, lambda: window.files.open(path)),
+        "undo": (12, lambda: at.choose("undo")),
+        "redo": (8, lambda: at.choose("redo")),
+        "edit": (25, lambda: at.choose(rng.choice(_EDITS))),
+        "note": (10, lambda: pick_note(at, rng, voice)),
+        "draw": (6, lambda: draw(at, rng, voice, tick)),
         "follow": (1, lambda: studio.playback.follow(rng.random() < 0.3)),
         "cancel": (1, studio.jobs.cancel),
         "zoom": (2, window.roll.zoom_to_fit),
@@ -103,16 +133,21 @@ def assert_one(at: Desk) -> None:
     stage.performance.composing = True
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "actions"), [(1, 500), pytest.param(3, 5000, marks=pytest.mark.slow)])
 def test_all_stays_one_and_undoing_leads_back(
-    sit: Callable[..., AbstractContextManager[Desk]], places: Path, seed: int
+    sit: Callable[..., AbstractContextManager[Desk]],
+    places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    actions: int,
 ) -> None:
+    monkeypatch.setattr("lakhnes.studio.session.MOST_STEPS", actions)  # so that the start can be undone to
     rng = random.Random(seed)
     path = places / "mine.mid"
     write_midi(tune(), path)
     first = SongState(score=tune(), kept=4 * BAR, seed=5)
     with sit(first) as at:
-        for number in range(ACTIONS):
+        for number in range(actions):
             act(at, rng, path)
             if number % 3 == 0:
                 at.window.refresh()

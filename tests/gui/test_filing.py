@@ -43,7 +43,7 @@ pytestmark = pytest.mark.gui
 LEFT = Qt.MouseButton.LeftButton
 Sit = Callable[..., AbstractContextManager[Desk]]
 FORM = {form.name: number for number, form in enumerate(FORMS)}
-WAV, MIDI = "Sound (.wav)", "MIDI for DAWs, on bars and beats (.mid)"
+WAV, MIDI = "Sound (.wav)", "MIDI for DAWs, aligned to bars and beats (.mid)"
 
 
 def leave(folder: Path, *states: SongState, name: str = "", place: int = 0) -> None:
@@ -58,7 +58,7 @@ def leave(folder: Path, *states: SongState, name: str = "", place: int = 0) -> N
 def song(at: Desk, places: Path) -> None:
     """Puts the tune into the window."""
     write_midi(tune(), places / "mine.mid")
-    at.window.open(places / "mine.mid")
+    at.window.files.open(places / "mine.mid")
     at.until(lambda: at.state.score.n_notes >= tune().n_notes)
 
 
@@ -177,13 +177,13 @@ def test_save_as_asks_before_it_replaces_a_session(at: Desk, places: Path) -> No
 def test_a_session_that_another_window_saved_is_asked_about(at: Desk, places: Path) -> None:
     path = places / "a.lakhnes"
     write_session(path, SongState(tune(), kept=2 * BAR, seed=1))
-    at.window.open(path)
+    at.window.files.open(path)
     at.until(lambda: at.state.seed == 1)
     write_session(path, SongState(tune(), kept=2 * BAR, seed=2))
     at.decisions, at.answers = [OTHER_NAME], [str(places / "b")]
     at.choose("save")
     at.until(lambda: any("Saved b.lakhnes" in message.text for message in at.said))
-    assert "changed elsewhere" in at.asked[0].text
+    assert "Another program has changed" in at.asked[0].text
     assert read_session(path).seed == 2
 
 
@@ -195,7 +195,7 @@ def test_the_dialog_of_qt_leaves_the_question_to_us(at: Desk, monkeypatch: pytes
         return "", ""
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
-    assert at.window._ask_save("Export", "a.mid", "MIDI (*.mid)") == ""
+    assert at.window.files._ask_save("Export", "a.mid", "MIDI (*.mid)") == ""
     assert given == [QFileDialog.Option.DontConfirmOverwrite]
 
 
@@ -234,7 +234,7 @@ def test_music_has_its_name_in_the_title_and_in_what_is_exported(at: Desk, place
     song(at, places)
     assert at.window.windowTitle().startswith("mine — LakhNES")
     suggested: list[str] = []
-    at.window._choose_save = lambda title, place, kinds: suggested.append(Path(place).name) or ""
+    at.window.files._choose_save = lambda title, place, kinds: suggested.append(Path(place).name) or ""
     at.qtbot.mouseClick(export_dialog(at, WAV).go, LEFT)
     at.choose("save-as")
     assert suggested == ["mine.wav", "mine.lakhnes"]
@@ -351,7 +351,7 @@ def test_several_songs_are_listed_by_name_time_and_length(sit: Sit, places: Path
     leave(places, SongState(tune(), kept=2 * BAR, seed=3), name="Night Walk")
     with sit() as at:
         bar = at.window.messages
-        at.until(lambda: bar.text.text() == "3 songs were left without being saved.")
+        at.until(lambda: bar.text.text() == "3 songs were not saved.")
         at.qtbot.mouseClick(bar.actions_shown[0], LEFT)
         at.until(lambda: at.window.findChild(UnsavedDialog) is not None)
         dialog = at.window.findChild(UnsavedDialog)
@@ -380,14 +380,14 @@ def test_several_songs_are_listed_by_name_time_and_length(sit: Sit, places: Path
         assert not dialog.discard.isEnabled()
         dialog.reject()
     with sit() as at:
-        at.until(lambda: at.window.messages.text.text().startswith("Night Walk was left"))
+        at.until(lambda: at.window.messages.text.text().startswith("Night Walk was not saved"))
 
 
 def test_a_song_stands_where_it_was_left(sit: Sit, places: Path) -> None:
     leave(places, SongState(tune(), kept=2 * BAR, seed=1), place=1440)
     with sit() as at:
         bar = at.window.messages
-        at.until(lambda: bool(bar.actions_shown))
+        at.until(lambda: "Restore it" in [button.text() for button in bar.actions_shown])
         at.qtbot.mouseClick(next(b for b in bar.actions_shown if b.text() == "Restore it"), LEFT)
         at.until(lambda: at.studio.view().place == 1440)
         assert at.state.seed == 1
@@ -397,7 +397,7 @@ def test_one_song_is_thrown_away_only_if_that_is_meant(sit: Sit, places: Path) -
     leave(places, SongState(tune(), kept=2 * BAR, seed=1))
     with sit() as at:
         bar = at.window.messages
-        at.until(lambda: bool(bar.actions_shown))
+        at.until(lambda: "Throw it away" in [button.text() for button in bar.actions_shown])
         at.decisions = [KEEP, THROW_AWAY]
         for _ in range(2):
             at.qtbot.mouseClick(next(b for b in bar.actions_shown if b.text() == "Throw it away"), LEFT)
@@ -444,7 +444,7 @@ def test_new_around_a_locked_voice_is_a_new_song(at: Desk, places: Path) -> None
     locked = replace(SongState().voices[Voice.TR], locked=True)
     voices = (*SongState().voices[:2], locked, SongState().voices[3])
     write_session(path, SongState(tune(), kept=2 * BAR, seed=1, voices=voices))
-    at.window.open(path)
+    at.window.files.open(path)
     at.until(lambda: at.state.seed == 1)
     at.studio.session.change("Temperature", temperature=1.1)
     at.choose("new")
@@ -507,6 +507,6 @@ def test_keys_of_a_question_lose_nothing(qtbot: QtBot, question: Question, key: 
 
 def test_a_question_names_some_files_and_says_how_many_more() -> None:
     question = QUESTIONS[1]
-    assert question.text == "12 files are there already. Replace them?"
+    assert question.text == "12 files already exist. Replace them?"
     assert "a7.wav\nand 4 more" in question.more
     assert str(Path("/music")) in question.more

@@ -1,5 +1,6 @@
 """The window as a user has it: start, hear, steer, choose takes, drag out, save, quit, reopen, break it."""
 
+import re
 import time
 import zipfile
 from collections.abc import Callable
@@ -10,19 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 from desk import BAR, Desk
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QCloseEvent, QKeySequence, QPixmap
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider
 from support import tune
 
 from lakhnes.apu import Synth
 from lakhnes.bridge import import_midi, write_midi
 from lakhnes.bridge.beat_clock import ClockStatus
-from lakhnes.gui import main_window
+from lakhnes.gui import file_actions
+from lakhnes.gui.buttons import Button
 from lakhnes.gui.export_dialog import FORMS, ExportDialog
+from lakhnes.gui.help_dialog import HelpDialog
 from lakhnes.gui.import_dialog import ImportDialog, TrackPreview
 from lakhnes.gui.roll import Selection
+from lakhnes.gui.theme import TARGET
 from lakhnes.runtime import OptionError, Voice, parse_scale
+from lakhnes.studio.view import Message
 
 pytestmark = pytest.mark.gui
 
@@ -69,7 +74,66 @@ def test_a_locked_bass_stays_while_the_lead_is_composed_anew(at: Desk) -> None:
     assert len(set(map(tuple, heard[1:]))) > 1, "the takes are all the same"
     at.choose("undo")  # all the choosing is one step
     assert pitches(at, Voice.P1, 2 * BAR, 4 * BAR) == heard[0]
-    at.until(lambda: not at.window.takes_bar.isVisible())
+    at.window.refresh()
+    assert at.window.takes_bar.isVisible()
+    assert at.window.takes.chosen is None
+    at.choose("redo")
+    at.window.refresh()
+    assert at.window.takes.chosen == 3
+
+
+def test_takes_stay_while_other_notes_are_edited(at: Desk) -> None:
+    at.composed(8)
+    at.window.roll.set_selection(Selection(2 * BAR, 4 * BAR, frozenset({Voice.P1})))
+    at.choose("regenerate")
+    at.until(lambda: at.window.takes.ready == 4)
+    at.window.roll.set_selection(Selection(4 * BAR, 6 * BAR, frozenset(Voice)))
+    at.choose("delete")
+    at.window.refresh()
+    assert (at.window.takes.active, at.window.takes.chosen) == (True, 0)
+    for number in range(2, 5):
+        at.choose(f"take-{number}")
+        assert at.window.takes.chosen == number - 1
+        if pitches(at, Voice.P1, 2 * BAR, 4 * BAR):
+            break
+    at.window.roll.set_selection(Selection(2 * BAR, 4 * BAR, frozenset({Voice.P1})))
+    at.choose("softer")  # without any note it could be another take
+    at.window.refresh()
+    assert not at.window.takes.active
+    assert "were closed" in at.said[-1].text
+
+
+def test_what_was_edited_stays_while_the_music_around_it_is_composed_anew(at: Desk) -> None:
+    at.composed(8)
+    notes = [n for n in at.state.score.parts[Voice.P1].notes if n.onset < at.state.grid.sample(2 * BAR)]
+    at.window.editor.select({Voice.P1: frozenset(n.onset for n in notes)})
+    at.choose("semitone-up")
+    edited = [(n.onset, n.pitch) for n in notes]
+    at.window.roll.set_selection(Selection(2 * BAR, 6 * BAR, frozenset(Voice)))
+    at.choose("regenerate")
+    at.until(lambda: at.window.takes.ready == 4)
+    for key in (1, 2, 3, 4, 0):
+        at.choose(f"take-{key}")
+        now = [(n.onset, n.pitch - 1) for n in at.state.score.parts[Voice.P1].notes[: len(edited)]]
+        assert now == edited
+
+
+def test_notes_are_edited_while_they_play(at: Desk) -> None:
+    at.composed(8)
+    at.choose("play")
+    at.until(lambda: at.studio.view().place > BAR // 4)
+    at.window.roll.set_selection(Selection(4 * BAR, 6 * BAR, frozenset({Voice.P1, Voice.TR})))
+    at.choose("delete")
+    at.choose("undo")
+    at.choose("duplicate")
+    at.until(lambda: at.studio.view().place > 2 * BAR)
+    assert at.studio.view().playing
+    at.choose("play")
+    at.settle()
+    assert at.errors() == []
+    stage = at.studio.stage
+    assert stage is not None
+    assert stage.performance.error is None
 
 
 def test_nothing_is_composed_anew_where_all_is_locked_or_nothing_selected(at: Desk) -> None:
@@ -116,17 +180,17 @@ def test_dynamics_need_notes_that_are_not_locked(at: Desk) -> None:
     at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.P1})))
     at.choose("locked-P1")
     at.choose("dynamics")
-    assert "is locked" in at.window.messages.text.text()
+    assert "are locked" in at.window.messages.text.text()
     with pytest.raises(OptionError, match="There are no notes"):
         at.window.arranging.dynamics((60 * BAR, 61 * BAR))
-    assert at.studio.jobs.running == ()
+    assert [job for job in at.studio.jobs.running if not job.quiet] == []
 
 
 def test_dynamics_of_a_song_that_is_changed_meanwhile_are_left_out(at: Desk) -> None:
     at.composed(4)
     at.choose("dynamics")
     at.studio.new(5)
-    at.until(lambda: any("changed meanwhile" in message.text for message in at.said))
+    at.until(lambda: any("changed while this was being composed" in message.text for message in at.said))
     assert at.studio.session.undo_label == "New song"
 
 
@@ -214,7 +278,20 @@ def test_a_broken_file_is_named_and_nothing_is_lost(
 
 def test_what_is_no_file_cannot_be_dropped(at: Desk) -> None:
     at.drop("https://example.org/song.mid")
-    assert "Only files" in at.window.messages.text.text()
+    assert "Drop a file here" in at.window.messages.text.text()
+
+
+def test_files_that_are_dropped_together_are_named(at: Desk, places: Path) -> None:
+    for name in ("one.mid", "two.mid", "three.mid"):
+        write_midi(tune(), places / name)
+    at.drop(places / "one.mid", places / "two.mid", places / "three.mid")
+    at.until(lambda: "one" in at.window.windowTitle())
+    bar = at.window.messages
+    texts = [entry.message.text for entry in bar._entries]
+    assert any("two.mid, three.mid" in text for text in texts)
+    entry = next(entry for entry in bar._entries if "two.mid" in entry.message.text)
+    entry.message.actions[1][1]()
+    at.until(lambda: "three" in at.window.windowTitle())
 
 
 def test_a_session_of_a_newer_version_says_so(at: Desk, places: Path) -> None:
@@ -239,6 +316,7 @@ def test_a_session_comes_back_as_it_was_saved(
         at.composed(4)
         at.choose("muted-NO")
         at.window.steering.density.spin.setValue(1.5)
+        at.window.steering.repetition.spin.setValue(-2)
         at.settle()
         at.answers = [str(places / "song")]
         at.choose("save")
@@ -253,13 +331,14 @@ def test_a_session_comes_back_as_it_was_saved(
         at.until(lambda: at.state.seed == saved.seed and at.state.score.length >= saved.score.length)
         assert at.state.voices == saved.voices
         assert at.state.density == 1.5
+        assert at.state.request.repetition == -2
         sample = saved.score.length
         for voice in Voice:
             assert [n for n in at.state.score.parts[voice].notes if n.onset < sample] == list(
                 saved.score.parts[voice].notes
             )
-        at.window.recent.aboutToShow.emit()
-        assert at.window.recent.actions()[0].text() == "song.lakhnes"
+        at.window.files.recent.aboutToShow.emit()
+        assert at.window.files.recent.actions()[0].text() == "song.lakhnes"
 
 
 def test_what_was_not_saved_is_offered_at_the_next_start(
@@ -271,7 +350,7 @@ def test_what_was_not_saved_is_offered_at_the_next_start(
         left = at.state
     with sit() as at:
         bar = at.window.messages
-        at.until(lambda: "was left without being saved" in bar.text.text())
+        at.until(lambda: "was not saved" in bar.text.text())
         restore = next(b for b in bar.actions_shown if b.text() == "Restore it")
         at.qtbot.mouseClick(restore, Qt.MouseButton.LeftButton)
         at.until(lambda: at.state.seed == left.seed and at.state.end >= 4 * BAR)
@@ -294,12 +373,15 @@ def test_the_selection_is_dragged_out_as_midi(
         def setMimeData(self, data: Any) -> None:  # noqa: N802 - Qt's name
             dragged.append([Path(url.toLocalFile()) for url in data.urls()])
 
+        def setPixmap(self, picture: QPixmap) -> None:  # noqa: N802
+            assert picture.width() > 20
+
         def exec(self, action: object) -> None:
             # As a DAW does: reads what it is given.
             self.scores = [import_midi(path).score for path in dragged[-1]]
             assert sum(score.n_notes for score in self.scores) > 0
 
-    monkeypatch.setattr(main_window, "QDrag", Drag)
+    monkeypatch.setattr(file_actions, "QDrag", Drag)
     held = Qt.MouseButton.LeftButton
     monkeypatch.setattr(QApplication, "mouseButtons", staticmethod(lambda: held))
     at.window.roll.set_selection(Selection(0, BAR, frozenset({Voice.TR})))
@@ -308,7 +390,7 @@ def test_the_selection_is_dragged_out_as_midi(
     score = import_midi(dragged[0][0]).score
     assert [len(part.notes) for part in score.parts] == [0, 0, len(pitches(at, Voice.TR, 0, BAR)), 0]
     at.window.roll.set_selection(None)
-    at.window.drag_out()
+    at.window.files.drag_out()
     at.until(lambda: len(dragged) == 2)
     assert import_midi(dragged[1][0]).score.n_notes == tune().n_notes
 
@@ -477,6 +559,125 @@ def test_menus_have_every_command_once_and_all_can_be_undone_by_keys(at: Desk) -
     for name in ("about", "theme-light", "theme-dark", "zoom-fit", "zoom-in", "zoom-out", "panic", "start"):
         at.choose(name)
     assert at.errors() == []
+
+
+def test_help_has_every_key_and_the_manual(at: Desk) -> None:
+    at.choose("keys")
+    at.choose("manual")
+    keys, manual = at.window.findChildren(HelpDialog)
+    for words in ("Semitone up", "Ctrl+Up", "Double-click", "Quantise"):
+        assert words in keys.text.toPlainText()
+    assert "Edit by hand" in manual.text.toPlainText()
+    for dialog in (keys, manual):
+        dialog.close()
+
+
+def test_switches_in_the_menus_show_their_state(at: Desk) -> None:
+    commands = at.window.commands
+    at.choose("muted-P1")
+    at.window.refresh()
+    assert commands["muted-P1"].isChecked()
+    at.choose("undo")
+    at.window.refresh()
+    assert not commands["muted-P1"].isChecked()
+    at.window.steering_dock.close()
+    at.window.menus.refresh()
+    assert not commands["steering"].isChecked()
+    at.choose("steering")
+    assert commands["steering"].isChecked()
+    assert at.window.steering_dock.isVisible()
+    for name in ("draw", "metronome", "count-in", "hear"):
+        before = commands[name].isChecked()
+        at.choose(name)
+        assert commands[name].isChecked() is not before
+
+
+def test_all_can_be_used_in_a_small_window(at: Desk) -> None:
+    at.window.steering_dock.show()
+    at.window.resize(1024, 640)
+    at.qtbot.wait(50)
+    at.window.takes.active, at.window.takes.count = True, 16
+    at.window.takes_bar.refresh()
+    at.qtbot.wait(50)
+    assert at.window.width() <= 1024
+    area = at.window.rect()
+    for button in at.window.findChildren(Button):
+        if button.isVisible():
+            place = QRect(button.mapTo(at.window, QPoint(0, 0)), button.size())
+            assert area.contains(place), button.objectName()
+            assert min(button.width(), button.height()) >= TARGET
+    at.window.takes.done()
+
+
+def test_half_a_small_screen_is_enough(at: Desk) -> None:
+    """A screen of 1366 x 768 at a scale of 2; the voices are scrolled to there."""
+    at.window.steering_dock.hide()
+    at.window.takes.active, at.window.takes.count = True, 4
+    at.window.takes_bar.refresh()
+    at.window.resize(683, 384)
+    at.qtbot.wait(50)
+    assert (at.window.width(), at.window.height()) == (683, 384)
+    area, strips = at.window.rect(), at.window.strips
+    for button in at.window.findChildren(Button):
+        if button.isVisible() and not strips.isAncestorOf(button):
+            place = QRect(button.mapTo(at.window, QPoint(0, 0)), button.size())
+            assert area.contains(place), button.objectName()
+    at.window.messages.post(Message("A note of some words that takes a line of the window."))
+    at.qtbot.wait(10)
+    assert not at.window.messages.geometry().intersects(at.window.roll.geometry())
+    assert not at.window.messages.geometry().intersects(at.window.takes_bar.geometry())
+    shelf = strips.parentWidget().parentWidget()
+    for strip in strips.strips.values():
+        for field in (strip.mute, strip.highest):
+            field.setFocus()
+            at.qtbot.keyClick(field, Qt.Key.Key_Backtab)
+            at.qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+            assert field.isAncestorOf(QApplication.focusWidget()) or field.hasFocus()
+            assert shelf.rect().contains(field.mapTo(shelf, field.rect().center())), field.objectName()
+    assert at.window.roll.viewport().height() >= 48
+    at.choose("strips")
+    at.qtbot.wait(50)
+    assert not shelf.isVisible()
+    at.choose("strips")
+    at.window.resize(1280, 800)
+    at.qtbot.wait(50)
+    assert shelf.isVisible()
+    assert not shelf.verticalScrollBar().maximum()
+    assert at.window.roll.geometry().contains(at.window.messages.geometry())
+    at.window.takes.done()
+
+
+def test_every_key_of_the_manual_is_one_of_the_menus(at: Desk) -> None:
+    page = (Path(__file__).parents[2] / "docs/app.md").read_text()
+    held = r"(?<![\w+])(?:(?:Ctrl|Shift|Alt)\+)*"
+    pattern = held + r"(?:(?<=\+)(?:[A-Z0-9.]|Up|Down|Home|Return|Delete)|F\d{1,2})(?!\w)"
+    named = {QKeySequence(key) for key in re.findall(pattern, page)}
+    assert len(named) > 30
+    there = {sequence for action in at.window.commands.values() for sequence in action.shortcuts()}
+    assert not {sequence.toString() for sequence in named - there}
+
+
+def test_every_control_has_a_name_and_is_reached_by_keys(at: Desk) -> None:
+    at.window.steering.sampling.head.click()
+    kinds = (QAbstractButton, QComboBox, QAbstractSpinBox, QSlider)
+    controls = [control for kind in kinds for control in at.window.centralWidget().findChildren(kind)]
+    controls += [control for kind in kinds for control in at.window.steering.findChildren(kind)]
+    assert len(controls) > 50
+    for control in controls:
+        assert control.accessibleName(), control.objectName()
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, control.objectName()
+
+
+def test_a_new_song_is_as_long_as_is_chosen(at: Desk) -> None:
+    length = at.window.song_bar.length
+    length.setCurrentIndex(length.findData(16))
+    length.activated.emit(length.currentIndex())
+    at.choose("new")
+    assert (at.state.kept, at.state.endless) == (16 * BAR, False)
+    length.setCurrentIndex(0)
+    length.activated.emit(0)
+    at.choose("new")
+    assert (at.state.kept, at.state.endless) == (0, True)
 
 
 def test_the_ports_that_are_there_can_be_chosen(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ from desk import BAR, Desk
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 from support import tune
 
 from lakhnes.bridge import write_midi
-from lakhnes.gui import main_window
+from lakhnes.gui import file_actions
 from lakhnes.gui.main_window import MainWindow
 from lakhnes.gui.roll import Selection
 from lakhnes.gui.theme import DARK
@@ -141,7 +142,7 @@ def test_takes_that_somebody_ends_are_not_waited_for(at: Desk) -> None:
 
 def test_what_is_set_while_music_is_opened_stays(at: Desk, places: Path) -> None:
     write_midi(tune(), places / "mine.mid")
-    at.window.open(places / "mine.mid")
+    at.window.files.open(places / "mine.mid")
     at.choose("muted-TR")
     at.until(lambda: at.state.score.n_notes == tune().n_notes)
     assert at.state.voices[Voice.TR].muted
@@ -181,6 +182,7 @@ def test_the_window_closes_though_something_does_not_answer(
     assert not window.ended
     go.set()
     assert window.studio.close()
+    delete(window)
 
 
 def test_keys_of_the_window_work_while_a_field_has_the_keyboard(at: Desk) -> None:
@@ -238,7 +240,7 @@ def test_new_voices_do_not_come_into_another_song(at: Desk) -> None:
     at.choose(f"locked-{voice.name}")
     at.choose("new")  # composed around that voice, which takes a moment
     at.studio.new(5)
-    at.until(lambda: any("changed meanwhile" in message.text for message in at.said))
+    at.until(lambda: any("changed while this was being composed" in message.text for message in at.said))
     assert at.studio.session.undo_label == "New song"
     assert at.state.seed == 5
 
@@ -251,8 +253,8 @@ def test_a_key_that_is_held_plays_once_and_undoes_on(at: Desk) -> None:
 
 def test_nothing_is_dragged_that_was_let_go(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     at.composed(2)
-    monkeypatch.setattr(main_window, "QDrag", lambda source: pytest.fail("the mouse is let go"))
-    at.window.drag_out()
+    monkeypatch.setattr(file_actions, "QDrag", lambda source: pytest.fail("the mouse is let go"))
+    at.window.files.drag_out()
     at.until(lambda: not at.studio.jobs.running)
     at.qtbot.wait(50)
     at.qtbot.mouseClick(at.window.song_bar.handle, Qt.MouseButton.LeftButton)
@@ -262,5 +264,5 @@ def test_nothing_is_dragged_that_was_let_go(at: Desk, monkeypatch: pytest.Monkey
 def test_a_name_with_a_star_is_shown_as_it_is(at: Desk, places: Path) -> None:
     path = places / "mine [*].lakhnes"
     write_session(path, SongState(score=tune(), kept=4 * BAR))
-    at.window.open(path)
+    at.window.files.open(path)
     at.until(lambda: at.window.windowTitle().startswith("mine [*][*]"))

@@ -12,7 +12,7 @@ from lakhnes.gui.roll_geometry import (
     LEAST_LANE,
     LEAST_NOTE,
     PIXELS_PER_BEAT,
-    RULER,
+    TOP,
     Axis,
     PlacedNotes,
     lanes_height,
@@ -20,9 +20,9 @@ from lakhnes.gui.roll_geometry import (
     pitch_name,
     place_name,
 )
-from lakhnes.gui.roll_selection import Selection, Selector, cell
 from lakhnes.runtime import BeatGrid, Part, Score, Voice
 from lakhnes.runtime.time.grid import PPQ
+from lakhnes.studio.selecting import Selection, Selector, cell
 
 GRID = BeatGrid.steady(120.0)
 NEARNESS = st.floats(*PIXELS_PER_BEAT)
@@ -62,7 +62,7 @@ def test_a_span_fits_as_large_as_can_be(first: int, beats: int, width: int) -> N
 def test_each_voice_has_a_lane_that_its_notes_fit(score: Score, height: int, scroll: int) -> None:
     lanes = lanes_of(tuple(PlacedNotes.of(part, GRID) for part in score.parts), height, scroll)
     assert [lane.voice for lane in lanes] == list(Voice)
-    assert lanes[0].top == RULER - scroll
+    assert lanes[0].top == TOP - scroll
     assert lanes[-1].bottom <= lanes_height(height) - scroll
     assert height >= lanes_height(height) or lanes[0].height == LEAST_LANE
     for lane, after in pairwise(lanes):

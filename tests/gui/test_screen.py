@@ -32,7 +32,7 @@ def test_a_playing_session_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can lack a screen")
-@pytest.mark.parametrize(("display", "reason"), [("", "There is no screen"), (":987", "does not answer")])
+@pytest.mark.parametrize(("display", "reason"), [("", "No display was found"), (":987", "does not answer")])
 def test_without_a_screen_it_says_so(display: str, reason: str) -> None:
     unwanted = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY")
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}

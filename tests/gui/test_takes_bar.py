@@ -201,6 +201,6 @@ def test_a_job_is_cancelled(qtbot: QtBot, jobs: Jobs) -> None:
     bar.refresh()
     qtbot.mouseClick(bar.cancel, LEFT)
     assert job.cancelled
-    assert bar.label.text() == "Ending: Exporting"
+    assert bar.label.text() == "Cancelling: Exporting"
     assert not bar.cancel.isEnabled()
     end.set()

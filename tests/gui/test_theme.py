@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from lakhnes.bridge import picture
-from lakhnes.gui.theme import DARK, LIGHT, Theme, contrast, dress, mixed, palette_of, theme_for
+from lakhnes.gui.theme import DARK, LIGHT, Theme, contrast, dress, ink_on, mixed, palette_of, theme_for
 from lakhnes.runtime import Voice
 
 pytestmark = pytest.mark.gui
@@ -38,6 +38,14 @@ def test_texts_can_be_read(theme: Theme) -> None:
         for back in backs:
             assert contrast(ink, back) >= 4.5
         assert contrast(ink, over(theme.lane, theme.selection)) >= 3
+
+
+@THEMES
+def test_switches_can_be_told_apart_and_read(theme: Theme) -> None:
+    for colour in (theme.mute, theme.solo, theme.lock, theme.accent):
+        assert contrast(ink_on(colour), colour) >= 4.5
+        assert contrast(colour, theme.window) >= 3
+    assert len({colour.name() for colour in (theme.mute, theme.solo, theme.lock)}) == 3
 
 
 @THEMES

@@ -245,9 +245,10 @@ def test_the_clock_is_told_in_words_and_shapes(bar: TransportBar) -> None:
         seen[status] = bar.clock_status.text(), alpha
     assert {status: text for status, (text, _) in seen.items()} == {
         ClockStatus.STOPPED: "stopped",
+        ClockStatus.HEARD: "DAW clock received",
         ClockStatus.RUNNING: "playing",
         ClockStatus.WAITING: "waiting for the DAW",
-        ClockStatus.LOST: "DAW lost",
+        ClockStatus.LOST: "DAW clock lost",
     }
     assert len({shape for _, shape in seen.values()}) == len(ClockStatus)
 

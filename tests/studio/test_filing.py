@@ -101,7 +101,7 @@ def test_music_that_changes_its_tempo_becomes_steady(
     desk.filing.open(path)
     desk.settle()
     assert (desk.state.bpm, desk.state.score) == (120.0, tune())
-    assert "Its tempo changes; it is at 120 BPM throughout now." in desk.texts[0]
+    assert "Its tempo changes; the song now uses 120 BPM throughout." in desk.texts[0]
 
 
 def test_music_whose_meter_changes_gets_bars_of_one_length(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_music_whose_meter_changes_gets_bars_of_one_length(tmp_path: Path) -> No
         assert desk.state.beats_per_bar == beats
         onsets = [desk.state.grid.tick(note.onset) for note in desk.state.score.parts[Voice.P1].notes]
         assert onsets == [480 * beat + shift for beat in range(8)], "the first whole bar begins on a bar line"
-        assert ("Its meter changes" in desk.texts[0]) == said
+        assert ("Its metre changes" in desk.texts[0]) == said
         desk.close()
 
 
@@ -164,7 +164,7 @@ def test_notes_out_of_reach_are_shifted_and_said(desk: Desk, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("gone.mid", None, r"gone.mid is not there any more"),
+        ("gone.mid", None, r"gone.mid no longer exists"),
         ("broken.mid", b"MThd", r"broken.mid: cut off in its header"),
         ("noise.mid", b"\x00" * 100, r"noise.mid: not a MIDI file"),
         ("cut.lakhnes", b"PK\x03\x04", r"cut.lakhnes: not a session, or a broken one"),
@@ -241,7 +241,7 @@ def test_a_file_that_nobody_agreed_to_replace_stays(desk: Desk, tmp_path: Path) 
     desk.filing.export(stems)
     desk.filing.export(replace(stems, replaces=frozenset({tmp_path / "a-P1.wav"})))
     desk.settle()
-    assert len([text for text in desk.texts if "is there already, and was not replaced" in text]) == 4
+    assert len([text for text in desk.texts if "already exists and was not replaced" in text]) == 4
     assert sorted(path.name for path in tmp_path.glob("a*")) == ["a-TR.wav", "a.lakhnes", "a.mid"]
     assert all(path.read_bytes() == b"precious" for path in tmp_path.glob("a*"))
     assert desk.filing.there(targets(stems)) == [tmp_path / "a-TR.wav"]
@@ -443,6 +443,25 @@ def test_a_loop_is_one_in_a_vgm_file(desk: Desk, tmp_path: Path) -> None:
     desk.filing.export(ExportRequest(tmp_path / "a.vgm", loops=True))
     desk.settle()
     assert read_vgm(tmp_path / "a.vgm").log.loop == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("a.nsf", b"NESM\x1a"),
+        ("a.nsfe", b"NSFE"),
+        ("a.nes", b"NES\x1a"),
+        ("a.ftm.txt", b"# FamiTracker text export"),
+        ("a.fms.txt", b"Project TempoMode"),
+    ],
+)
+def test_the_console_and_trackers_get_their_files(
+    desk: Desk, tmp_path: Path, name: str, begins: bytes
+) -> None:
+    desk.filing.export(ExportRequest(tmp_path / name, loops=True))
+    desk.settle()
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    assert f"Wrote {tmp_path / name}." in desk.texts[-1]
 
 
 def test_a_cancelled_export_leaves_nothing(

@@ -398,7 +398,7 @@ def test_only_one_of_two_windows_gets_a_song(desk: Desk, tmp_path: Path) -> None
     assert other.left() == [left]
     desk.recover(left)
     other.recover(left)
-    assert "another window may have restored it" in other.texts[0]
+    assert "Another window may have restored it" in other.texts[0]
     assert (desk.state.seed, other.state.seed) == (5, 6)
     other.filing.keeping.discard([left])
     other.settle()

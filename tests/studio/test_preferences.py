@@ -166,8 +166,8 @@ def test_a_preset_gives_only_what_a_song_can_have(path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda presets: presets.get("gone"), "There is no preset 'gone' any more"),
-        (lambda presets: presets.put("  ", {}), "needs a name"),
+        (lambda presets: presets.get("gone"), "The preset 'gone' no longer exists"),
+        (lambda presets: presets.put("  ", {}), "Type a name for the preset"),
     ],
 )
 def test_wrong_names_are_said(path: Path, wrong: Callable[[PresetStore], object], said: str) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support import scores, tune
 
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.music.editing import extract, with_tail
-from lakhnes.studio.session import MOST_STEPS, Session, asked
+from lakhnes.runtime.music.editing import extract, spliced, with_tail
+from lakhnes.studio.session import MOST_STEPS, Session, Splice, asked
 from lakhnes.studio.state import SongState
 
 FIELDS = {
@@ -72,9 +72,23 @@ def amended_kept() -> st.SearchStrategy[Action]:
     return st.integers(0, 10_000).map(lambda kept: lambda session: session.amend(kept=kept))
 
 
+@st.composite
+def splices(draw: st.DrawFn) -> Action:
+    """Bars in the place of others."""
+    middle, places = draw(scores(unit=100)), draw(st.tuples(*[st.integers(0, 200_000)] * 2))
+
+    def splice(session: Session) -> None:
+        there = session.state.score
+        first, last = sorted(min(place, there.length) for place in places)
+        place = Splice(first, last, first + middle.length)
+        session.splice("Bars", spliced(there, (first, last), middle), place, kept=session.state.kept)
+
+    return splice
+
+
 UNDO: st.SearchStrategy[Action] = st.just(lambda session: session.undo())
 REDO: st.SearchStrategy[Action] = st.just(lambda session: session.redo())
-STEPS = changes() | voice_changes() | edits() | new_songs() | UNDO | REDO
+STEPS = changes() | voice_changes() | edits() | splices() | new_songs() | UNDO | REDO
 
 
 def undo_all(session: Session) -> None:
@@ -88,18 +102,19 @@ def redo_all(session: Session) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(scores(unit=100), st.lists(STEPS | amended_kept(), max_size=15))
+@given(scores(unit=100), st.lists(STEPS, max_size=15), st.lists(amended_kept(), max_size=3))
 def test_undoing_everything_leads_to_the_start_and_redoing_to_the_end(
-    score: Score, actions: list[Action]
+    score: Score, actions: list[Action], amendments: list[Action]
 ) -> None:
     first = SongState(score)
     session = Session(first)
-    for action in actions:
+    for action in [*actions[:5], *amendments, *actions[5:]]:
         action(session)
     redo_all(session)
     last = session.state
     undo_all(session)
-    assert session.state == replace(first, kept=last.kept)
+    assert session.state == replace(first, kept=session.state.kept)
+    assert amendments or session.state == first
     assert session.undo_label is None
     redo_all(session)
     assert session.state == last
@@ -156,6 +171,45 @@ def test_an_edit_of_bars_that_are_no_more_is_undone_without_them() -> None:
     session.amend(score=extract(session.state.score, (0, length // 2)))
     session.undo()
     assert session.state.score == extract(tune(), (0, length // 2))
+
+
+def test_what_is_composed_after_bars_were_put_in_stays_when_they_go() -> None:
+    session = Session(SongState(tune(), kept=3840))
+    length = tune().length
+    longer = spliced(tune(), (0, 0), Score(length=length))
+    session.splice("Insert bars", longer, Splice(0, 0, length), kept=7680)
+    session.amend(score=with_tail(session.state.score, tune(), 2 * length), kept=11520)
+    session.undo()
+    assert (session.state.score, session.state.kept) == (with_tail(tune(), tune(), length), 7680)
+    session.redo()
+    assert session.state.score == with_tail(longer, tune(), 2 * length)
+    assert session.state.kept == 11520
+
+
+def test_what_was_asked_for_comes_back_when_it_is_done_again() -> None:
+    bar = 4 * 22_050
+    session = Session(SongState(tune(), kept=3840, endless=False))
+    session.change("Key", scale="c major")
+    session.change("Continue", kept=3 * 1920)
+    session.amend(score=with_tail(session.state.score, extract(tune(), (0, bar)), 2 * bar))
+    session.edit("Delete", Score(length=3 * bar), (5 * bar // 2, 3 * bar), (Voice.P1,))
+    last = session.state
+    undo_all(session)
+    session.amend(score=extract(session.state.score, (0, 2 * bar)))  # as composing anew does
+    redo_all(session)
+    assert session.state == last
+
+
+def test_an_edit_is_asked_for_until_it_is_undone() -> None:
+    session = Session(SongState(tune()))
+    session.edit("Delete", Score(length=tune().length), (22_050, 44_100), (Voice.P1,))
+    assert session.state.kept == 960
+    session.undo()
+    assert session.state == SongState(tune())
+    session.redo()
+    session.amend(kept=1920)
+    session.undo()
+    assert session.state.kept == 1920
 
 
 def test_steps_of_one_key_are_one() -> None:

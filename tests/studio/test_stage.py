@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lakhnes.apu import Synth
+from lakhnes.apu import Synth, sound_device
 from lakhnes.apu.sound_device import SoundOutput
 from lakhnes.bridge import InternalClock, MidiClock
 from lakhnes.bridge.beat_clock import CLOCK, START
@@ -27,6 +27,7 @@ from lakhnes.runtime import (
     Score,
     SoundError,
 )
+from lakhnes.studio import outputs
 from lakhnes.studio import wiring as wirings
 from lakhnes.studio.stage import Stage
 from lakhnes.studio.wiring import Wiring
@@ -221,13 +222,75 @@ def test_without_anything_it_goes_on_in_silence_and_says_why(
     wiring = replace(SILENT, ports=(), synth=True)
     with playing(tiny_model, wiring) as stage:
         assert stage.remarks == ["There is no MIDI here.", "There is no sound output."]
-        with pytest.raises(SoundError):
-            stage.use_sound(True)
-        with pytest.raises(PortError):
-            stage.use_ports(())
+        stage.use_sound(True)
+        stage.use_ports(())
         until(lambda: stage.performance.status().sent > 5)
+        until(lambda: set(stage.performance.status().problems) == set(stage.remarks))
     with pytest.raises(PortError, match="no MIDI here"), Stage(wiring, tiny_model, Request(), 7, 120.0, 4):
         pass
+
+
+def test_what_appears_later_is_used_and_its_problem_goes(
+    tiny_model: Model, backend: Backend, devices: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakhnes.bridge.performance.WATCH_SECONDS", 0.01)
+    signs: list[object] = []
+    monkeypatch.setattr(outputs, "sound_signs", lambda: tuple(signs))
+    open_sound = sound_device.open_sound
+    here = wirings.rtmidi_backend
+
+    def no_ports(api: str | None = None) -> Backend:
+        raise PortError("There is no MIDI here.")
+
+    def no_sound(synth: Synth) -> Device:
+        raise SoundError("There is no sound output.")
+
+    monkeypatch.setattr(wirings, "rtmidi_backend", no_ports)
+    monkeypatch.setattr(sound_device, "open_sound", no_sound)
+    with playing(tiny_model) as stage:
+        heard: list[bool] = []
+        stage.taken = lambda: heard.append(True)
+        stage.use_ports(())
+        stage.use_sound(True)
+        until(lambda: len(stage.performance.status().problems) == 2)
+        monkeypatch.setattr(wirings, "rtmidi_backend", here)
+        monkeypatch.setattr(sound_device, "open_sound", open_sound)
+        until(lambda: stage.outputs == ["LakhNES"])
+        signs.append("a card")
+        until(lambda: stage.heard_on == "Loudspeaker")
+        until(lambda: not stage.performance.status().problems)
+        assert (stage.remarks, heard) == ([], [True])
+        until(lambda: any(on_notes(port) for port in backend.ports))
+        stage.use_ports(("Organ",))
+        with pytest.raises(PortError):
+            stage.use_ports(("Nowhere",))
+        assert stage.outputs == ["Organ"]
+
+
+def test_sound_that_is_wished_for_no_more_is_not_waited_for(
+    tiny_model: Model, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakhnes.bridge.performance.WATCH_SECONDS", 0.01)
+
+    def no_sound(synth: Synth) -> Device:
+        raise SoundError("There is no sound output.")
+
+    monkeypatch.setattr(sound_device, "open_sound", no_sound)
+    with playing(tiny_model) as stage:
+        stage.use_sound(True)
+        until(lambda: bool(stage.performance.status().problems))
+        stage.use_sound(False)
+        until(lambda: not stage.performance.status().problems)
+
+
+def test_sound_is_looked_for_when_something_changes_and_seldom_else() -> None:
+    signs: list[tuple[object, ...] | None] = [()]
+    attempts = outputs.Attempts(lambda: signs[0])
+    assert sum(attempts.due() for _ in range(60)) == 2
+    signs[0] = ("a card",)
+    assert [attempts.due() for _ in range(7)] == [True] * 5 + [False] * 2
+    signs[0] = None
+    assert sum(attempts.due() for _ in range(10)) == 5
 
 
 def test_sound_is_turned_on_and_off(tiny_model: Model, backend: Backend, devices: list[Device]) -> None:
@@ -251,13 +314,14 @@ def test_sound_that_is_gone_comes_back_on_the_same_output(
     tiny_model: Model, devices: list[Device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lakhnes.bridge.performance.WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(outputs, "sound_signs", lambda: None)
     there = SoundOutput("portaudio", "Other")
     with playing(tiny_model) as stage:
         stage.use_sound(True)
         synth = stage.synth
         monkeypatch.setattr("lakhnes.apu.sound_device.find_sound_output", lambda: there)
         devices[0].alive = False
-        until(lambda: any("sound output is gone" in p for p in stage.performance.status().problems))
+        until(lambda: any("sound output has disappeared" in p for p in stage.performance.status().problems))
         assert stage.heard_on is None
         time.sleep(0.1)
         assert len(devices) == 1  # another output is not the one that was lost

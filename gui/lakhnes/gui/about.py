@@ -1,4 +1,4 @@
-"""What this is, which model composes, and whose work is in it."""
+"""The about box: the program, the model that composes, and the licences of what is inside."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _PARTS = (
     ("python-soundfile, libsndfile", "soundfile", "BSD-3-Clause, LGPL-2.1"),
     ("Pillow", "pillow", "MIT-CMU"),
 )
-"""What is inside: its name, its distribution, its licence."""
+"""Name, distribution and licence of each part inside."""
 
 
 def about_text() -> str:
-    """What the first page says, as HTML."""
+    """Return the first page as HTML."""
     return (
         f"<h2>LakhNES {version('lakhnes')}</h2>"
         "<p>Composes music for the four voices of the NES sound chip, live into a DAW, through its own 2A03, "
@@ -42,7 +42,7 @@ def about_text() -> str:
 
 
 def model_text(name: str) -> str:
-    """The model's card, as Markdown; where there is none, a sentence that says so."""
+    """Return the model's card as Markdown, or a sentence if the model has no card."""
     try:
         card = find_model(name).with_name("MODEL_CARD.md")
         return card.read_text("utf-8")
@@ -51,7 +51,7 @@ def model_text(name: str) -> str:
 
 
 def licences_text() -> str:
-    """What is inside, as an HTML table."""
+    """Return the parts inside as an HTML table."""
     rows = []
     for name, distribution, licence in _PARTS:
         try:

@@ -15,10 +15,10 @@ from lakhnes.runtime.errors import ScreenError
 
 
 def run(files: Sequence[Path] = ()) -> int:
-    """Shows the window until it is closed.
+    """Show the window until it is closed.
 
     Args:
-        files: a session or music to open; only the first counts.
+        files: a session or music to open; only the first is opened.
 
     Returns:
         The exit code.
@@ -56,7 +56,7 @@ def run(files: Sequence[Path] = ()) -> int:
     def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         logging.getLogger(__name__).error("unforeseen", exc_info=(kind, error, trace))
         text = (
-            f"Something unforeseen went wrong ({kind.__name__}: {error}). Save under another name to be safe."
+            f"Something went wrong ({kind.__name__}: {error}). Save the song under another name to be safe."
         )
         window.messages.post(Message(text, error=True))
 
@@ -66,7 +66,7 @@ def run(files: Sequence[Path] = ()) -> int:
     window.show()
     QTimer.singleShot(0, window.begin)
     if files:
-        QTimer.singleShot(0, lambda: window.open(files[0]))
+        QTimer.singleShot(0, lambda: window.files.open(files[0]))
     keep_time()
     collector = Collector(application)
     code = application.exec()

@@ -31,7 +31,7 @@ _SIZES = (16, 32, 48, 64, 128, 256, 512)
 
 
 def image(size: int) -> QImage:
-    """The icon as a square of so many pixels, best a multiple of 16."""
+    """Return the icon as a square image of a size in pixels, preferably a multiple of 16."""
     colours = {".": QColor(0, 0, 0, 0), "#": DARK.window}
     colours |= {str(i + 1): colour for i, colour in enumerate(DARK.voices)}
     picture = QImage(16, 16, QImage.Format.Format_ARGB32)
@@ -44,7 +44,7 @@ def image(size: int) -> QImage:
 
 
 def app_icon() -> QIcon:
-    """The icon in every size that a desktop asks for."""
+    """Return the icon in every size that a desktop asks for."""
     icon = QIcon()
     for size in _SIZES:
         icon.addPixmap(QPixmap.fromImage(image(size)))

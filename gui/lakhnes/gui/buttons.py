@@ -16,6 +16,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QStyle, QStyleOptionToolButton, QStylePainter, QToolButton, QWidget
 
+from lakhnes.gui.theme import TARGET, ink_on
+
 _GRID = 16
 _SIZES = (16, 24, 32, 48)
 _STROKE = 1.5
@@ -25,6 +27,8 @@ _CIRCLE = "M14 8 C14 11.3 11.3 14 8 14 C4.7 14 2 11.3 2 8 C2 4.7 4.7 2 8 2 C11.3
 _FILLED = {
     "play": "M4 2 L14 8 L4 14 Z",
     "stop": "M3 3 L13 3 L13 13 L3 13 Z",
+    "folded": "M5 3 L11 8 L5 13 Z",
+    "unfolded": "M3 5 L13 5 L8 11 Z",
     "start": "M3 3 L5 3 L5 13 L3 13 Z M13 3 L13 13 L6 8 Z",
 }
 _DRAWN = {
@@ -47,15 +51,17 @@ _DRAWN = {
     "M13.3 3 L13.3 6.6 L9.8 6.6",
     "undo": "M3 6.5 L10 6.5 C12.2 6.5 13.5 8 13.5 9.8 C13.5 11.6 12.2 13 10 13 L6 13 M6 3.5 L3 6.5 L6 9.5",
     "redo": "M13 6.5 L6 6.5 C3.8 6.5 2.5 8 2.5 9.8 C2.5 11.6 3.8 13 6 13 L10 13 M10 3.5 L13 6.5 L10 9.5",
+    "draw": "M3 13 L3.8 9.8 L11 2.6 L13.4 5 L6.2 12.2 Z M9.3 4.3 L11.7 6.7",
     "drag": "M8 2 L8 14 M2 8 L14 8 M6 4 L8 2 L10 4 M6 12 L8 14 L10 12 M4 6 L2 8 L4 10 M12 6 L14 8 L12 10",
     "wait": f"{_CIRCLE} M8 4.8 L8 8 L10.4 9.6",
+    "heard": f"{_CIRCLE} M6.2 5.4 L10 8 L6.2 10.6",
     "info": f"{_CIRCLE} M8 7.6 L8 11 M8 5 L8 5.1",
     "error": "M8 2 L15 14 L1 14 Z M8 6.5 L8 9.6 M8 11.7 L8 11.8",
 }
 
 
 def pixmap(shape: str, colour: QColor, size: int = _GRID, ratio: float = 1.0) -> QPixmap:
-    """A shape as a picture.
+    """Return a shape as a picture.
 
     Args:
         shape: its name.
@@ -79,7 +85,7 @@ def pixmap(shape: str, colour: QColor, size: int = _GRID, ratio: float = 1.0) ->
 
 
 def icon(shape: str, palette: QPalette) -> QIcon:
-    """A shape as an icon in a palette's colours, whether its button is up, down or disabled."""
+    """Return a shape as an icon in a palette's colours, for a button that is up, down or disabled."""
     drawn = QIcon()
     role, group = QPalette.ColorRole, QPalette.ColorGroup
     for mode, colours in ((QIcon.Mode.Normal, group.Active), (QIcon.Mode.Disabled, group.Disabled)):
@@ -102,11 +108,11 @@ class Button(QToolButton):
         checkable: bool = False,
         parent: QWidget | None = None,
     ) -> None:
-        """A button.
+        """Make a button.
 
         Args:
-            name: what it is, as it is read out; its object's name is the same with hyphens.
-            tip: what it does, for whoever rests on it.
+            name: its accessible name; the object name is the same with hyphens.
+            tip: the tooltip.
             shape: its icon; None for none.
             text: what it says; empty for the icon alone.
             checkable: whether it stays down.
@@ -114,6 +120,8 @@ class Button(QToolButton):
         """
         super().__init__(parent)
         self._shape = shape
+        self._down: QColor | None = None  # its colour while it is down, if that is not the accent's
+        self.setMinimumSize(TARGET, TARGET)
         self.setObjectName(name.lower().replace(" ", "-"))
         self.setAccessibleName(name)
         self.setToolTip(tip)
@@ -125,34 +133,39 @@ class Button(QToolButton):
         self._draw()
 
     def set_shape(self, shape: str) -> None:
-        """Takes another icon."""
+        """Take another icon."""
         if shape != self._shape:
             self._shape = shape
             self._draw()
 
+    def set_down_colour(self, colour: QColor) -> None:
+        """Take another colour for its down state."""
+        self._down = colour
+        self.update()
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Draws the icon anew in new colours."""
+        """Draw the icon in the new colours."""
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange:
             self._draw()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Paints the button; in the accent's colour while it is down, for a shade is not seen in the dark."""
+        """Paint the button, in the accent colour while it is down, which is visible in the dark theme."""
         option = QStyleOptionToolButton()
         self.initStyleOption(option)
         if self.isChecked():
             role, colours = QPalette.ColorRole, option.palette
-            accent = colours.highlight().color()
+            accent = self._down or colours.highlight().color()
             saturation = min(255, round(accent.saturation() / _FADING))
             colours.setColor(role.Button, QColor.fromHsv(accent.hue(), saturation, accent.value()))
-            colours.setBrush(role.ButtonText, colours.highlightedText())
+            colours.setColor(role.ButtonText, ink_on(accent))
             option.palette = colours
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
         painter.end()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Return presses it, for the space key plays."""
+        """Press it on Return, because the space key plays."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
             self.click()
         else:
@@ -164,7 +177,7 @@ class Button(QToolButton):
 
 
 def _path(text: str) -> QPainterPath:
-    """A path from its text: letters M, L, C and Z with their coordinates, as in SVG."""
+    """Return a path from its text: letters M, L, C and Z with their coordinates, as in SVG."""
     path = QPainterPath()
     words = text.split()
     while words:

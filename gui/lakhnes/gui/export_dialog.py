@@ -1,4 +1,4 @@
-"""What to export: which voices and bars, and in which form."""
+"""The export dialog: which voices and bars, and which file format."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.naming import named
-from lakhnes.gui.roll_selection import Selection
 from lakhnes.runtime import Voice
 from lakhnes.studio.exports import ExportRequest, heard
+from lakhnes.studio.selecting import Selection
 from lakhnes.studio.state import SongState
 
 
@@ -41,17 +41,21 @@ class Form:
 
 
 FORMS = (
-    Form("MIDI for DAWs, on bars and beats (.mid)", ".mid"),
+    Form("MIDI for DAWs, aligned to bars and beats (.mid)", ".mid"),
     Form("MIDI for DAWs, raw timing (.mid)", ".mid", raw=True),
-    Form("MIDI with the chip's own values (.mid)", ".mid", exact=True),
+    Form("MIDI with exact chip values (.mid)", ".mid", exact=True),
     Form("Sound (.wav)", ".wav", sound=True),
-    Form("Sound, smaller (.flac)", ".flac", sound=True),
+    Form("Sound, compressed (.flac)", ".flac", sound=True),
     Form("Chip music (.vgm)", ".vgm", loops=True),
-    Form("Chip music, smaller (.vgz)", ".vgz", loops=True),
+    Form("Chip music, compressed (.vgz)", ".vgz", loops=True),
+    Form("Music for the console (.nsf)", ".nsf", loops=True),
+    Form("Cartridge for the console (.nes)", ".nes", loops=True),
+    Form("FamiTracker text (.ftm.txt)", ".ftm.txt", loops=True),
+    Form("FamiStudio text (.fms.txt)", ".fms.txt", loops=True),
     Form("Text without dynamics (.tx1.txt)", ".tx1.txt"),
     Form("Text with dynamics (.tx2.txt)", ".tx2.txt"),
 )
-"""What can be written."""
+"""The formats that can be written."""
 
 _RATES = (44_100, 48_000, 96_000)
 
@@ -86,7 +90,7 @@ class ExportDialog(QDialog):
         self.form = named(QComboBox(), "form")
         self.form.addItems([form.name for form in FORMS])
         self.voices = {voice: named(QCheckBox(TRACK_NAMES[voice]), f"voice-{voice.name}") for voice in Voice}
-        self.selected = named(QCheckBox("Only what is &selected"), "selected")
+        self.selected = named(QCheckBox("&Selection only"), "selected")
         self.selected.setEnabled(selection is not None)
         self.selected.setChecked(selection is not None)
         self._choose_voices()
@@ -95,13 +99,13 @@ class ExportDialog(QDialog):
         for rate in _RATES:
             self.rate.addItem(f"{rate:,} Hz", rate)
         self.bits = named(QComboBox(), "bits")
-        for bits in (16, 24):
+        for bits in (24, 16):
             self.bits.addItem(f"{bits} bits", bits)
-        self.stereo = named(QCheckBox("S&tereo, the voices spread"), "stereo")
-        self.stems = named(QCheckBox("A file for each &voice"), "stems")
+        self.stereo = named(QCheckBox("S&tereo with spread voices"), "stereo")
+        self.stems = named(QCheckBox("One file per &voice"), "stems")
         self.stereo.toggled.connect(lambda on: self.stems.setChecked(self.stems.isChecked() and not on))
         self.stems.toggled.connect(lambda on: self.stereo.setChecked(self.stereo.isChecked() and not on))
-        self.loops = named(QCheckBox("Its end leads into its &beginning"), "loops")
+        self.loops = named(QCheckBox("Loop from the end to the &beginning"), "loops")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.go = self.buttons.addButton("&Export…", QDialogButtonBox.ButtonRole.AcceptRole)
         self.go.setObjectName("export")
@@ -114,7 +118,7 @@ class ExportDialog(QDialog):
         self._fit()
 
     def request(self, path: Path) -> ExportRequest:
-        """What is asked for, into a file."""
+        """Return the request for an export to a file."""
         form = FORMS[self.form.currentIndex()]
         return ExportRequest(
             path,
@@ -146,11 +150,11 @@ class ExportDialog(QDialog):
             box.setChecked(voice in chosen)
 
     def _fit(self) -> None:
-        """Shows the options that the kind of file has."""
+        """Lets those options be set that the kind of file has; nothing moves."""
         form = FORMS[self.form.currentIndex()]
         for widget in (self.rate, self.bits, self.stereo, self.stems):
-            self._rows.setRowVisible(widget, form.sound)
-        self._rows.setRowVisible(self.loops, form.loops)
+            widget.setEnabled(form.sound)
+        self.loops.setEnabled(form.loops)
         self.go.setEnabled(any(box.isChecked() for box in self.voices.values()))
 
     def _lay_out(self) -> None:
@@ -165,7 +169,6 @@ class ExportDialog(QDialog):
         rows.addRow("&Depth", self.bits)
         for widget in (self.stereo, self.stems, self.loops):
             rows.addRow("", widget)
-        self._rows = rows
         column = QVBoxLayout(self)
         column.addLayout(rows)
         column.addStretch(1)

@@ -1,7 +1,7 @@
 """Small fields that several panels share.
 
-A field that a program sets says nothing; one that a user sets says so. The wheel turns a field only where
-it has the focus, so that scrolling a panel changes nothing.
+Only changes by a user emit signals. The wheel changes a field only if it has the focus, so scrolling a panel
+changes nothing.
 """
 
 from __future__ import annotations
@@ -21,31 +21,35 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lakhnes.gui.theme import TARGET
+
 ANY = "any"
-"""What a field says that asks for nothing."""
+"""Text of a field that sets no limit."""
 
 if TYPE_CHECKING:
     _SpinBox = QAbstractSpinBox
 else:  # a class has one of Qt's as its base
     _SpinBox = object
 
-_SPIN_WIDTH = 68  # pixels, so that fields one under the other are in line
+_SPIN_WIDTH = 60  # pixels, so that fields one under the other are in line
 _COMBO_WIDTH = 72  # pixels at least; it grows where there is room
+_SLIDER_WIDTH = 48
 
 
 def caption(text: str, field: QWidget) -> QLabel:
-    """What stands beside a field."""
+    """Return the label of a field."""
     label = QLabel(text)
     label.setBuddy(field.focusProxy() or field)
+    label.setMinimumHeight(TARGET)  # in line with the field, wherever it stands
     return label
 
 
 def reading(name: str, tip: str = "") -> QLabel:
-    """A text that changes.
+    """Return a label whose text changes.
 
     Args:
-        name: of the object.
-        tip: what it tells, for whoever rests on it or has it read out.
+        name: the object name.
+        tip: the tooltip, which a screen reader also reads.
     """
     label = QLabel()
     label.setObjectName(name)
@@ -55,12 +59,12 @@ def reading(name: str, tip: str = "") -> QLabel:
 
 
 def is_for_window(event: QEvent, *, typing: bool, words: bool = False) -> bool:
-    """Whether a key is one of the window's, though a field has the keyboard.
+    """Return whether a key belongs to the window although a field has the focus.
 
     Args:
         event: any.
-        typing: whether the field holds what is not finished; undoing is the field's own then.
-        words: whether letters mean something in the field.
+        typing: whether the field holds an unfinished entry; undo then belongs to the field.
+        words: whether the field takes letters.
     """
     if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
         return False
@@ -71,30 +75,30 @@ def is_for_window(event: QEvent, *, typing: bool, words: bool = False) -> bool:
 
 
 class _Manners(_SpinBox):
-    """How a number field treats keys and the wheel, whatever its numbers are."""
+    """Key and wheel behaviour that all number fields share."""
 
     @property
     def _shown(self) -> str:
-        """Its value as it stands there while nobody types."""
+        """The text of its value when nobody is typing."""
         field = cast(QSpinBox, self)  # or a QDoubleSpinBox, which has the same
         special = field.specialValueText()
         return special if special and field.value() == field.minimum() else field.textFromValue(field.value())
 
     def event(self, event: QEvent) -> bool:
-        """Leaves the keys to the window that mean nothing here: it plays, and undoes what is finished."""
+        """Leave play and undo to the window, except undo during an unfinished entry."""
         if is_for_window(event, typing=self.text() != self._shown):
             event.ignore()
             return False
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Brings back what was there on Escape."""
+        """Restore the previous value on Escape."""
         if event.key() == Qt.Key.Key_Escape:
             self.lineEdit().setText(self._shown)
         super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Turns the value if it has the focus."""
+        """Change the value only if it has the focus."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:
@@ -102,14 +106,14 @@ class _Manners(_SpinBox):
 
 
 class Spin(_Manners, QSpinBox):
-    """A whole number; typing counts when it is finished."""
+    """A field for whole numbers; a typed value counts once it is finished."""
 
     def __init__(self, name: str, tip: str, low: int, high: int, parent: QWidget | None = None) -> None:
-        """A field.
+        """Make a field.
 
         Args:
-            name: what it is, as it is read out; its object's name is the same with hyphens.
-            tip: what it does, for whoever rests on it.
+            name: its accessible name; the object name is the same with hyphens.
+            tip: the tooltip.
             low: least.
             high: most.
             parent: where it is.
@@ -120,14 +124,14 @@ class Spin(_Manners, QSpinBox):
         self.setKeyboardTracking(False)
 
     def show_value(self, value: int) -> None:
-        """Shows a value and says nothing; what is being typed stays if that is the value already."""
+        """Show a value without emitting a signal; an unfinished entry stays if the value is the same."""
         if self.value() != max(self.minimum(), min(value, self.maximum())):
             with QSignalBlocker(self):
                 self.setValue(value)
 
 
 class DoubleSpin(_Manners, QDoubleSpinBox):
-    """A number with decimals; typing counts when it is finished."""
+    """A field for decimal numbers; a typed value counts once it is finished."""
 
     def __init__(
         self,
@@ -139,11 +143,11 @@ class DoubleSpin(_Manners, QDoubleSpinBox):
         decimals: int,
         parent: QWidget | None = None,
     ) -> None:
-        """A field.
+        """Make a field.
 
         Args:
-            name: what it is, as it is read out; its object's name is the same with hyphens.
-            tip: what it does, for whoever rests on it.
+            name: its accessible name; the object name is the same with hyphens.
+            tip: the tooltip.
             limits: least and most.
             step: of an arrow key.
             decimals: that are shown.
@@ -157,7 +161,7 @@ class DoubleSpin(_Manners, QDoubleSpinBox):
         self.setKeyboardTracking(False)
 
     def show_value(self, value: float) -> None:
-        """Shows a value and says nothing; what is being typed stays if that is the value already."""
+        """Show a value without emitting a signal; an unfinished entry stays if the value is the same."""
         limited = max(self.minimum(), min(value, self.maximum()))
         if abs(self.value() - limited) > 0.5 * 10.0 ** -self.decimals() + 1e-9:
             with QSignalBlocker(self):
@@ -165,18 +169,18 @@ class DoubleSpin(_Manners, QDoubleSpinBox):
 
 
 class ShareSpin(DoubleSpin):
-    """A share of 1, or off, which is its least value; arrows go from off to a half and back."""
+    """A fraction from 0 to 1 whose lowest value means off; arrows step between off and one half."""
 
     LEAST = 0.5
-    """Where the arrows turn it off; less can be typed."""
+    """Lowest value that the arrows reach before off; smaller values can be typed."""
 
     def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
-        """A field."""
+        """Make a field."""
         super().__init__(name, tip, (0.0, 1.0), step=0.05, decimals=2, parent=parent)
         self.setSpecialValueText("off")
 
     def stepBy(self, steps: int) -> None:  # noqa: N802 - Qt's name
-        """Steps as the arrows do."""
+        """Step as the arrows do."""
         value = self.value()
         if steps > 0 and value < self.LEAST:
             self.setValue(self.LEAST + (steps - 1) * self.singleStep())
@@ -190,20 +194,20 @@ class Slider(QSlider):
     """A horizontal slider."""
 
     def __init__(self, name: str, tip: str, high: int, parent: QWidget | None = None) -> None:
-        """A slider from 0 to `high`."""
+        """Make a slider from 0 to `high`."""
         super().__init__(Qt.Orientation.Horizontal, parent)
         _name(self, name, tip)
         self.setRange(0, high)
-        self.setMinimumWidth(_COMBO_WIDTH)
+        self.setMinimumWidth(_SLIDER_WIDTH)
         self.setPageStep(max(1, high // 10))
 
     def show_value(self, value: int) -> None:
-        """Shows a value and says nothing."""
+        """Show a value without emitting a signal."""
         with QSignalBlocker(self):
             self.setValue(value)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Turns the value if it has the focus."""
+        """Change the value only if it has the focus."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:
@@ -211,24 +215,24 @@ class Slider(QSlider):
 
 
 class Combo(QComboBox):
-    """A choice from a list; `activated` tells what a user chose."""
+    """A choice from a list; `activated` reports what a user chose."""
 
     def __init__(self, name: str, tip: str, parent: QWidget | None = None) -> None:
-        """A field.
+        """Make a field.
 
         Args:
-            name: what it is, as it is read out; its object's name is the same with hyphens.
-            tip: what it does, for whoever rests on it.
+            name: its accessible name; the object name is the same with hyphens.
+            tip: the tooltip.
             parent: where it is.
         """
         super().__init__(parent)
         _name(self, name, tip)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
+        self.setMinimumContentsLength(4)
         self.setMinimumWidth(_COMBO_WIDTH)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Turns the choice if it has the focus."""
+        """Change the choice only if it has the focus."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:
@@ -236,10 +240,10 @@ class Combo(QComboBox):
 
 
 class SliderField(QWidget):
-    """A slider for what is usual, and a number for anything.
+    """A slider for common values and a number field for all values.
 
     Signals:
-        changed: the value that a user set.
+        changed: emitted with the value that a user set.
     """
 
     changed = Signal(float)
@@ -255,11 +259,11 @@ class SliderField(QWidget):
         decimals: int,
         parent: QWidget | None = None,
     ) -> None:
-        """A field.
+        """Make a field.
 
         Args:
-            name: what it is, as it is read out.
-            tip: what it does, for whoever rests on it.
+            name: its accessible name.
+            tip: the tooltip.
             usual: ends of the slider.
             limits: least and most of the number.
             step: of an arrow key.
@@ -282,11 +286,11 @@ class SliderField(QWidget):
 
     @property
     def value(self) -> float:
-        """What it shows."""
+        """Its current value."""
         return self.spin.value()
 
     def show_value(self, value: float) -> None:
-        """Shows a value and says nothing."""
+        """Show a value without emitting a signal."""
         self.spin.show_value(value)
         self._place_slider(value)
 
@@ -308,3 +312,4 @@ def _name(widget: QWidget, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setToolTip(tip)
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.setMinimumHeight(TARGET)

@@ -1,4 +1,4 @@
-"""Which tracks of a MIDI file the voices play."""
+"""The import dialog: which tracks of a MIDI file the voices play."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lakhnes.studio.studio import Studio
 
 _HEIGHT, _WIDTH = 36, 320
 _LOOK_MS = 50
-_SILENT = "Tracks are heard on the built-in sound; switch it on first."
+_SILENT = "Tracks play on the built-in sound. Switch it on first."
 
 
 class TrackPreview(QWidget):
@@ -52,11 +52,11 @@ class TrackPreview(QWidget):
         self.setAccessibleName(f"The notes of {line.label}")
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Wide enough to tell a melody from chords."""
+        """Return a size that shows whether a track is a melody or chords."""
         return QSize(_WIDTH, _HEIGHT)
 
     def boxes(self) -> list[QRectF]:
-        """Where the notes are."""
+        """Return the rectangles of the notes, in pixels."""
         step = self.height() / (self._high - self._low + 1)
         scale = self.width() / self._end
         return [
@@ -78,12 +78,12 @@ class TrackPreview(QWidget):
 
 
 class ImportDialog(QDialog):
-    """Shows the tracks of a file, and asks which of them each voice plays.
+    """Shows the tracks of a file and asks which of them each voice plays.
 
     Attributes:
         voices: the choice for each voice.
         arpeggio: whether chords become arpeggios.
-        hear: for each track what plays its beginning.
+        hear: the play button of each track.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class ImportDialog(QDialog):
         self.hear = [self._hear_button(line) for line in lines]
         self.voices = {voice: named(QComboBox(), f"plays-{voice.name}") for voice in Voice}
         for box in self.voices.values():
-            box.addItem("What seems best", "")
+            box.addItem("Best match", "")
             for line in lines:
                 box.addItem(f"{line.number}  {line.label}", str(line.number))
             box.addItem("Nothing", NOTHING)
-        self.arpeggio = named(QCheckBox("&Chords as arpeggios, where one voice plays them"), "arpeggio")
+        self.arpeggio = named(QCheckBox("Play &chords as arpeggios if one voice has them"), "arpeggio")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.go = self.buttons.addButton("&Import", QDialogButtonBox.ButtonRole.AcceptRole)
         self.go.setObjectName("import")
@@ -126,12 +126,12 @@ class ImportDialog(QDialog):
 
     @property
     def choice(self) -> str:
-        """What the voices are to play."""
+        """The chosen tracks, as `lines_of_voices` reads them."""
         chosen = {voice: box.currentData() for voice, box in self.voices.items()}
         return ",".join(f"{voice.name}={wanted}" for voice, wanted in chosen.items() if wanted)
 
     def done(self, result: int) -> None:
-        """Falls silent, however it is closed."""
+        """Stop the sound, however the dialog is closed."""
         self._timer.stop()
         self._studio.playback.audition.stop()
         super().done(result)
@@ -148,7 +148,7 @@ class ImportDialog(QDialog):
         return button
 
     def _show_heard(self) -> None:
-        """Shows which track is heard, and whether any can be."""
+        """Show which track plays, and whether any can."""
         audition = self._studio.playback.audition
         possible = audition.possible
         for line, button in zip(self._lines, self.hear, strict=True):
@@ -156,7 +156,9 @@ class ImportDialog(QDialog):
             button.setEnabled(possible)
             button.setChecked(heard)
             button.set_shape("stop" if heard else "play")
-            button.setToolTip(("Stop" if heard else f"Hear how {line.label} begins") if possible else _SILENT)
+            button.setToolTip(
+                ("Stop" if heard else f"Play the start of {line.label}") if possible else _SILENT
+            )
 
     def _go(self) -> None:
         self._take(self.choice, self.arpeggio.isChecked())

@@ -13,27 +13,27 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from lakhnes.gui.theme import LIGHT, Theme, mixed
 
 FLOOR_DB = -48.0
-"""What is quieter is shown as silence."""
+"""Levels below this are shown as silence."""
 
 FALL_DB = 30.0
-"""Decibels a second by which the bar falls."""
+"""Decibels per second by which the bar falls."""
 
 HOLD_SECONDS = 1.2
-"""How long the mark of a peak stays."""
+"""Time that the mark of a peak stays."""
 
 _HOT_DB = -3.0
 _THICK = 8  # pixels
 
 
 def share_of(level: float) -> float:
-    """Where a level lies on the meter: 0 at `FLOOR_DB` and below, 1 at full scale, even in decibels."""
+    """Return where a level lies on the meter, linear in decibels: 0 up to `FLOOR_DB`, 1 at full scale."""
     if level <= 0:
         return 0.0
     return min(max(1 - 20 * math.log10(level) / FLOOR_DB, 0.0), 1.0)
 
 
 class LevelMeter(QWidget):
-    """How loud something is: rises at once, falls slowly, and holds its peak for a moment."""
+    """A level that rises at once, falls slowly, and holds its peak for a moment."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class LevelMeter(QWidget):
         grows, stays = QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         self.setSizePolicy(grows if across else stays, stays if across else grows)
         self.setAccessibleName("Level")
-        self.setToolTip(f"Level, {FLOOR_DB:.0f} to 0 dB; the mark is the last peak")
+        self.setToolTip(f"Level from {FLOOR_DB:.0f} to 0 dB; the mark shows the latest peak")
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Long and thin."""
@@ -124,7 +124,7 @@ class LevelMeter(QWidget):
         return self.width() if self._orientation is Qt.Orientation.Horizontal else self.height()
 
     def _part(self, start: int, end: int) -> QRect:
-        """A stretch of the meter, from its quiet end."""
+        """Return the area of a stretch of the meter, counted from its quiet end."""
         if self._orientation is Qt.Orientation.Horizontal:
             return QRect(start, 0, end - start, self.height())
         return QRect(0, self.height() - end, self.width(), end - start)

@@ -1,25 +1,15 @@
-"""The window: the roll with what belongs to it around it. It only joins widgets to the studio."""
+"""The window: the roll and the controls around it. It only connects widgets to the studio."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, QUrl
-from PySide6.QtGui import (
-    QCloseEvent,
-    QDrag,
-    QDragEnterEvent,
-    QDropEvent,
-    QKeyEvent,
-)
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QFileDialog,
-    QHBoxLayout,
     QMainWindow,
     QMenu,
     QScrollArea,
@@ -27,62 +17,53 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lakhnes.bridge import MIDI_ENDINGS
-from lakhnes.bridge.lines import Line
 from lakhnes.gui.about import About
-from lakhnes.gui.commands import add_menus
-from lakhnes.gui.export_dialog import ExportDialog
-from lakhnes.gui.import_dialog import ImportDialog
+from lakhnes.gui.commands import Menus
+from lakhnes.gui.file_actions import ChooseFile, FileActions
+from lakhnes.gui.flow import Flow
+from lakhnes.gui.help_dialog import HelpDialog, keys_dialog, manual_dialog
 from lakhnes.gui.message_bar import MessageBar
 from lakhnes.gui.naming import named
 from lakhnes.gui.outputs_bar import OutputsBar
 from lakhnes.gui.progress import JobBar
-from lakhnes.gui.questions import (
-    QUIT_LATER,
-    QUIT_NOW,
-    REPLACE,
-    STAY,
-    THROW_AWAY,
-    Ask,
-    asker,
-    quitting_exports,
-    quitting_unkept,
-    replacing,
-    replacing_altered,
-    throwing_away,
-)
-from lakhnes.gui.roll import Roll, Selection
+from lakhnes.gui.questions import Ask, asker
+from lakhnes.gui.quitting import Quitting
+from lakhnes.gui.roll import Roll
+from lakhnes.gui.shelf import Shelf
 from lakhnes.gui.song_bar import SongBar
 from lakhnes.gui.steering_panel import SteeringPanel
+from lakhnes.gui.switches import Switches
 from lakhnes.gui.takes_bar import TakesBar
-from lakhnes.gui.theme import Theme, dress
+from lakhnes.gui.theme import GAP, SMALL_GAP, Theme, dress
 from lakhnes.gui.transport import TransportBar
-from lakhnes.gui.unsaved_dialog import UnsavedDialog, offer_text
 from lakhnes.gui.voice_strips import VoiceStrips
-from lakhnes.runtime import LakhnesError, Voice
+from lakhnes.gui.volume_lane import VolumeLane
+from lakhnes.runtime import Voice
 from lakhnes.runtime.printable import printable
 from lakhnes.studio.arranging import Arranging
-from lakhnes.studio.exports import ExportRequest, targets
-from lakhnes.studio.filing import Filing
-from lakhnes.studio.keeping import LeftSong
+from lakhnes.studio.bar_editor import BarEditor
+from lakhnes.studio.editor import Editor
+from lakhnes.studio.note_commands import NoteCommands
 from lakhnes.studio.preferences import PreferenceStore, PresetStore
 from lakhnes.studio.studio import Choice, Studio
 from lakhnes.studio.takes import Takes
 from lakhnes.studio.view import Message
 
 FRAME_MS = 16
-"""From one look at the studio to the next."""
+"""Milliseconds between two refreshes."""
 
 _CLOSE_SECONDS = 1.5
-"""How long the window's end waits for what does not answer."""
+"""Longest time that closing waits for a device that does not answer."""
 
-_PULL = "Pull this into the DAW with the mouse. Ctrl+E writes the same file where you want it."
-_MIDI_FILES = f"MIDI ({' '.join('*' + ending for ending in MIDI_ENDINGS)})"
-_MUSIC = "Music (*.lakhnes *.mid *.midi *.smf *.kar *.rmi *.midi2 *.tx1.txt *.tx2.txt *.txt *.vgm *.vgz)"
-_SESSION = "Sessions (*.lakhnes)"
+_USUAL_SIZE = (1280, 800)
+_ROOM_FOR_STEERING = 900  # pixels of a screen
 
-ChooseFile = Callable[[str, str, str], str]
-"""Asks for a file: given a title, a folder or name to begin with, and a filter; empty for none."""
+_PULL = "Drag this button into the DAW. Ctrl+E exports to a file instead."
+_WELCOME = (
+    "Your first song is being composed. Press Space to play it. Then try three things: drag over a lane and "
+    "press Ctrl+R for four new takes; lock a voice with L and press New for a new song around it; "
+    "double-click in a lane to draw a note, or on a note to delete it."
+)
 
 
 class MainWindow(QMainWindow):
@@ -90,11 +71,16 @@ class MainWindow(QMainWindow):
 
     Attributes:
         roll: the piano roll.
-        studio: what composes and plays.
-        takes: what is composed anew.
-        arranging: what is composed around the song.
-        filing: files in and out.
-        ended: whether all that was being done has ended, once the window is closed.
+        studio: composes and plays.
+        takes: regenerates parts of the song.
+        arranging: composes new voices and dynamics around the song.
+        editor: selection and edits by hand.
+        notes: commands for notes.
+        bars: commands for bars.
+        files: opens, saves and exports files for a user.
+        menus: all commands.
+        switches: the menu switches and their stored state.
+        ended: whether all tasks have ended, once the window is closed.
     """
 
     def __init__(
@@ -107,72 +93,110 @@ class MainWindow(QMainWindow):
         choose_save: ChooseFile | None = None,
         ask: Ask | None = None,
     ) -> None:
-        """Makes the window; `begin` opens what is behind it.
+        """Make the window; `begin` loads the model and opens the outputs.
 
         Args:
-            studio: not yet opened.
-            store: what the user prefers.
-            theme: colours.
+            studio: the studio, not yet opened.
+            store: the user's preferences.
+            theme: the colours.
             choose_open: asks for a file to read; a dialog if None.
-            choose_save: asks for a file to write; it need not ask whether one may be replaced.
+            choose_save: asks for a file to write; the window asks about replacing files.
             ask: asks a question; a box in front of the window if None.
         """
         super().__init__()
         self.studio = studio
         self.takes = Takes(studio)
         self.arranging = Arranging(studio)
-        self.filing = Filing(studio, store)
+        self.editor = Editor(studio)
+        self.notes, self.bars = NoteCommands(self.editor), BarEditor(self.editor)
         self._store = store
         self._theme = theme
-        self._choose_open = choose_open or self._ask_open
-        self._choose_save = choose_save or self._ask_save
         self._ask = ask or asker(self)
-        self._offered: Message | None = None  # tells of songs that were left unsaved
-        self._waiting: Message | None = None  # says that the window closes when all is exported
-        self._alone = False  # whether nobody is there to answer a question
         self.ended = True
         self._revision = -1
-        self._dragging = False
         preferences = store.value
         self.messages = MessageBar()
+        self.files = FileActions(
+            self,
+            self.editor,
+            store,
+            self.messages,
+            self._ask,
+            choose_open=choose_open,
+            choose_save=choose_save,
+        )
+        self.filing = self.files.filing
+        self._quitting = Quitting(self, self.filing, self.messages, self._ask)
         self.transport = TransportBar(studio)
-        self.roll = Roll(studio)
+        self.roll = Roll(self.notes)
+        self.volumes = VolumeLane(self.roll)
         self.takes_bar = TakesBar(self.takes)
-        self.song_bar = SongBar(self.takes_bar)
+        self.song_bar = SongBar()
         self.strips = VoiceStrips(studio)
         self.steering = SteeringPanel(studio, PresetStore(store), new=self.new)
         self.outputs = OutputsBar(studio, preferences.ports, sound=preferences.sound)
         self.jobs = JobBar(studio.jobs)
         self._lay_out()
-        self.commands = add_menus(self)
-        self.song_bar.add(self.commands)
-        for first, second in pairwise((self.roll, *self.song_bar.buttons.values(), self.song_bar.handle)):
+        self.switches = Switches(
+            self.roll,
+            studio.playback,
+            store,
+            steering=self.steering_dock,
+            strips=self.strips,
+            volumes=self.volumes,
+        )
+        self.menus = Menus(self)
+        self.commands = self.menus.actions
+        self.song_bar.add(self.commands, step=preferences.step, bars=preferences.new_bars)
+        for first, second in pairwise(
+            (self.roll, self.volumes, *self.song_bar.buttons.values(), self.song_bar.handle)
+        ):
             QWidget.setTabOrder(first, second)
         self.roll.setFocus()
-        self._add_recent()
+        menu = self.commands["open"].associatedObjects()[0]
+        assert isinstance(menu, QMenu)
+        menu.insertMenu(self.commands["save"], self.files.recent)
         self._connect()
         self.set_theme(theme)
         self.setAcceptDrops(True)
-        self.resize(1280, 800)
+        self.resize(*_USUAL_SIZE)
         self.restoreGeometry(QByteArray.fromBase64(preferences.geometry.encode()))
         self.restoreState(QByteArray.fromBase64(preferences.layout.encode()))
+        self._fit_screen(first=not preferences.geometry)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.refresh)
 
+    def _fit_screen(self, *, first: bool) -> None:
+        """Move and resize the window into the screen; on a narrow screen the steering is hidden at first."""
+        area = self.screen().availableGeometry()
+        if first and area.width() < _ROOM_FOR_STEERING:
+            self.steering_dock.hide()
+        frame = self.frameGeometry().size() - self.geometry().size()
+        size = self.size().boundedTo(area.size() - frame)
+        if size != self.size() and not self.isMaximized():
+            self.resize(size)
+        place = self.geometry()
+        if not area.contains(place):
+            place.moveLeft(max(area.left(), min(place.left(), area.right() - place.width() + 1)))
+            place.moveTop(max(area.top(), min(place.top(), area.bottom() - place.height() + 1)))
+            self.setGeometry(place)
+
     def begin(self) -> None:
-        """Loads the model, opens the outputs, offers what was left unsaved, and begins to look."""
+        """Load the model, open the outputs, offer unsaved songs, and start the refresh timer."""
         preferences = self._store.value
         self.studio.say = self.messages.post
         if self._store.remark:
             self.messages.post(Message(self._store.remark, error=True))
+        if self._store.first:
+            self.messages.post(Message(_WELCOME, actions=(("Play", self.studio.playback.play),)))
         self.studio.open(preferences.ports, sound=preferences.sound)
-        self.filing.keeping.find(self._offer)
+        self.filing.keeping.find(self.files.offer)
         self._timer.start(FRAME_MS)
         self.refresh()
 
     def refresh(self) -> None:
-        """Shows how things are now."""
+        """Show the current state."""
         view = self.studio.poll()
         session = self.studio.session
         if session.revision != self._revision:
@@ -181,192 +205,81 @@ class MainWindow(QMainWindow):
             for widget in (self.transport, self.roll, self.steering, self.strips):
                 widget.show_state(state)
             self._name_steps()
+            self.menus.refresh()
             title = printable(self.filing.title).replace("[*]", "[*][*]")  # else Qt takes it for its star
             self.setWindowTitle(f"{title}[*]")
             self.setWindowModified(session.changed)
         for shown in (self.transport, self.roll, self.strips, self.outputs):
             shown.show_view(view)
+        self.volumes.refresh()
         self.takes.refresh()
         self.takes_bar.refresh()
         self.jobs.refresh()
         self.messages.show_problems(view.problems)
         self.filing.tick()
 
-    def _offer(self, left: list[LeftSong]) -> None:
-        """Offers what earlier runs left unsaved."""
-        if not left:
-            return
-        actions: tuple[tuple[str, Callable[[], None]], ...] = (("Show them…", self.show_unsaved),)
-        if len(left) == 1:
-            actions = (("Throw it away", lambda: self._discard(left[0])),)
-            if not left[0].problem:
-                actions = (("Restore it", lambda: self.filing.keeping.recover(left[0])), *actions)
-        self._offered = Message(offer_text(left), actions=actions)
-        self.messages.post(self._offered)
-
-    def _discard(self, left: LeftSong) -> None:
-        if self._ask(throwing_away([left.name])) == THROW_AWAY:
-            self.filing.keeping.discard([left])
-        else:
-            self._offer([left])
-
     def set_theme(self, theme: Theme) -> None:
-        """Shows everything in other colours."""
+        """Show everything in other colours."""
         self._theme = theme
-        for widget in (self.transport, self.roll, self.strips, self.messages):
+        for widget in (self.transport, self.roll, self.volumes, self.strips, self.messages):
             widget.set_theme(theme)
 
-    # What a user does
+    # User actions
 
     def regenerate(self) -> None:
-        """Composes the selection anew; without one, the bar at the playhead in all voices."""
+        """Regenerate the selection; without one, say that it needs one."""
         selection = self.roll.selection
         if selection is None:
-            self.messages.post(Message("Select a part of the roll first; then it can be composed anew."))
+            self.messages.post(Message("Select a part of the song first, then regenerate it."))
             return
-        span = selection.first, selection.last
-        self._do(lambda: self.takes.regenerate(span, selection.voices))
+        self.editor.attempt(lambda: self.takes.regenerate(selection.span, selection.voices))
 
     def new(self, seed: int | None = None) -> None:
-        """A new song; around the voices that are locked, if any are."""
-        self._arrange(lambda: self.arranging.new_song(seed))
+        """Start a new song, around the locked voices if there are any."""
 
-    def dynamics(self) -> None:
-        """Composes dynamics and timbre for the notes of the selection; without one, for all."""
-        selection = self.roll.selection
-        voices = tuple(Voice) if selection is None else selection.voices
-        self._arrange(lambda: self.arranging.dynamics(self._span(selection), voices))
-
-    def open(self, path: str | Path | None = None) -> None:
-        """Opens music or a session; asks which if no path is given."""
-        wanted = str(path) if path else self._choose_open("Open", self._store.value.folder, _MUSIC)
-        if wanted:
-            self.filing.open(Path(wanted))
-
-    def import_midi(self) -> None:
-        """Asks for a MIDI file, and which of its tracks the voices play."""
-        wanted = self._choose_open("Import MIDI", self._store.value.folder, _MIDI_FILES)
-        if wanted:
-            self.filing.list_tracks(Path(wanted), lambda lines: self._import(Path(wanted), lines))
-
-    def _import(self, path: Path, lines: list[Line]) -> None:
-        def take(voices: str, arpeggio: bool) -> None:
-            self.filing.open(path, voices, arpeggio=arpeggio)
-
-        dialog = ImportDialog(lines, take, self.studio, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def save(self) -> bool:
-        """Saves the session; asks where the first time. Whether it is being saved."""
-        path = self.filing.path
-        if path is None:
-            return self.save_as()
-        if not self.filing.altered:
-            return self.filing.save()
-        if self._ask(replacing_altered(path)) == REPLACE:
-            return self.filing.save(replaces=True)
-        return self.save_as()
-
-    def save_as(self) -> bool:
-        """Saves the session under another name; whether it is being saved."""
-        while wanted := self._choose_save("Save the session", self.filing.suggested(".lakhnes"), _SESSION):
-            path = self.filing.session_file(Path(wanted))
-            replaced = self.filing.there([path])
-            if self._may_replace(replaced):
-                return self.filing.save(path, replaces=bool(replaced))
-        return False
-
-    def export(self) -> None:
-        """Asks what to export and where."""
-
-        def ask(ending: str, kinds: str) -> str:
-            return self._choose_save("Export", self.filing.suggested(ending), kinds)
-
-        def export(request: ExportRequest) -> bool:
-            replaced = self.filing.there(targets(request))
-            if not self._may_replace(replaced):
-                return False
-            self.filing.export(replace(request, replaces=frozenset(replaced)))
-            return True
-
-        dialog = ExportDialog(self.studio.session.state, self.roll.selection, ask, export, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def show_unsaved(self) -> None:
-        """Lists the songs that are in no file and not in the window."""
-
-        def show(left: list[LeftSong]) -> None:
-            self.messages.withdraw(self._offered)
-            if not left:
-                self.messages.post(Message("There are no other unsaved songs."))
-                return
-            dialog = UnsavedDialog(self.filing.keeping, left, self._ask, self)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.open()
-
-        self.filing.keeping.find(show)
-
-    def _may_replace(self, paths: list[Path]) -> bool:
-        """Whether files that are there may be replaced, if there are any; asks once for all of them."""
-        return not paths or self._ask(replacing(paths)) == REPLACE
-
-    def drag_out(self) -> None:
-        """Drags the selection, or the whole song, out of the window as MIDI files."""
-        if self._dragging:
-            return
-        self._dragging = True
-        selection = self.roll.selection
-        voices = frozenset(Voice) if selection is None else selection.voices
-        each = bool(QApplication.keyboardModifiers() & Qt.KeyboardModifier.AltModifier)
-        self.filing.drag_files(
-            voices, self._span(selection), each=each, done=self._drag, failed=self._drag_failed
-        )
-
-    def _drag(self, paths: list[Path]) -> None:
-        # Dragging waits for the mouse; within `refresh` nothing would be shown meanwhile.
-        QTimer.singleShot(0, self, lambda: self._drag_on(paths))
-
-    def _drag_on(self, paths: list[Path]) -> None:
-        self._dragging = False
-        if not QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
-            return  # let go before the files were there
-        mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-        drag = QDrag(self)
-        drag.setMimeData(mime)
-        drag.exec(Qt.DropAction.CopyAction)
-
-    def _drag_failed(self) -> None:
-        self._dragging = False
-
-    def _arrange(self, what: Callable[[], None]) -> None:
         def begin() -> None:
-            what()
+            self.arranging.new_song(seed, self._store.value.new_bars)
             self.takes.done()  # they are of the song before
 
-        self._do(begin)
+        self.editor.attempt(begin)
 
-    def _do(self, what: Callable[[], None]) -> None:
-        try:
-            what()
-        except LakhnesError as error:
-            self.messages.post(Message(str(error), error=True))
+    def dynamics(self) -> None:
+        """Compose dynamics and timbre for the selected notes, or for all notes without a selection."""
+        chosen = self.roll.selection
+        span, voices = (None, frozenset(Voice)) if chosen is None else (chosen.span, chosen.voices)
+        self.editor.attempt(lambda: self.arranging.dynamics(span, voices))
 
     def toggle_loop(self) -> None:
-        """Plays the selection again and again, or no longer."""
+        """Switch the loop over the selection on or off."""
         self._loop(self.studio.view().loop is None)
 
+    @property
+    def theme_name(self) -> str:
+        """The chosen theme: `light`, `dark` or `system`."""
+        return self._store.value.theme
+
     def use_theme(self, name: str) -> None:
-        """Shows everything in `light` or `dark` colours, or as the `system` has it."""
+        """Use the theme `light`, `dark` or `system`."""
         self._store.change(theme=name)
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         self.set_theme(dress(application, is_dark(name)))
 
+    def show_keys(self) -> None:
+        """Show all keys and mouse gestures."""
+        self._show_help(keys_dialog(self.menuBar(), self))
+
+    def show_manual(self) -> None:
+        """Show the manual."""
+        self._show_help(manual_dialog(self))
+
+    @staticmethod
+    def _show_help(dialog: HelpDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
     def about(self) -> None:
-        """Tells what this is, and whose work is in it."""
+        """Show the about box."""
         about = About(self.studio.session.state.model, self)
         about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         about.open()
@@ -375,43 +288,41 @@ class MainWindow(QMainWindow):
         self._store.change(ports=ports, sound=sound)
 
     def _loop(self, on: bool) -> None:
-        self.studio.playback.set_loop(self._span(self.roll.selection) if on else None)
+        chosen = self.roll.selection
+        self.studio.playback.set_loop(chosen.span if on and chosen is not None else None)
 
-    @staticmethod
-    def _span(selection: Selection | None) -> tuple[int, int] | None:
-        return None if selection is None else (selection.first, selection.last)
+    def _show_menu(self, place: QPoint) -> None:
+        menu = self.menus.context_menu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(place)
 
-    # What Qt tells
+    # Qt events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Goes back to the roll on Escape, from wherever it means nothing else."""
+        """Return the focus to the roll on Escape, if Escape has no other meaning."""
         if event.key() == Qt.Key.Key_Escape:
             self.roll.setFocus()
         else:
             super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        """Takes files, unless they are our own."""
+        """Accept files, except those dragged out of this window."""
         if event.mimeData().hasUrls() and event.source() is None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Opens the first file that is dropped."""
+        """Open the first dropped file and offer the others."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()
-            self.filing.open(paths[0])
-        else:
-            self.messages.post(
-                Message("Only files can be dropped here: MIDI, text, VGM or a session.", error=True)
-            )
+        self.files.open_dropped(paths)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        """Ends everything, unless something would be lost and the user rather stays.
+        """End everything, unless something would be lost and the user decides to stay.
 
-        What is not saved is kept and offered at the next start.
+        Unsaved work is kept and offered at the next start.
         """
-        if self._timer.isActive() and not self._may_end():
+        if self._timer.isActive() and not self._quitting.may_end():
             event.ignore()
             return
         self._timer.stop()
@@ -426,63 +337,32 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def end(self) -> None:
-        """Closes as the system wants it: asks nothing, and waits for exports unless it is told twice."""
-        if self._alone:
-            self.filing.stop_exports()
-        self._alone = True
+        """Close at the request of the system: ask nothing, and wait for exports unless called twice."""
+        self._quitting.unasked()
         self.close()
 
-    def _may_end(self) -> bool:
-        """Keeps what can be kept, and asks about what would be lost."""
-        lost = self.filing.keep()
-        if lost and not self._alone and self._ask(quitting_unkept(lost)) == STAY:
-            return False
-        labels = [job.label for job in self.filing.exporting]
-        if not labels:
-            return True
-        answer = QUIT_LATER if self._alone else self._ask(quitting_exports(labels))
-        if answer == QUIT_NOW:
-            self.filing.stop_exports()
-        elif answer == QUIT_LATER:
-            self._close_when_exported()
-        return answer == QUIT_NOW
-
-    def _close_when_exported(self) -> None:
-        self._stay()
-        self._waiting = Message(
-            "LakhNES quits when the export is finished.", actions=(("Do not quit", self._stay),)
-        )
-        self.messages.post(self._waiting)
-
-        def close() -> None:
-            QTimer.singleShot(0, self, self.close)  # for the studio is being looked at
-
-        self.filing.when_exported(close, close if self._alone else self._stay)
-
-    def _stay(self) -> None:
-        """The window closes by itself no more."""
-        self.filing.wait_no_more()
-        self.messages.withdraw(self._waiting)
-
-    # How it is put together
+    # Construction
 
     def _lay_out(self) -> None:
         centre = QWidget()
         column = QVBoxLayout(centre)
-        column.setContentsMargins(8, 8, 8, 4)
-        column.setSpacing(6)
-        for widget in (self.messages, self.transport):
-            column.addWidget(widget)
+        column.setContentsMargins(GAP, GAP, GAP, SMALL_GAP)
+        column.setSpacing(GAP)
+        column.addWidget(self.transport)
         column.addWidget(self.roll, 1)
-        column.addWidget(self.song_bar)
-        column.addWidget(self.strips)
-        foot = QHBoxLayout()
-        foot.addWidget(self.outputs)
-        foot.addStretch(1)
-        foot.addWidget(self.jobs)
-        column.addLayout(foot)
+        for widget in (self.volumes, self.song_bar, self.takes_bar, Shelf(self.strips)):
+            column.addWidget(widget)
+        foot = QWidget()
+        row = Flow(foot)
+        row.add(self.outputs)
+        row.add(self.strips.master)
+        row.add(self.transport.news)
+        row.add(self.transport.late, stretch=True)
+        row.add(self.jobs)
+        column.addWidget(foot)
+        self.messages.lie_over(self.roll)
         self.setCentralWidget(centre)
-        dock = named(QDockWidget("Steering", self), "steering")
+        dock = self.steering_dock = named(QDockWidget("Steering", self), "steering")
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -498,8 +378,11 @@ class MainWindow(QMainWindow):
         self.roll.seek_requested.connect(self.studio.playback.seek)
         self.roll.selection_changed.connect(self.transport.show_selection)
         self.roll.loop_requested.connect(self.studio.playback.set_loop)
-        self.roll.drag_started.connect(self.drag_out)
-        self.song_bar.dragged.connect(self.drag_out)
+        self.roll.drag_started.connect(self.files.drag_out)
+        self.roll.menu_requested.connect(self._show_menu)
+        self.song_bar.dragged.connect(self.files.drag_out)
+        self.song_bar.step_chosen.connect(self.switches.use_step)
+        self.song_bar.length_chosen.connect(self.switches.use_length)
         self.song_bar.handle.clicked.connect(lambda: self.messages.post(Message(_PULL)))
         self.transport.loop_toggled.connect(self._loop)
         self.outputs.chosen.connect(self._prefer_outputs)
@@ -510,35 +393,9 @@ class MainWindow(QMainWindow):
             self.commands[name].setEnabled(label is not None)
             self.commands[name].setText(f"&{name.capitalize()}" + (f" {label.lower()}" if label else ""))
 
-    def _add_recent(self) -> None:
-        """The files that were opened last, in a menu that is filled when it is looked at."""
-        self.recent = QMenu("Open &recent", self)
-        self.recent.aboutToShow.connect(self._fill_recent)
-        menu = self.commands["open"].associatedObjects()[0]
-        assert isinstance(menu, QMenu)
-        menu.insertMenu(self.commands["save"], self.recent)
-
-    def _fill_recent(self) -> None:
-        self.recent.clear()
-        for name in self._store.value.recent:
-            action = self.recent.addAction(printable(Path(name).name).replace("&", "&&"))
-            action.setToolTip(printable(name))
-            action.triggered.connect(lambda _=False, path=name: self.open(path))
-        self.recent.setToolTipsVisible(True)
-        if self.recent.isEmpty():
-            self.recent.addAction("None yet").setEnabled(False)
-
-    def _ask_open(self, title: str, place: str, kinds: str) -> str:
-        return QFileDialog.getOpenFileName(self, title, place, kinds)[0]
-
-    def _ask_save(self, title: str, place: str, kinds: str) -> str:
-        # What is written may have another name, with an ending, or be several files: that is asked later.
-        option = QFileDialog.Option.DontConfirmOverwrite
-        return QFileDialog.getSaveFileName(self, title, place, kinds, options=option)[0]
-
 
 def is_dark(theme: str) -> bool:
-    """Whether a theme's name means dark colours; `system` asks the system."""
+    """Return whether the name of a theme means dark colours; `system` asks the system."""
     if theme != "system":
         return theme == "dark"
     application = QApplication.instance()

@@ -1,4 +1,4 @@
-"""Messages in a bar, in place of boxes: what is wrong and the next step, or what was done."""
+"""Messages in a bar instead of dialogs: a problem with its next step, or a result."""
 
 from __future__ import annotations
 
@@ -6,41 +6,44 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent, QPalette
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lakhnes.gui.buttons import Button, pixmap
 from lakhnes.gui.fields import reading
-from lakhnes.gui.theme import LIGHT, Theme
+from lakhnes.gui.theme import GAP, LIGHT, TARGET, Theme
 from lakhnes.runtime.printable import printable
 from lakhnes.studio.view import Message
 
 INFO_SECONDS = 6.0
-"""How long a message stays that tells of nothing wrong and asks for nothing."""
+"""Time that a message stays if it reports no problem and offers no action."""
+
+_TIMES = 5
+"""Least height of the widget below, as a multiple of the height of the bar."""
 
 Later = Callable[[float, Callable[[], None]], None]
-"""Does something after so many seconds."""
+"""Calls a function after a number of seconds."""
 
 
 @dataclass(eq=False, slots=True)
 class _Entry:
     message: Message
     standing: bool = False
-    """Whether it is a problem that is there until it is gone."""
+    """Whether it is a problem that stays until it is solved."""
 
 
 class MessageBar(QFrame):
-    """The newest message, and how many more there are; hidden where there is none.
+    """The newest message and the number of others; hidden if there is none.
 
-    Escape closes what is shown, where the bar has the keyboard.
+    Escape closes the shown message if the bar has the focus.
     """
 
     def __init__(self, *, later: Later | None = None, parent: QWidget | None = None) -> None:
-        """Shows nothing yet.
+        """Start hidden.
 
         Args:
-            later: does something after some seconds; a timer of Qt's if not given.
+            later: calls a function after some seconds; default: a Qt timer.
             parent: where it is.
         """
         super().__init__(parent)
@@ -49,6 +52,7 @@ class MessageBar(QFrame):
         self._entries: list[_Entry] = []  # the newest first
         self._problems: tuple[str, ...] = ()
         self._shown: _Entry | None = None
+        self._under: QWidget | None = None
         self.setObjectName("messages")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
@@ -80,8 +84,46 @@ class MessageBar(QFrame):
         self.close_button.clicked.connect(self.close_shown)
         self._show()
 
+    def lie_over(self, widget: QWidget) -> None:
+        """Lie over the foot of a widget, so that nothing moves when the bar appears and disappears.
+
+        Over a low widget the bar would hide most of it, so it then lies over the foot of the parent.
+        """
+        self._under = widget
+        self.setParent(widget.parentWidget())
+        self.setVisible(self._shown is not None)
+        widget.installEventFilter(self)
+        self._place()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Follow the widget below."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
+            self._place()
+        return False
+
+    def _place(self) -> None:
+        if self._under is None:
+            return
+        layout = self.layout()
+        assert layout is not None
+        margins = layout.contentsMargins()
+        around = margins.top() + margins.bottom() + 2 * self.frameWidth()
+        high = 0
+        for _ in range(3):  # the height follows from the width, and the place from the height
+            low = self._under.height() < _TIMES * high
+            parent = self.parentWidget()
+            below = parent.rect() if low and parent is not None else self._under.geometry()
+            above = 0 if low else 2 * GAP  # the scroll bar of the roll stays free
+            area = below.adjusted(GAP, GAP, -GAP, -GAP)
+            wide = max(area.width(), self.minimumSizeHint().width())
+            text = self.text.heightForWidth(max(1, self.text.width()))
+            high = max(text, TARGET) + around
+            self.setGeometry(area.left(), area.bottom() - high - above, wide, high)
+            layout.activate()
+        self.raise_()
+
     def post(self, message: Message) -> None:
-        """Shows a message on top; the same once more only comes to the top."""
+        """Show a message on top; an equal one moves to the top."""
         self._entries = [
             entry
             for entry in self._entries
@@ -91,7 +133,7 @@ class MessageBar(QFrame):
         self._show()
 
     def show_problems(self, problems: tuple[str, ...]) -> None:
-        """Shows what is wrong now; what is closed comes back only if it was gone in between."""
+        """Show the current problems; a closed one reappears only if it was solved in between."""
         if problems == self._problems:
             return
         old, self._problems = self._problems, problems
@@ -104,27 +146,27 @@ class MessageBar(QFrame):
         self._show()
 
     def withdraw(self, message: Message | None) -> None:
-        """Closes a message that is not so any more, if it is there."""
+        """Close a message that no longer applies, if it is shown."""
         for entry in [entry for entry in self._entries if entry.message is message]:
             self._remove(entry)
 
     def clear(self) -> None:
-        """Closes everything."""
+        """Close all messages."""
         self._entries.clear()
         self._show()
 
     def close_shown(self) -> None:
-        """Closes what is shown."""
+        """Close the shown message."""
         if self._entries:
             self._remove(self._entries[0])
 
     def set_theme(self, theme: Theme) -> None:
-        """Takes other colours."""
+        """Take other colours."""
         self._theme = theme
         self._colour()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Closes what is shown on Escape."""
+        """Close the shown message on Escape."""
         if event.key() == Qt.Key.Key_Escape:
             self.close_shown()
         else:
@@ -136,7 +178,7 @@ class MessageBar(QFrame):
             self._later(INFO_SECONDS, lambda: self._expire(entry))
 
     def _expire(self, entry: _Entry) -> None:
-        """Closes an entry; later, if the keyboard would be taken from what is shown."""
+        """Close an entry, or wait if it has the focus."""
         if entry is self._shown and self._has_keyboard():
             self._later(INFO_SECONDS, lambda: self._expire(entry))
         else:
@@ -162,6 +204,7 @@ class MessageBar(QFrame):
             if entry is not None:
                 self._fill(entry.message)
         self.setVisible(entry is not None)
+        self._place()
 
     def _fill(self, message: Message) -> None:
         self.kind.setText("Problem" if message.error else "Note")
@@ -182,7 +225,7 @@ class MessageBar(QFrame):
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
     def _act(self, what: Callable[[], None]) -> None:
-        """What was chosen is done; the message has served its purpose."""
+        """Do what was chosen and close the message."""
         entry = self._shown
         if entry is not None:
             self._remove(entry)

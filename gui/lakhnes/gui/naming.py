@@ -10,6 +10,6 @@ T = TypeVar("T", bound=QObject)
 
 
 def named(thing: T, name: str) -> T:
-    """A thing, once it has its name."""
+    """Name an object and return it."""
     thing.setObjectName(name)
     return thing

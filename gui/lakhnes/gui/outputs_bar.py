@@ -19,6 +19,7 @@ from lakhnes.studio.view import Message, View
 
 _OWN = "Own port, LakhNES"
 _NONE = "No MIDI"
+_MOST_PIXELS = 220
 
 
 def _names() -> list[str]:
@@ -56,17 +57,19 @@ class OutputsBar(QWidget):
         self._studio, self._names = studio, names
         self._ports = ports
         self._shown: tuple[tuple[str, ...], str | None, bool] | None = None
-        self.port = Button("MIDI port", "Where the four voices go as MIDI", text=_NONE)
+        self.port = Button("MIDI port", "MIDI output for the four voices", text=_NONE)
         self.port.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self.look)
         self.port.setMenu(self.menu)
         self.port.clicked.connect(self.port.showMenu)  # by the keyboard
-        tip = "Hear the song on the built-in 2A03 sound chip"
-        self.sound = Button("Built-in sound", tip, text="Sound", checkable=True)
+        tip = "Play the song on the built-in 2A03 sound chip"
+        self.sound = Button("Built-in sound", tip, text="Sound output", checkable=True)
         self.sound.setChecked(sound)
         self.sound.toggled.connect(self._switch_sound)
         self.place = named(QLabel(), "sound-output")
+        for widget in (self.port, self.place):  # names of ports may be long
+            widget.setMaximumWidth(_MOST_PIXELS)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         caption = QLabel("&MIDI")

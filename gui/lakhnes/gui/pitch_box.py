@@ -16,12 +16,12 @@ _NOTE = re.compile(r"([a-g])([#b]?)(-?\d{1,2})")
 
 
 def note_name(pitch: int) -> str:
-    """The name of a MIDI pitch: 60 is C4."""
+    """Return the name of a MIDI pitch: 60 is C4."""
     return f"{_PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def note_pitch(name: str) -> int | None:
-    """The MIDI pitch of a name such as `C4`, `f#3` or `Bb2`; None if it is none."""
+    """Return the MIDI pitch of a name such as `C4`, `f#3` or `Bb2`; None for any other text."""
     match = _NOTE.fullmatch(name.strip().lower())
     if match is None:
         return None
@@ -48,11 +48,11 @@ class PitchBox(Spin):
         named: bool = True,
         parent: QWidget | None = None,
     ) -> None:
-        """A field.
+        """Make a field.
 
         Args:
             name: what it is, as it is read out.
-            tip: what it does, for whoever rests on it.
+            tip: the tooltip.
             pitches: that the voice plays.
             highest: whether it limits from above.
             named: whether pitches have names of notes, rather than numbers.
@@ -66,7 +66,7 @@ class PitchBox(Spin):
 
     @property
     def pitch(self) -> int | None:
-        """What it shows; None for any."""
+        """The shown pitch; None for any."""
         return None if self.value() == self._any else self.value()
 
     def show_pitch(self, pitch: int | None) -> None:
@@ -74,18 +74,18 @@ class PitchBox(Spin):
         self.show_value(self._any if pitch is None else pitch)
 
     def textFromValue(self, value: int) -> str:  # noqa: N802 - Qt's name
-        """The name of a pitch."""
+        """Return the name of a pitch."""
         if value == self._any:
             return ANY
         return note_name(value) if self._named else str(value)
 
     def valueFromText(self, text: str) -> int:  # noqa: N802 - Qt's name
-        """The pitch of a name; what it shows already if it is none."""
+        """Return the pitch of a name, or the current one for any other text."""
         value = self._read(text)
         return self.value() if value is None else value
 
     def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
-        """Whether a text is a pitch, may become one, or never will."""
+        """Return whether a text is a pitch, may become one, or cannot."""
         value = self._read(text)
         if value is not None and self.minimum() <= value <= self.maximum():
             state = QValidator.State.Acceptable
@@ -96,7 +96,7 @@ class PitchBox(Spin):
         return state, text, place
 
     def fixup(self, text: str) -> str:
-        """What an unfinished text becomes: what was there before."""
+        """Return the previous text for an unfinished one."""
         return self.textFromValue(self.value())
 
     def _read(self, text: str) -> int | None:

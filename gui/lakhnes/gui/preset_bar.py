@@ -16,7 +16,7 @@ from lakhnes.studio.view import Message
 
 
 class PresetBar(QWidget):
-    """Choosing a preset takes its values, as one step; a name and the button beside it keep what is set."""
+    """Choosing a preset applies its values as one step; typing a name and pressing the button saves one."""
 
     def __init__(self, studio: Studio, store: PresetStore, parent: QWidget | None = None) -> None:
         """Shows what is in a store.
@@ -28,7 +28,7 @@ class PresetBar(QWidget):
         """
         super().__init__(parent)
         self._studio, self._store = studio, store
-        self.names = Combo("Preset", "Choose a preset, or type a name for a new one")
+        self.names = Combo("Preset", "Choose a preset, or type a name to make a new one")
         self.names.setEditable(True)
         self.names.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         line = self.names.lineEdit()
@@ -36,8 +36,8 @@ class PresetBar(QWidget):
         line.setPlaceholderText("Name of a preset")
         line.setAccessibleName("Preset")
         line.setMaxLength(60)
-        self.save = Button("Save the preset", "Keep the steering under this name", shape="save")
-        self.delete = Button("Delete the preset", "Forget the preset of this name", shape="delete")
+        self.save = Button("Save the preset", "Save the steering under this name", shape="save")
+        self.delete = Button("Delete the preset", "Delete this preset", shape="delete")
         self.setFocusProxy(self.names)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -52,7 +52,7 @@ class PresetBar(QWidget):
 
     @property
     def name(self) -> str:
-        """What stands in the field."""
+        """The text of the field."""
         return self.names.currentText().strip()
 
     def _use(self) -> None:
@@ -63,7 +63,7 @@ class PresetBar(QWidget):
             values = {field: kept[field] for field in STEERING_FIELDS if field in kept}
             _ = replace(session.state, **values).request
         except (LakhnesError, TypeError, ValueError, AttributeError) as error:
-            text = f"The preset {name} cannot be used: {error} Delete it, or save another of that name."
+            text = f"The preset {name} cannot be used: {error} Delete it, or save another under that name."
             self._studio.say(Message(text, error=True))
         else:
             session.change(f"Preset {name}", **values)

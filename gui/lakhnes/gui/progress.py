@@ -1,4 +1,4 @@
-"""What is being done beside the interface, and a button that ends it."""
+"""The running task and a button that cancels it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STEPS = 1000
 
 
 class JobBar(QWidget):
-    """The oldest job that people are told of; hidden where there is none."""
+    """The oldest visible job; hidden if there is none."""
 
     def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
         """Shows jobs.
@@ -30,7 +30,7 @@ class JobBar(QWidget):
         self.bar.setObjectName("job-progress")
         self.bar.setMaximumWidth(160)
         self.bar.setTextVisible(False)
-        self.cancel = Button("Cancel", "End this", text="Cancel")
+        self.cancel = Button("Cancel", "Cancel this task", text="Cancel")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for widget in (self.label, self.bar, self.cancel):
@@ -39,7 +39,7 @@ class JobBar(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Shows how far it is; called at each poll."""
+        """Show the progress; called at each poll."""
         told = [job for job in self._jobs.running if not job.quiet]
         self._job = told[0] if told else None
         if self.isHidden() == bool(told):
@@ -48,7 +48,7 @@ class JobBar(QWidget):
             self._show(self._job, len(told) - 1)
 
     def _show(self, job: Job, others: int) -> None:
-        text = f"Ending: {job.label}" if job.cancelled else job.label
+        text = f"Cancelling: {job.label}" if job.cancelled else job.label
         if others:
             text += f", and {others} more"
         if text != self.label.text():

@@ -18,9 +18,9 @@ class Question:
     """A question and its answers."""
 
     text: str
-    """What it is about, in a sentence."""
+    """The question, in a sentence."""
     more: str
-    """What else there is to know."""
+    """Further details."""
     answers: tuple[str, ...]
     """Texts of buttons; the last one changes nothing, and is what Escape means."""
     usual: int = -1
@@ -38,19 +38,19 @@ QUIT_WITHOUT = "Quit without it"
 
 
 def replacing(paths: list[Path]) -> Question:
-    """Ask whether files that are there may be replaced."""
+    """Ask whether existing files may be replaced."""
     if len(paths) == 1:
-        text = f"{paths[0].name} is there already. Replace it?"
+        text = f"{paths[0].name} already exists. Replace it?"
     else:
-        text = f"{len(paths)} files are there already. Replace them?"
+        text = f"{len(paths)} files already exist. Replace them?"
     names = "" if len(paths) == 1 else _listed(path.name for path in paths) + "\n\n"
     return Question(text, f"{names}In {paths[0].parent}", (REPLACE, OTHER_NAME))
 
 
 def replacing_altered(path: Path) -> Question:
     """Ask whether a session may be saved over what another program has made of its file."""
-    text = f"{path.name} was changed elsewhere since it was opened or saved here. Replace it?"
-    more = "Another window or program has written it. Under another name you have both."
+    text = f"Another program has changed {path.name} since you opened or saved it. Replace it?"
+    more = "Save under another name to keep both versions."
     return Question(text, more, (REPLACE, OTHER_NAME))
 
 
@@ -67,10 +67,10 @@ def throwing_away(names: list[str]) -> Question:
 def quitting_exports(labels: list[str]) -> Question:
     """Ask what becomes of exports that are not done."""
     if len(labels) == 1:
-        text = "An export is not finished. Quit all the same?"
+        text = "An export is still running. Quit anyway?"
     else:
-        text = f"{len(labels)} exports are not finished. Quit all the same?"
-    more = f"{_listed(labels)}\n\nIf it is stopped, no file is left of what is not finished."
+        text = f"{len(labels)} exports are still running. Quit anyway?"
+    more = f"{_listed(labels)}\n\nIf you stop now, unfinished files are removed."
     return Question(text, more, (QUIT_LATER, QUIT_NOW, STAY), usual=0)
 
 
@@ -79,7 +79,7 @@ def quitting_unkept(reasons: dict[str, str]) -> Question:
     names = list(reasons)
     text = f"{names[0]} is not saved" if len(names) == 1 else f"{len(names)} songs are not saved"
     listed = "" if len(names) == 1 else _listed(names) + "\n\n"
-    more = f"{listed}{reasons[names[0]]}\n\nIf you quit, what is not saved is lost."
+    more = f"{listed}{reasons[names[0]]}\n\nIf you quit now, unsaved work is lost."
     return Question(f"{text} and cannot be kept for the next start.", more, (QUIT_WITHOUT, STAY))
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QLine, QPoint, QRect, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPen, QPolygon
 
-from lakhnes.bridge.gm import TRACK_NAMES
-from lakhnes.gui.roll_geometry import HEADER, RULER, Axis, Lane, PlacedNotes, pitch_name
-from lakhnes.gui.roll_selection import Selection
-from lakhnes.gui.theme import Theme, mixed
+from lakhnes.gui.roll_chords import paint_chords
+from lakhnes.gui.roll_geometry import HEADER, RULER, TOP, Axis, Lane, PlacedNotes
+from lakhnes.gui.roll_header import paint_header
+from lakhnes.gui.shown_scale import ShownScale, shown_scale
+from lakhnes.gui.theme import TITLE_TYPE, Theme, mixed
 from lakhnes.runtime import Voice
+from lakhnes.runtime.music.note_editing import Pick
 from lakhnes.runtime.time.grid import PPQ
+from lakhnes.studio.selecting import Selection
 from lakhnes.studio.state import SongState
 
 _LABEL_ROOM = 52  # pixels between two numbers on the ruler
@@ -25,7 +29,7 @@ _Align = Qt.AlignmentFlag
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What there is to see."""
+    """Everything that the painting needs."""
 
     width: int
     """Pixels of the whole roll."""
@@ -45,7 +49,14 @@ class Sight:
     focus: bool
     """Whether keys go here."""
     invitation: str
-    """What stands in an empty song."""
+    """Text of an empty song."""
+    marked: Pick
+    """The notes that are selected one by one."""
+
+    @property
+    def scale(self) -> ShownScale | None:
+        """The notes of the key; None for no key."""
+        return shown_scale(self.state.scale)
 
     @property
     def end(self) -> float:
@@ -54,7 +65,7 @@ class Sight:
 
     @property
     def asked(self) -> float:
-        """The pixel where ends what is there or asked for; the right edge for an empty song."""
+        """The pixel where the composed or requested music ends; the right edge for an empty song."""
         if not self.state.score.length:
             return float(self.width)
         return max(self.end, self.axis.x(self.state.kept))
@@ -66,14 +77,14 @@ class Sight:
 
 
 def paint(painter: QPainter, sight: Sight, left: int, right: int) -> None:
-    """Paints a stretch of the roll anew, from one pixel up to another."""
+    """Paint a stretch of the roll, from one pixel up to another."""
     area = QRect(left, 0, right - left, sight.height)
     painter.setClipRect(area)
     painter.fillRect(area, sight.theme.window)
     painter.setFont(sight.font)
     first, last = max(left, HEADER), right
     if first < last:
-        painter.setClipRect(first, RULER, last - first, sight.height - RULER)
+        painter.setClipRect(first, TOP, last - first, sight.height - TOP)
         for lane in sight.lanes:
             _back(painter, sight, lane, first, last)
             _lines(painter, sight, lane, first, last)
@@ -82,11 +93,12 @@ def paint(painter: QPainter, sight: Sight, left: int, right: int) -> None:
         _edges(painter, sight)
         if not sight.state.score.length:
             _invitation(painter, sight)
-        painter.setClipRect(first, 0, last - first, RULER)
+        painter.setClipRect(first, 0, last - first, TOP)
         _ruler(painter, sight, first, last)
+        paint_chords(painter, sight, first, last)
     if left < HEADER:
         painter.setClipRect(0, 0, HEADER, sight.height)
-        _header(painter, sight)
+        paint_header(painter, sight)
     painter.setClipRect(area)
     if sight.focus:
         painter.setPen(QPen(sight.theme.accent, 2))
@@ -95,25 +107,44 @@ def paint(painter: QPainter, sight: Sight, left: int, right: int) -> None:
 
 
 def _back(painter: QPainter, sight: Sight, lane: Lane, left: int, right: int) -> None:
-    """A lane: what was heard or asked for, what was composed ahead, and what is asked for and not there."""
+    """Paint the background of a lane: kept music, music composed ahead, and bars still to compose."""
     theme = sight.theme
     start, kept, end = round(sight.axis.x(0)), round(sight.kept), round(sight.end)
     asked = round(sight.asked)
     if asked > start:
         painter.fillRect(QRect(start, lane.top, asked - start, lane.height), _between(theme))
     painter.fillRect(QRect(start, lane.top, end - start, lane.height), theme.lane)
-    rows = [
-        QRect(start, lane.edge(pitch), end - start, lane.edge(pitch - 1) - lane.edge(pitch))
-        for pitch in range(lane.low, lane.high + 1)
-        if (pitch % 2 == 0 if lane.voice is Voice.NO else pitch % 12 in _BLACK_KEYS)
-    ]
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.lane_alternate)
-    painter.drawRects(rows)
+    for colour, wanted in _rows(sight, lane):
+        painter.setBrush(colour)
+        painter.drawRects(
+            [
+                QRect(start, lane.edge(pitch), end - start, lane.edge(pitch - 1) - lane.edge(pitch))
+                for pitch in range(lane.low, lane.high + 1)
+                if wanted(pitch)
+            ]
+        )
     if end > kept:
         ahead = QRect(kept, lane.top, end - kept, lane.height)
         painter.fillRect(ahead, theme.ahead)
         _hatch(painter, ahead.intersected(QRect(left, lane.top, right - left, lane.height)), sight)
+
+
+def _rows(sight: Sight, lane: Lane) -> list[tuple[QColor, Callable[[int], bool]]]:
+    """Return the shaded pitches of a lane: those outside the key, and its tonic; else the black keys."""
+    theme, scale = sight.theme, sight.scale
+    if lane.voice is Voice.NO:
+        return [(theme.lane_alternate, lambda pitch: pitch % 2 == 0)]
+    if scale is None:
+        return [(theme.lane_alternate, lambda pitch: pitch % 12 in _BLACK_KEYS)]
+    outside = mixed(theme.lane_alternate, theme.bar_line, 0.22)
+    rows: list[tuple[QColor, Callable[[int], bool]]] = [
+        (outside, lambda pitch: pitch % 12 not in scale.notes)
+    ]
+    if scale.tonic is not None:
+        tonic = mixed(theme.lane, theme.accent, 0.13)
+        rows.append((tonic, lambda pitch: pitch % 12 == scale.tonic))
+    return rows
 
 
 def _between(theme: Theme) -> QColor:
@@ -170,18 +201,18 @@ def _steps(pixels_per_beat: float, beats_per_bar: int, theme: Theme) -> list[tup
 
 
 def _bars_between(bar_pixels: float, room: int) -> int:
-    """The least power of two of bars that takes so many pixels."""
+    """Return the smallest power of two of bars that takes at least some pixels."""
     return int(2 ** max(0, math.ceil(math.log2(room / bar_pixels))))
 
 
 def _marks(axis: Axis, step: int, left: float, right: float) -> list[int]:
-    """Pixels of each so many ticks between two pixels."""
+    """Return the pixels of every multiple of some ticks between two pixels."""
     first, last = max(0, math.floor(axis.tick(left) / step)), math.ceil(axis.tick(right) / step)
     return [round(axis.x(number * step)) for number in range(first, last + 1)]
 
 
 def _notes(painter: QPainter, sight: Sight, lane: Lane, left: int, right: int) -> None:
-    """A voice's notes: filled, or outlined where they were composed ahead."""
+    """Paint a voice's notes: filled, or outlined if they were composed ahead."""
     rects, ahead = _rects(sight, lane, left, right)
     theme, voice = sight.theme, lane.voice
     heard = sight.state.audible(voice)
@@ -202,10 +233,26 @@ def _notes(painter: QPainter, sight: Sight, lane: Lane, left: int, right: int) -
         painter.setPen(colour)
         painter.setBrush(mixed(theme.ahead, colour, 0.22))
         painter.drawRects([rect.adjusted(0, 0, -1, -1) for rect in rects[len(rects) - ahead :]])
+    _mark(painter, sight, lane, rects, left)
+
+
+def _mark(painter: QPainter, sight: Sight, lane: Lane, rects: list[QRect], left: int) -> None:
+    """Paint a frame around each selected note, bright within dark, visible on any colour."""
+    onsets = sight.marked.get(lane.voice)
+    if not onsets:
+        return
+    notes = sight.notes[lane.voice]
+    first = notes.between(sight.axis.tick(left - 2), math.inf).start
+    starts = notes.starts[first : first + len(rects)]
+    chosen = np.isin(starts, sight.state.grid.exact_ticks(np.array(sorted(onsets), dtype=np.float64)))
+    frames = [rects[i].adjusted(-1, -1, 0, 0) for i in np.flatnonzero(chosen)]
+    painter.setPen(QPen(sight.theme.text, 2))
+    painter.setBrush(sight.theme.selection)
+    painter.drawRects(frames)
 
 
 def _rects(sight: Sight, lane: Lane, left: int, right: int) -> tuple[list[QRect], int]:
-    """Where the notes between two pixels are, and how many of them, at the end, were composed ahead."""
+    """Return the rectangles of the notes between two pixels, and how many at the end were composed ahead."""
     notes, axis = sight.notes[lane.voice], sight.axis
     inside = notes.between(axis.tick(left - 2), axis.tick(right + 2))
     starts, pitches = notes.starts[inside], notes.pitches[inside]
@@ -221,7 +268,7 @@ def _rects(sight: Sight, lane: Lane, left: int, right: int) -> tuple[list[QRect]
 
 
 def _line_along(painter: QPainter, rects: list[QRect], colour: QColor) -> None:
-    """A line in the middle of each note."""
+    """Paint a line in the middle of each note."""
     painter.setBrush(colour)
     cores = []
     for rect in rects:
@@ -232,14 +279,14 @@ def _line_along(painter: QPainter, rects: list[QRect], colour: QColor) -> None:
 
 
 def _onsets(painter: QPainter, rects: list[QRect], colour: QColor) -> None:
-    """A darker edge where each note begins, if it is wide enough."""
+    """Paint a darker edge at the start of each note that is wide enough."""
     painter.setBrush(colour)
     painter.drawRects([QRect(r.left(), r.top(), 2, r.height()) for r in rects if r.width() > 9])
 
 
 def _selected(painter: QPainter, sight: Sight) -> None:
     chosen, theme = sight.selection, sight.theme
-    if chosen is None:
+    if chosen is None or chosen.notes is not None:
         return
     left, right = round(sight.axis.x(chosen.first)), round(sight.axis.x(chosen.last))
     painter.setPen(QPen(theme.accent, 1))
@@ -250,7 +297,7 @@ def _selected(painter: QPainter, sight: Sight) -> None:
 
 
 def _edges(painter: QPainter, sight: Sight) -> None:
-    """Where begins what was composed ahead, where the song ends, and the loop."""
+    """Paint the borders: start of the music composed ahead, end of the song, and the loop."""
     theme = sight.theme
     top, bottom = sight.lanes[0].top, sight.lanes[-1].bottom - 1
     if sight.state.end > sight.state.kept > 0:
@@ -269,10 +316,10 @@ def _edges(painter: QPainter, sight: Sight) -> None:
 
 def _invitation(painter: QPainter, sight: Sight) -> None:
     font = QFont(sight.font)
-    font.setPointSizeF(font.pointSizeF() * 1.5)
+    font.setPointSizeF(font.pointSizeF() * TITLE_TYPE)
     painter.setFont(font)
     painter.setPen(sight.theme.faint_text)
-    area = QRect(HEADER, RULER, sight.width - HEADER, sight.height - RULER)
+    area = QRect(HEADER, TOP, sight.width - HEADER, sight.height - TOP)
     painter.drawText(area, _Align.AlignCenter, sight.invitation)
     painter.setFont(sight.font)
 
@@ -319,73 +366,3 @@ def _loop_ends(painter: QPainter, sight: Sight, loop: tuple[int, int]) -> None:
         painter.drawPolygon(
             QPolygon([QPoint(x, RULER - 13), QPoint(x + way * 8, RULER - 5), QPoint(x, RULER - 5)])
         )
-
-
-def _header(painter: QPainter, sight: Sight) -> None:
-    """Names, what is set for each voice, and some of its pitches."""
-    theme = sight.theme
-    painter.fillRect(QRect(0, 0, HEADER, sight.height), theme.window)
-    painter.setClipRect(0, RULER, HEADER, sight.height - RULER)
-    for lane in sight.lanes:
-        _pitch_labels(painter, sight, lane)
-        _name(painter, sight, lane)
-    painter.setClipRect(0, 0, HEADER, RULER)
-    painter.fillRect(QRect(0, RULER - 5, HEADER, 1), theme.bar_line)
-    painter.setPen(theme.faint_text)
-    painter.drawText(QRect(0, 0, HEADER - 8, RULER - 6), _Align.AlignRight | _Align.AlignVCenter, "bar")
-
-
-def _name(painter: QPainter, sight: Sight, lane: Lane) -> None:
-    theme, state = sight.theme, sight.state
-    voice = lane.voice
-    heard = state.audible(voice)
-    painter.setPen(Qt.PenStyle.NoPen)
-    colour = theme.voices[voice] if heard else mixed(theme.lane, theme.voices[voice], 0.36)
-    painter.setBrush(sight.brushes[voice] if heard else colour)
-    painter.drawRect(8, lane.top + 6, 6, lane.height - 12)
-    font = QFont(sight.font)
-    font.setBold(True)
-    painter.setFont(font)
-    painter.setPen(theme.text if heard else theme.faint_text)
-    high = painter.fontMetrics().height()
-    painter.drawText(QRect(20, lane.top + 5, HEADER - 20, high), _Align.AlignLeft, TRACK_NAMES[voice])
-    painter.setFont(sight.font)
-    settings = state.voices[voice]
-    word = "muted" if settings.muted and not heard else "solo" if settings.solo else "" if heard else "silent"
-    left = 20
-    if settings.locked:
-        _lock(painter, QPoint(left, lane.top + 7 + high), theme.text)
-        left += 15
-    painter.setPen(theme.faint_text)
-    painter.drawText(QRect(left, lane.top + 6 + high, HEADER - left, high), _Align.AlignLeft, word)
-
-
-def _lock(painter: QPainter, at: QPoint, colour: QColor) -> None:
-    """A small padlock."""
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(colour, 1.6))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawArc(at.x() + 2, at.y() + 1, 6, 9, 0, 180 * 16)
-    painter.drawLine(at.x() + 2, at.y() + 5, at.x() + 2, at.y() + 7)
-    painter.drawLine(at.x() + 8, at.y() + 5, at.x() + 8, at.y() + 7)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawRoundedRect(at.x(), at.y() + 6, 10, 7, 1.5, 1.5)
-    painter.restore()
-
-
-def _pitch_labels(painter: QPainter, sight: Sight, lane: Lane) -> None:
-    """Names at the right of the header: each C, or some of the noise's numbers."""
-    font = QFont(sight.font)
-    font.setPointSizeF(font.pointSizeF() * 0.8)
-    painter.setFont(font)
-    painter.setPen(sight.theme.faint_text)
-    high = painter.fontMetrics().height()
-    shown = (1, 6, 11, 16) if lane.voice is Voice.NO else range(-(-lane.low // 12) * 12, lane.high + 1, 12)
-    for pitch in shown:
-        middle = (lane.edge(pitch) + lane.edge(pitch - 1)) // 2
-        place = QRect(HEADER - 40, middle - high // 2, 34, high)
-        if lane.top <= place.top() + 3 and place.bottom() - 3 <= lane.bottom:
-            painter.drawText(place, _Align.AlignRight | _Align.AlignVCenter, pitch_name(lane.voice, pitch))
-    painter.setFont(sight.font)

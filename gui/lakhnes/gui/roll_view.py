@@ -1,18 +1,29 @@
-"""What a roll shows: the song's picture, the playhead over it, scrolling and zooming."""
+"""The view of the roll: the picture of the song, the playhead, scrolling and zooming."""
 
 from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QFocusEvent, QPainter, QPaintEvent, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from lakhnes.gui.roll_geometry import HEADER, RULER, Axis, Lane, PlacedNotes, lanes_height, lanes_of
+from lakhnes.gui.roll_geometry import (
+    HEADER,
+    LEAST_LANE,
+    RULER,
+    TOP,
+    Axis,
+    Lane,
+    PlacedNotes,
+    lanes_height,
+    lanes_of,
+)
 from lakhnes.gui.roll_painting import Sight, paint
-from lakhnes.gui.roll_selection import Selection, Selector
 from lakhnes.gui.theme import LIGHT, Theme
 from lakhnes.runtime import Voice
+from lakhnes.runtime.music.note_editing import Pick
+from lakhnes.studio.selecting import Selection, Selector
 from lakhnes.studio.state import SongState
 from lakhnes.studio.view import View
 
@@ -29,8 +40,8 @@ class RollView(QAbstractScrollArea):
         held: whether a hand is at work in it, so that no page is to be turned.
     """
 
-    def __init__(self, state: SongState, parent: QWidget | None = None) -> None:
-        """Shows a song."""
+    def __init__(self, state: SongState, selector: Selector, parent: QWidget | None = None) -> None:
+        """Shows a song, and what a selector selects of it."""
         super().__init__(parent)
         self.follow = True
         self.held = False
@@ -41,13 +52,14 @@ class RollView(QAbstractScrollArea):
         self._notes = tuple(PlacedNotes.of(part, state.grid) for part in state.score.parts)
         self._lanes: tuple[Lane, ...] = ()
         self._pixels_per_beat = 48.0
-        self._selector = Selector()
+        self._selector = selector
+        self._marked: Pick = {}
         self._let_go = False
         self._still = QPixmap()
         self._stale: tuple[float, float] | None = (0, math.inf)
         self._playhead = math.nan
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setMinimumSize(HEADER + 160, RULER + 120)
+        self.setMinimumSize(HEADER + 160, TOP + LEAST_LANE)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
@@ -55,7 +67,11 @@ class RollView(QAbstractScrollArea):
             bar.setSingleStep(32)
         self._lay_out()
 
-    # What is shown
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return a size that shows all lanes."""
+        return QSize(4 * HEADER, lanes_height(0))
+
+    # State
 
     def show_state(self, state: SongState) -> None:
         """Shows a song; paints only what is new, where that is simple."""
@@ -72,8 +88,9 @@ class RollView(QAbstractScrollArea):
         changed: list[float] = []
         notes = list(self._notes)
         for voice in Voice:
-            if state.score.parts[voice] is not old.score.parts[voice]:
-                notes[voice] = PlacedNotes.of(state.score.parts[voice], state.grid)
+            before, after = old.score.parts[voice], state.score.parts[voice]
+            if after is not before:
+                notes[voice] = PlacedNotes.of(after, state.grid, before)
                 tick = notes[voice].first_difference(self._notes[voice])
                 changed += [] if tick is None else [tick]
         self._notes = tuple(notes)
@@ -81,6 +98,8 @@ class RollView(QAbstractScrollArea):
             changed.append(min(state.end, old.end))
         if state.kept != old.kept:
             changed.append(min(state.kept, old.kept))
+        if (state.scale, state.chords) != (old.scale, old.chords):
+            changed.append(0)
         if changed:
             self.spoil(0 if not old.end or not state.end else self.axis.x(min(changed)) - 2)
 
@@ -112,6 +131,11 @@ class RollView(QAbstractScrollArea):
         return self._view
 
     @property
+    def placed(self) -> tuple[PlacedNotes, ...]:
+        """The notes of each voice in ticks."""
+        return self._notes
+
+    @property
     def axis(self) -> Axis:
         """Where ticks are."""
         return Axis(self._pixels_per_beat, self.horizontalScrollBar().value())
@@ -128,11 +152,11 @@ class RollView(QAbstractScrollArea):
 
     @property
     def selection(self) -> Selection | None:
-        """What is selected."""
+        """The selection."""
         return self._selector.selection
 
     def lane_at(self, y: float) -> Lane:
-        """The lane nearest to a pixel."""
+        """Return the lane nearest to a pixel."""
         return min(self._lanes, key=lambda lane: max(lane.top - y, y - lane.bottom + 1))
 
     # Scrolling and zooming
@@ -172,7 +196,7 @@ class RollView(QAbstractScrollArea):
         self.spoil()
 
     def let_go(self) -> None:
-        """Follows the playhead no more, until it is in sight again or playing begins anew."""
+        """Stop following the playhead until it is in sight again or playback starts again."""
         self._let_go = self._view.playing
 
     def scroll_by(self, across: int, down: int = 0) -> None:
@@ -191,7 +215,7 @@ class RollView(QAbstractScrollArea):
         if voice is not None:
             lane = self._lanes[voice]
             below = lane.bottom - self.viewport().height()
-            self.scroll_by(0, lane.top - RULER if lane.top < RULER else max(0, below))
+            self.scroll_by(0, lane.top - TOP if lane.top < TOP else max(0, below))
 
     def _go_along(self) -> None:
         """Turns the page when the playhead has left it."""
@@ -221,7 +245,7 @@ class RollView(QAbstractScrollArea):
     # Painting
 
     def spoil(self, left: float = 0, right: float = math.inf) -> None:
-        """Has a stretch painted anew, from one pixel to another."""
+        """Repaint a stretch, from one pixel to another."""
         right = min(right, self.viewport().width())
         if left >= right:
             return
@@ -258,7 +282,7 @@ class RollView(QAbstractScrollArea):
         sight = Sight(
             size.width(), size.height(), self._state, self._notes, self.axis, self._lanes, self._theme,
             self._brushes, self.font(), self.selection, self._view.loop, self.hasFocus(),
-            _invitation(self._view),
+            _invitation(self._view), self._marked,
         )  # fmt: skip
         painter = QPainter(self._still)
         paint(painter, sight, left, right)
@@ -279,7 +303,7 @@ class RollView(QAbstractScrollArea):
             painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
         painter.end()
 
-    # What Qt calls
+    # Qt events
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fits the lanes to the new size."""
@@ -288,7 +312,7 @@ class RollView(QAbstractScrollArea):
         self.spoil()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:  # noqa: N802
-        """Paints anew; the ruler and the header stay."""
+        """Repaint; the ruler and the header stay."""
         if dy:
             self._lanes = lanes_of(self._notes, self.viewport().height(), self.verticalScrollBar().value())
         self._move_playhead()
@@ -306,7 +330,7 @@ class RollView(QAbstractScrollArea):
 
 
 def _invitation(view: View) -> str:
-    """What stands in an empty song."""
+    """Return the text of an empty song."""
     if view.playing:
         return "Composing…"
-    return "Press play in your DAW and it begins." if view.following else "Press Space and it begins."
+    return "Press play in your DAW to start." if view.following else "Press Space to start."

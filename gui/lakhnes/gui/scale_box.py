@@ -9,11 +9,13 @@ from lakhnes.gui.fields import ANY, Combo
 from lakhnes.runtime.music.scales import NOTE_NAMES, SCALES
 
 _KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-"""By pitch class, as they are usually written."""
+"""By pitch class, as musicians write them."""
+
+_SIGNS = str.maketrans("#b", "♯♭")
 
 
 def key_and_scale(text: str) -> tuple[int, str] | None:
-    """The pitch class of the key, and the scale's name, of a text such as `a minor`.
+    """Return the pitch class of the key and the name of the scale for a text such as `a minor`.
 
     Args:
         text: as `parse_scale` reads it.
@@ -41,11 +43,11 @@ class ScaleBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         """Shows that any notes may come."""
         super().__init__(parent)
-        self.key = Combo("Key", "The key that melodies keep to")
+        self.key = Combo("Key", "The key of the melodies")
         self.key.addItem(ANY, ANY)
         for pitch_class, name in enumerate(_KEYS):
-            self.key.addItem(name, pitch_class)
-        self.scale = Combo("Scale", "The scale that melodies keep to; choose a key first")
+            self.key.addItem(name.translate(_SIGNS), pitch_class)
+        self.scale = Combo("Scale", "The scale of the melodies; choose a key first")
         for name in SCALES:
             self.scale.addItem(name.replace("-", " "), name)
         self.setFocusProxy(self.key)
@@ -96,5 +98,5 @@ class ScaleBox(QWidget):
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two texts name the same key and scale, such as `c# minor` and `Db minor`."""
+    """Return whether two texts name the same key and scale, such as `c# minor` and `Db minor`."""
     return key_and_scale(one) == key_and_scale(other)

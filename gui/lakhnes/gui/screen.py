@@ -18,22 +18,22 @@ def check_screen() -> None:
     if sys.platform != "linux" or "QT_QPA_PLATFORM" in os.environ or os.environ.get("WAYLAND_DISPLAY"):
         return
     if not os.environ.get("DISPLAY"):
-        raise ScreenError("There is no screen for a window here; start the app in a desktop session.")
+        raise ScreenError("No display was found. Start the app in a desktop session.")
     try:
         ctypes.CDLL("libxcb-cursor.so.0")
         answers = _answers(ctypes.CDLL("libxcb.so.1"))
     except OSError as error:
         raise ScreenError(
-            f"A library that windows need is missing ({error}). Debian, Ubuntu: apt install libxcb-cursor0 "
+            f"A library that Qt needs is missing ({error}). Debian, Ubuntu: apt install libxcb-cursor0 "
             "libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0"
         ) from error
     if not answers:
         name = os.environ["DISPLAY"]
-        raise ScreenError(f"The screen {name} does not answer; start the app in a desktop session.")
+        raise ScreenError(f"The display {name} does not answer. Start the app in a desktop session.")
 
 
 def _answers(xcb: ctypes.CDLL) -> bool:
-    """Whether an X server takes a connection."""
+    """Return whether an X server accepts a connection."""
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = (ctypes.c_void_p,)
     connection = xcb.xcb_connect(None, None)

@@ -26,7 +26,7 @@ class _SeedValidator(QValidator):
 
 
 class _SeedLine(QLineEdit):
-    """A seed being typed; leaving it or Escape brings back what was there."""
+    """A field for the seed; leaving it or pressing Escape restores the old one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class SeedBox(QWidget):
             "The same seed and settings make the same song.\n"
             f"Type 0 to {MAX_SEED} and press Return for a new one"
         )
-        self.dice = Button("Dice", "A new song with another seed", shape="dice")
+        self.dice = Button("Dice", "New song with a random seed", shape="dice")
         self.copy = Button("Copy the seed", "Copy the seed", shape="copy")
         self.setFocusProxy(self.line)
         row = QHBoxLayout(self)

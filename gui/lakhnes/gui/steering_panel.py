@@ -1,4 +1,4 @@
-"""The steering: what is asked of the music that is composed from now on."""
+"""The steering panel: settings for the music that is composed next."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtWidgets import QFileDialog, QFormLayout, QWidget
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFileDialog, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from lakhnes.gui.buttons import Button
+from lakhnes.gui.chords_box import ChordsBox
 from lakhnes.gui.fields import Combo, DoubleSpin, ShareSpin, SliderField, Spin, caption
+from lakhnes.gui.fold import Fold, arrange_form, heading
 from lakhnes.gui.preset_bar import PresetBar
 from lakhnes.gui.scale_box import ScaleBox
 from lakhnes.gui.seed_box import SeedBox
-from lakhnes.runtime import list_models
+from lakhnes.gui.theme import GAP
+from lakhnes.runtime import OptionError, list_models, parse_chords
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE
+from lakhnes.runtime.music.chords import chord_names
 from lakhnes.runtime.printable import printable
 from lakhnes.studio.preferences import PresetStore
 from lakhnes.studio.state import AHEAD_BARS, STEERING_FIELDS, SongState
 from lakhnes.studio.studio import Studio
+from lakhnes.studio.view import Message
 
 _OTHER = "Other…"
 _MOST_TOKENS = 1000  # more than any vocabulary has
 
 
 class SteeringPanel(QWidget):
-    """Fields one under the other. Whatever is chosen counts from the next bar that is not heard yet."""
+    """The fields of the steering. A change takes effect at the next bar that has not been heard."""
 
     def __init__(
         self,
@@ -54,10 +60,8 @@ class SteeringPanel(QWidget):
         self._make_fields()
         self.presets = PresetBar(studio, presets)
         self.seed = SeedBox(new or studio.new)
-        self.model = Combo("Model", "What composes; another one goes on from where the song is")
-        self.reset = Button(
-            "Defaults", "Set the steering as it is in a new session", shape="reset", text="Defaults"
-        )
+        self.model = Combo("Model", "The model that composes; a new one continues from here")
+        self.reset = Button("Defaults", "Reset the steering to its defaults", shape="reset", text="Defaults")
         self._lay_out()
         self._connect()
         self.show_state(studio.session.state)
@@ -69,8 +73,10 @@ class SteeringPanel(QWidget):
         self.top_p.show_value(state.top_p or 0.0)
         self.surprise.show_value(state.surprise or 0.0)
         self.density.show_value(state.density)
+        self.repetition.show_value(state.repetition)
         self.drones.setChecked(state.drones)
         self.scale.show_text(state.scale)
+        self.chords.show_text(state.chords)
         self.ahead.show_value(state.ahead_bars)
         self.seed.show_seed(state.seed)
         if self.model.currentData() != state.model:
@@ -79,10 +85,18 @@ class SteeringPanel(QWidget):
         names = (*STEERING_FIELDS, "ahead_bars")
         self.reset.setEnabled(any(getattr(state, name) != getattr(plain, name) for name in names))
 
-    # What a user does
+    # User actions
 
     def _change(self, label: str, name: str, value: object) -> None:
         self._studio.session.change(label, key=name, **{name: value})
+
+    def _use_chords(self, text: str) -> None:
+        try:
+            chords = chord_names(parse_chords(text)) if text.strip() else ""
+        except OptionError as error:
+            self._studio.say(Message(str(error), error=True))
+            return
+        self._studio.session.change("Chords", chords=chords)
 
     def _reset(self) -> None:
         plain = SongState()
@@ -99,7 +113,7 @@ class SteeringPanel(QWidget):
             self._studio.use_model(name)
 
     def _ask_folder(self) -> str:
-        return QFileDialog.getExistingDirectory(self, "The folder of a model")
+        return QFileDialog.getExistingDirectory(self, "Folder of a model")
 
     # How it is put together
 
@@ -116,19 +130,21 @@ class SteeringPanel(QWidget):
     def _make_fields(self) -> None:
         self.temperature = SliderField(
             "Temperature",
-            "Lower is safer, higher is wilder; 0 takes the likeliest always",
+            "Lower is safer, higher is wilder; 0 always takes the likeliest event",
             (0.5, 1.5),
             (0.0, 2.0),
             step=0.05,
             decimals=2,
         )
-        self.top_k = Spin("Top k", "Only the so many likeliest events may come", 0, _MOST_TOKENS)
+        self.top_k = Spin("Top k", "Number of likeliest events to choose from", 0, _MOST_TOKENS)
         self.top_k.setSpecialValueText("all")
-        self.top_p = ShareSpin("Top p", "Only the likeliest events that together reach this share may come")
+        self.top_p = ShareSpin(
+            "Top p", "Choose from the likeliest events that together reach this probability"
+        )
         self.surprise = DoubleSpin(
             "Surprise",
-            "Grows wilder where the music has become easier to foresee than this many nats an event; "
-            "1 is much, and songs then come back to less of what they said",
+            "The music gets wilder when it becomes more predictable than this many nats per event; "
+            "at 1 a song repeats less of its own material",
             (0.0, MAX_SURPRISE),
             step=0.1,
             decimals=1,
@@ -136,7 +152,15 @@ class SteeringPanel(QWidget):
         self.surprise.setSpecialValueText("off")
         self.density = SliderField(
             "Density",
-            "More notes to the right, fewer to the left",
+            "Right for more notes, left for fewer",
+            (-5.0, 5.0),
+            (-5.0, 5.0),
+            step=0.5,
+            decimals=1,
+        )
+        self.repetition = SliderField(
+            "Repetition",
+            "More bars repeat earlier ones to the right, more are new to the left; works with models in bars",
             (-5.0, 5.0),
             (-5.0, 5.0),
             step=0.5,
@@ -144,38 +168,50 @@ class SteeringPanel(QWidget):
         )
         self.drones = Button(
             "Drones",
-            "Voices may hold a note, repeat pitches or rest for as long as they like; else they are urged on",
-            text="Let them be",
+            "Allow voices to hold a note, repeat a pitch or rest for any length; if off, they keep moving",
+            text="Allow",
             checkable=True,
         )
         self.scale = ScaleBox()
+        self.chords = ChordsBox()
         self.ahead = DoubleSpin(
             "Bars ahead",
-            "How much is composed in front of what is heard: less follows your hand sooner, more is safer",
+            "Bars composed ahead of the playhead: fewer react sooner to your changes, more are safer",
             AHEAD_BARS,
             step=0.5,
             decimals=1,
         )
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows: tuple[tuple[str, QWidget], ...] = (
-            ("Preset", self.presets),
-            ("Temperature", self.temperature),
-            ("Top k", self.top_k),
-            ("Top p", self.top_p),
-            ("Surprise", self.surprise),
-            ("Density", self.density),
-            ("Drones", self.drones),
-            ("Key", self.scale),
-            ("Bars ahead", self.ahead),
-            ("", self.reset),
-            ("Seed", self.seed),
-            ("Model", self.model),
+        self.sampling = Fold("Sampling", "How the model chooses the next event")
+        for text, field, help_text in (
+            ("Temperature", self.temperature, "Higher is wilder; 0 always takes the likeliest."),
+            ("Top k", self.top_k, "How many of the likeliest events are allowed."),
+            ("Top p", self.top_p, "Leaves out rare events: the rest together have this probability."),
+            ("Surprise", self.surprise, "Gets wilder when the music becomes too predictable."),
+        ):
+            self.sampling.form.addRow(caption(text, field), field)
+            self.sampling.form.addRow(_helping(help_text))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(GAP, GAP, GAP, GAP)
+        column.setSpacing(GAP)
+        column.addLayout(_form(("Preset", self.presets)))
+        column.addWidget(heading("Music"))
+        column.addLayout(
+            _form(
+                ("Key", self.scale),
+                ("Chords", self.chords),
+                ("Density", self.density),
+                ("Repetition", self.repetition),
+                ("Long notes", self.drones),
+                ("Seed", self.seed),
+            )
         )
-        for text, field in rows:
-            form.addRow(caption(text, field), field)
+        column.addWidget(heading("Composing"))
+        column.addLayout(_form(("Model", self.model), ("Bars ahead", self.ahead)))
+        column.addWidget(self.sampling)
+        column.addWidget(self.reset)
+        column.addStretch(1)
 
     def _connect(self) -> None:
         self.temperature.changed.connect(lambda value: self._change("Temperature", "temperature", value))
@@ -183,8 +219,27 @@ class SteeringPanel(QWidget):
         self.top_p.valueChanged.connect(lambda value: self._change("Top p", "top_p", value or None))
         self.surprise.valueChanged.connect(lambda value: self._change("Surprise", "surprise", value or None))
         self.density.changed.connect(lambda value: self._change("Density", "density", value))
+        self.repetition.changed.connect(lambda value: self._change("Repetition", "repetition", value))
         self.drones.clicked.connect(lambda down: self._change("Drones", "drones", down))
         self.scale.changed.connect(lambda text: self._change("Key", "scale", text))
+        self.chords.typed.connect(self._use_chords)
         self.ahead.valueChanged.connect(lambda value: self._change("Bars ahead", "ahead_bars", value))
         self.reset.clicked.connect(self._reset)
         self.model.activated.connect(self._use_model)
+
+
+def _form(*rows: tuple[str, QWidget]) -> QFormLayout:
+    """Fields with their captions; captions stand above where there is no room."""
+    form = QFormLayout()
+    arrange_form(form)
+    for text, field in rows:
+        form.addRow(caption(text, field), field)
+    return form
+
+
+def _helping(text: str) -> QLabel:
+    """Return a line of help for a field."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+    return label

@@ -1,4 +1,4 @@
-"""The takes of what was composed anew: each heard in its place by choosing it."""
+"""The bar of takes: choosing a take puts it in its place in the song."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ from typing import Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QProgressBar, QWidget
+from PySide6.QtWidgets import QButtonGroup, QProgressBar, QWidget
 
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import caption
+from lakhnes.gui.flow import Flow, grouped
 
 _KEYS = 4  # takes that have a key: F2 to F5
 
 
 class TakesToChoose(Protocol):
-    """What is chosen from; `lakhnes.studio.takes.Takes` is it."""
+    """The takes to choose from; `lakhnes.studio.takes.Takes` implements it."""
 
     active: bool
     """Whether there is something to choose from, or coming."""
     count: int
     """Takes that were asked for."""
     chosen: int | None
-    """Which of them is in the song; None for what was there before."""
+    """The take in the song; None for the old notes."""
 
     @property
     def ready(self) -> int:
-        """How many takes are there."""
+        """How many takes are ready."""
 
     def choose(self, index: int | None) -> None:
-        """Puts one into the song; None for what was there before."""
+        """Put a take into the song; None for the old notes."""
 
     def again(self) -> None:
         """Asks for more."""
 
     def done(self) -> None:
-        """What is chosen stays; the rest is forgotten."""
+        """Keep the chosen take and discard the rest."""
 
     def cancel(self) -> None:
-        """Composes no more; what is there can be chosen."""
+        """Stop composing; finished takes can still be chosen."""
 
 
 class TakesBar(QWidget):
-    """A button for each take as it comes; hidden where there are none."""
+    """A button for each take; hidden if there are none."""
 
     def __init__(self, takes: TakesToChoose, parent: QWidget | None = None) -> None:
         """Chooses from takes.
@@ -55,26 +56,21 @@ class TakesBar(QWidget):
         self._takes = takes
         self._shown: tuple[bool, int, int, int | None] | None = None
         self.setObjectName("takes")
-        self.before = Button("Before", "As it was before (F1)", text="Before", checkable=True)
+        self.before = Button("Before", "The notes before regenerating (F1)", text="Before", checkable=True)
         self.buttons: list[Button] = []
         self.progress = QProgressBar()
         self.progress.setObjectName("takes-progress")
         self.progress.setTextVisible(False)
         self.progress.setMaximumWidth(160)
-        self.stop = Button("Stop composing takes", "Compose no more takes (Escape)", text="Stop")
+        self.stop = Button("Stop composing takes", "Stop composing takes (Escape)", text="Stop")
         self.again = Button("Four more", "Compose four more takes", text="More")
-        self.keep = Button("Keep", "Keep what is chosen, and forget the other takes", text="Keep")
+        self.keep = Button("Keep", "Keep the chosen take and discard the others", text="Keep")
         self._group = QButtonGroup(self)
         self._group.addButton(self.before)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(caption("Takes", self.before))
-        row.addWidget(self.before)
-        self._places = QHBoxLayout()
-        row.addLayout(self._places)
+        self._flow = Flow(self)
+        self._flow.add(grouped(caption("Takes", self.before), self.before))
         for widget in (self.progress, self.stop, self.again, self.keep):
-            row.addWidget(widget)
-        row.addStretch(1)
+            self._flow.add(widget)
         self.before.clicked.connect(lambda: self._choose(None))
         self.stop.clicked.connect(self._stop)
         self.again.clicked.connect(self._again)
@@ -98,7 +94,7 @@ class TakesBar(QWidget):
         coming = ready < count
         self.progress.setRange(0, max(1, count))
         self.progress.setValue(ready)
-        self.progress.setAccessibleName(f"{ready} of {count} takes are there")
+        self.progress.setAccessibleName(f"{ready} of {count} takes are ready")
         self.progress.setVisible(coming)
         self.stop.setVisible(coming)
         self.again.setEnabled(not coming)
@@ -118,13 +114,13 @@ class TakesBar(QWidget):
             button = Button(f"Take {number}", f"Take {number}{key}", text=str(number), checkable=True)
             button.clicked.connect(lambda _=False, index=number - 1: self._choose(index))
             self._group.addButton(button)
-            self._places.addWidget(button)
+            self._flow.insert(number, button)
             self.buttons.append(button)
             QWidget.setTabOrder(self.buttons[-2] if number > 1 else self.before, button)
         while len(self.buttons) > count:
             button = self.buttons.pop()
             self._group.removeButton(button)
-            self._places.removeWidget(button)
+            self._flow.removeWidget(button)
             button.hide()
             button.deleteLater()
 

@@ -9,7 +9,7 @@ _PAUSE_SECONDS = 60 / TEMPI_BPM[0] + 0.1
 _TAPS = 9
 """The latest taps that count."""
 _UNLIKE = 1.6
-"""An interval so many times longer or shorter than the others begins another tempo."""
+"""An interval that differs from the others by this factor starts another tempo."""
 
 
 class TapTempo:

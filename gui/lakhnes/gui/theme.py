@@ -10,6 +10,15 @@ from PySide6.QtWidgets import QApplication
 
 from lakhnes.runtime import Voice
 
+SMALL_GAP, GAP, LARGE_GAP = 4, 8, 16
+"""Pixels between things: of one group, of neighbours, of groups."""
+
+TARGET = 28
+"""Pixels that whatever is pressed is high, and wide, at least."""
+
+SMALL_TYPE, TITLE_TYPE, LARGE_TYPE = 0.8, 1.5, 2.0
+"""Sizes of type relative to the system font: of marks, of hints, of the position."""
+
 _TILE = 6  # pixels after which a pattern comes again
 
 
@@ -27,7 +36,7 @@ class Theme:
     beat_line: QColor
     text: QColor
     faint_text: QColor
-    """Of what matters less; as readable as `text`, only quieter."""
+    """Colour of less important text; as readable as `text`, but quieter."""
     playhead: QColor
     selection: QColor
     """Half transparent: lies over lanes and notes."""
@@ -37,11 +46,17 @@ class Theme:
     """Focus, loops, and what is switched on."""
     error: QColor
     """Text of what went wrong."""
+    mute: QColor
+    """A voice that is not heard."""
+    solo: QColor
+    """A voice that is heard alone."""
+    lock: QColor
+    """A voice whose notes stay."""
     voices: tuple[QColor, QColor, QColor, QColor]
     """In the order of `Voice`."""
 
     def note_brush(self, voice: Voice) -> QBrush:
-        """What a voice's notes are filled with.
+        """Return the brush of a voice's notes.
 
         Pulse 1 is plain, pulse 2 hatched, the triangle lined along its notes and the noise across them, so
         that the voices differ without colour too.
@@ -65,14 +80,14 @@ class Theme:
 
 
 def mixed(one: QColor, other: QColor, share: float) -> QColor:
-    """An opaque colour between two: the first at 0, the other at 1."""
+    """Return a mix of two opaque colours: the first at 0, the other at 1."""
     first, second = (one.red(), one.green(), one.blue()), (other.red(), other.green(), other.blue())
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return QColor(red, green, blue)
 
 
 def contrast(one: QColor, other: QColor) -> float:
-    """How much brighter the brighter of two opaque colours is: 1 to 21.
+    """Return the contrast ratio of two opaque colours, 1 to 21.
 
     Source: WCAG 2.2, "contrast ratio".
     """
@@ -107,6 +122,9 @@ LIGHT = Theme(
     ahead=QColor("#e6e9f3"),
     accent=QColor("#4353d9"),
     error=QColor("#b3261e"),
+    mute=QColor("#b3261e"),
+    solo=QColor("#8a5a00"),
+    lock=QColor("#4353d9"),
     voices=(QColor("#0b6bb5"), QColor("#cf5200"), QColor("#00875f"), QColor("#7a4fa3")),
 )
 """Dark on light."""
@@ -124,20 +142,27 @@ DARK = Theme(
     ahead=QColor("#262c3f"),
     accent=QColor("#8f9bff"),
     error=QColor("#ff8a80"),
+    mute=QColor("#ff8a80"),
+    solo=QColor("#ffd166"),
+    lock=QColor("#8f9bff"),
     voices=(QColor("#58b4f5"), QColor("#ff9a4d"), QColor("#3fd6a0"), QColor("#c49bf0")),
 )
 """Light on dark."""
 
 
+def ink_on(colour: QColor) -> QColor:
+    """White or black, whichever is read better on a colour."""
+    return max(QColor("#ffffff"), QColor("#12151a"), key=lambda ink: contrast(ink, colour))
+
+
 def theme_for(dark: bool) -> Theme:
-    """The dark theme or the light one."""
+    """Return the dark or the light theme."""
     return DARK if dark else LIGHT
 
 
 def palette_of(theme: Theme) -> QPalette:
-    """The theme as Qt's own controls take it."""
+    """Return the palette of a theme for Qt's own controls."""
     button = mixed(theme.window, theme.lane, 0.6)
-    on_accent = max(QColor("#ffffff"), QColor("#12151a"), key=lambda ink: contrast(ink, theme.accent))
     palette = QPalette()
     role = QPalette.ColorRole
     colours = {
@@ -153,7 +178,7 @@ def palette_of(theme: Theme) -> QPalette:
         role.ToolTipBase: theme.lane,
         role.ToolTipText: theme.text,
         role.Highlight: theme.accent,
-        role.HighlightedText: on_accent,
+        role.HighlightedText: ink_on(theme.accent),
         role.Accent: theme.accent,
         role.Link: theme.accent,
         role.LinkVisited: theme.faint_text,

@@ -7,31 +7,36 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QLabel, QSizePolicy, QWidget
 
 from lakhnes.gui.buttons import Button, pixmap
 from lakhnes.gui.fields import DoubleSpin, Spin, caption, reading
+from lakhnes.gui.flow import Flow, grouped
 from lakhnes.gui.tap_tempo import TapTempo
-from lakhnes.gui.theme import LIGHT, Theme
-from lakhnes.gui.transport_texts import clock_text, late_text, place_text, time_text
+from lakhnes.gui.theme import LARGE_TYPE, LIGHT, Theme
+from lakhnes.gui.transport_texts import clock_text, late_text, matters, place_text, time_text
 from lakhnes.runtime.time.grid import TEMPI_BPM
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import View
 
-_TEMPO_TIP = "Tempo that is played; type a tenth, or use the arrow keys"
-_TEMPO_FOLLOWED = "The DAW says the tempo"
-_METRE_TIP = "Beats of a bar"
-_METRE_FIXED = "The song has its bars already; choose before a new song begins"
+_TEMPO_TIP = "Tempo in beats per minute; type a value or use the arrow keys"
+_TEMPO_FOLLOWED = "The DAW sets the tempo"
+_METRE_TIP = "Beats per bar"
+_METRE_FIXED = "The song already has bars; set this before a new song starts"
 _LATE_TIP = (
-    "Late: events that left more than 10 ms after their time, of all that were sent, and the worst of them.\n"
-    "Gap: music was due and not composed yet; more bars ahead help."
+    "Late: number of events sent more than 10 ms late, of all events, and the longest delay.\n"
+    "Gap: the music was not composed in time; set more bars ahead."
 )
 
 
 class TransportBar(QWidget):
     """Buttons and numbers above the roll.
+
+    Attributes:
+        news: state of clock and composer, for the owner of the bar to place.
+        late: timing of the sent events, likewise.
 
     Signals:
         loop_toggled: whether the selection is to be a loop, or no loop any more.
@@ -64,7 +69,7 @@ class TransportBar(QWidget):
         self.show_state(studio.session.state)
         self._show_all()
 
-    # What is shown
+    # State
 
     def show_state(self, state: SongState) -> None:
         """Shows a song's settings."""
@@ -107,8 +112,9 @@ class TransportBar(QWidget):
         """Takes other colours."""
         self._theme = theme
         self._show_clock()
+        self._show_late()
 
-    # What a user does
+    # User actions
 
     def tap(self) -> None:
         """Takes a tap of the tempo; the DAW's tempo is not ours to change."""
@@ -130,7 +136,7 @@ class TransportBar(QWidget):
     def _set_metre(self, beats: int) -> None:
         self._studio.set_beats_per_bar(beats)
 
-    # How it is shown
+    # Display
 
     def _show_all(self) -> None:
         self._show_place()
@@ -157,7 +163,7 @@ class TransportBar(QWidget):
         self.play.set_shape("stop" if view.playing else "play")
         self.play.setAccessibleName(self.play.text())
         self.play.setEnabled(ours and view.ready)
-        self.play.setToolTip(f"{self.play.text()} (Space)" if ours else "The DAW plays and stops")
+        self.play.setToolTip(f"{self.play.text()} (Space)" if ours else "The DAW starts and stops playback")
         self.start.setEnabled(ours and view.ready)
         with QSignalBlocker(self.loop):
             self.loop.setChecked(view.loop is not None)
@@ -188,6 +194,10 @@ class TransportBar(QWidget):
         text = late_text(self._view)
         self.late.setText(text)
         self.late.setToolTip(f"{text}\n{_LATE_TIP}" if text else _LATE_TIP)
+        colour = self._theme.error if matters(self._view) else self._theme.faint_text
+        palette = self.late.palette()
+        palette.setColor(self.late.foregroundRole(), colour)
+        self.late.setPalette(palette)
 
     def _show_composing(self) -> None:
         if not self._view.ready:
@@ -198,23 +208,21 @@ class TransportBar(QWidget):
         if text != self.composing.text():
             self.composing.setText(text)
 
-    # How it is put together
+    # Construction
 
     def _make_buttons(self) -> None:
         self.start = Button("To the start", "To the start (Ctrl+Home)", shape="start")
         self.play = Button("Play", "Play (Space)", shape="play", text="Play")
         self.play.setMinimumWidth(72)
-        self.loop = Button(
-            "Loop", "Play the selection again and again (Ctrl+L)", shape="loop", checkable=True
-        )
+        self.loop = Button("Loop", "Loop the selection (Ctrl+L)", shape="loop", checkable=True)
         self.endless = Button(
-            "Endless", "Go on composing when the end of the song comes near", shape="endless", checkable=True
+            "Endless", "Keep composing as the end of the song comes near", shape="endless", checkable=True
         )
 
     def _make_numbers(self) -> None:
         self.place = reading("place", "Bar and beat")
         large = QFont(self.font())
-        large.setPointSizeF(self.font().pointSizeF() * 2)
+        large.setPointSizeF(self.font().pointSizeF() * LARGE_TYPE)
         large.setBold(True)
         self.place.setFont(_tabular(large))
         self.place.setMinimumWidth(self.place.fontMetrics().horizontalAdvance("888.88"))
@@ -227,13 +235,13 @@ class TransportBar(QWidget):
         self.beats_per_bar = Spin("Beats per bar", _METRE_TIP, 1, 16)
         self.late = reading("late", _LATE_TIP)
         self.late.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.composing = reading("composing", "Whether the model keeps up")
+        self.composing = reading("composing", "What the model is doing")
 
     def _make_clock(self) -> None:
-        self.own = Button("Own clock", "Play at the tempo that is set here", text="Own", checkable=True)
+        self.own = Button("Own clock", "Play at the tempo set here", text="Own", checkable=True)
         self.daw = Button(
             "DAW clock",
-            "Follow the MIDI clock of a DAW: it plays, stops and locates",
+            "Follow the MIDI clock of a DAW for play, stop and position",
             text="DAW",
             checkable=True,
         )
@@ -241,37 +249,16 @@ class TransportBar(QWidget):
         for button in (self.own, self.daw):
             self._sources.addButton(button)
         self.clock_shape = QLabel()
-        self.clock_status = reading("clock-status", "What the clock does")
+        self.clock_status = reading("clock-status", "State of the clock")
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.start, self.play, self.loop, self.endless):
-            row.addWidget(widget)
-        row.addSpacing(12)
-        row.addWidget(self.place)
-        row.addWidget(self.time)
-        row.addSpacing(12)
-        for text, field in (("Tempo", self.tempo), ("Beats", self.beats_per_bar)):
-            row.addWidget(caption(text, field))
-            row.addWidget(field)
-            if field is self.tempo:
-                row.addWidget(self.tap_button)
-        row.addSpacing(12)
-        row.addWidget(caption("Clock", self.own))
-        row.addWidget(self.own)
-        row.addWidget(self.daw)
-        row.addSpacing(4)
-        now = QHBoxLayout()
-        now.setSpacing(4)
-        for label in (self.clock_shape, self.clock_status, self.composing):
-            now.addWidget(label)
-        now.addStretch(1)
-        news = QVBoxLayout()
-        news.setSpacing(0)
-        news.addLayout(now)
-        news.addWidget(self.late)
-        row.addLayout(news, 1)
+        flow = Flow(self)
+        flow.add(grouped(self.start, self.play, self.loop, self.endless))
+        flow.add(grouped(self.place, self.time))
+        flow.add(grouped(caption("Tempo", self.tempo), self.tempo, self.tap_button))
+        flow.add(grouped(caption("Beats", self.beats_per_bar), self.beats_per_bar))
+        flow.add(grouped(caption("Clock", self.own), self.own, self.daw))
+        self.news = grouped(self.clock_shape, self.clock_status, self.composing)
 
     def _connect(self) -> None:
         self.play.clicked.connect(self._studio.playback.toggle)
@@ -286,6 +273,6 @@ class TransportBar(QWidget):
 
 
 def _tabular(font: QFont) -> QFont:
-    """A font whose digits are all as wide."""
+    """Return the font with digits of equal width."""
     font.setFeature(QFont.Tag("tnum"), 1)
     return font

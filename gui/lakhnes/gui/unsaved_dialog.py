@@ -27,12 +27,12 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 def when_text(left: LeftSong) -> str:
-    """When a song was changed, in the time of the place."""
+    """Return when a song was changed, in local time."""
     return f"{datetime.fromtimestamp(left.when):%Y-%m-%d %H:%M}"
 
 
 def length_text(left: LeftSong) -> str:
-    """How long a song plays, in minutes and seconds."""
+    """Return the length of a song in minutes and seconds."""
     minutes, seconds = divmod(round(left.seconds), 60)
     return f"{minutes}:{seconds:02d}"
 
@@ -131,16 +131,18 @@ class UnsavedDialog(QDialog):
 def offer_text(left: list[LeftSong]) -> str:
     """Tell of songs that an earlier run of the program left."""
     if len(left) > 1:
-        return f"{len(left)} songs were left without being saved."
+        return f"{len(left)} songs were not saved."
     (one,) = left
     if one.problem:
-        return f"A song was left without being saved, and cannot be read: {one.problem}"
-    return f"{one.name} was left without being saved ({when_text(one)}, {length_text(one)})."
+        return f"A song was not saved, and cannot be read: {one.problem}"
+    return f"{one.name} was not saved ({when_text(one)}, {length_text(one)})."
 
 
 def _what_they_are(left: list[LeftSong]) -> str:
-    text = "These songs are in no file. What you restore takes the place of the song in the window, "
-    text += "which is kept as well."
+    text = (
+        "These songs have not been saved to a file. A song that you restore replaces the one in the window, "
+    )
+    text += "which is kept here too."
     older = sum(one.file is not None for one in left) - MOST_LEFT
     if older > 0:
         text += f" Only the latest {MOST_LEFT} are kept: the {older} oldest go when you quit."

@@ -6,15 +6,16 @@ from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lakhnes.apu import instrument_names
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import Combo, Slider, Spin, caption, reading
+from lakhnes.gui.flow import Flow, grouped
 from lakhnes.gui.level_meter import LevelMeter
 from lakhnes.gui.pitch_box import PitchBox
-from lakhnes.gui.theme import LIGHT, Theme
+from lakhnes.gui.theme import LIGHT, SMALL_GAP, Theme
 from lakhnes.runtime import Voice
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.studio.state import SongState
@@ -22,9 +23,9 @@ from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import View
 
 _FULL = 100  # volume sliders count in hundredths
-_SWATCH = QSize(18, 12)
+_SWATCH = QSize(8, 16)
 _SWITCHES = {"muted": ("Mute", "Unmute"), "solo": ("Solo", "No solo"), "locked": ("Lock", "Unlock")}
-"""What switching a voice's setting on and off is called."""
+"""Names of the steps that switch a voice's setting on and off."""
 
 
 class Swatch(QWidget):
@@ -70,22 +71,20 @@ class VoiceStrip(QFrame):
         self.solo = Button(f"Solo {name}", f"Hear {name} alone (Alt+{key})", text="S", checkable=True)
         self.lock = Button(
             f"Lock {name}",
-            f"Keep its notes, whatever is composed anew (Ctrl+{key})",
+            f"Keep its notes when other parts are regenerated (Ctrl+{key})",
             text="L",
             checkable=True,
         )
-        self.volume = Slider(f"Volume of {name}", "How loud it is in the built-in sound", _FULL)
+        self.volume = Slider(f"Volume of {name}", "Volume in the built-in sound", _FULL)
         self.meter = LevelMeter()
-        self.instrument = Combo(f"Instrument of {name}", "Its instrument in the built-in sound")
+        self.instrument = Combo(f"Instrument of {name}", "Instrument in the built-in sound")
         self.instrument.addItems(instrument_names())
-        self.channel = Spin(f"Channel of {name}", "Its MIDI channel", 1, 16)
+        self.channel = Spin(f"Channel of {name}", "MIDI channel", 1, 16)
         pitches, named = VOCABULARY_PITCHES[voice], voice is not Voice.NO
-        self.lowest = PitchBox(
-            f"Lowest pitch of {name}", "The lowest pitch that is composed for it", pitches, named=named
-        )
+        self.lowest = PitchBox(f"Lowest pitch of {name}", "Lowest pitch to compose", pitches, named=named)
         self.highest = PitchBox(
             f"Highest pitch of {name}",
-            "The highest pitch that is composed for it",
+            "Highest pitch to compose",
             pitches,
             highest=True,
             named=named,
@@ -120,6 +119,8 @@ class VoiceStrip(QFrame):
         """Takes other colours."""
         self.swatch.set_theme(theme)
         self.meter.set_theme(theme, theme.voices[self._voice])
+        for button, colour in ((self.mute, theme.mute), (self.solo, theme.solo), (self.lock, theme.lock)):
+            button.set_down_colour(colour)
 
     def _change(self, label: str, name: str, **changes: Any) -> None:
         label = f"{label} of {TRACK_NAMES[self._voice]}"
@@ -135,43 +136,40 @@ class VoiceStrip(QFrame):
         self._change("Range", "range", **changes)
 
     def _lay_out(self, name: str) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(6, 6, 6, 6)
-        grid.setVerticalSpacing(4)
-        head = QHBoxLayout()
-        head.setSpacing(4)
-        head.addWidget(self.swatch)
-        head.addWidget(_bold(QLabel(name)), 1)
-        for button in self._switches.values():
-            head.addWidget(button)
-        grid.addLayout(head, 0, 0, 1, 4)
-        grid.addWidget(self.volume, 1, 0, 1, 4)
-        grid.addWidget(self.meter, 2, 0, 1, 4)
-        rows: tuple[tuple[int, int, str, QWidget], ...] = (
-            (3, 0, "Sound", self.instrument),
-            (3, 2, "Ch.", self.channel),
-            (4, 0, "Range", self.lowest),
-            (4, 2, "to", self.highest),
-        )
-        for row, column, text, field in rows:
-            grid.addWidget(caption(text, field), row, column)
-            grid.addWidget(field, row, column + 1)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SMALL_GAP, SMALL_GAP, SMALL_GAP, SMALL_GAP)
+        column.setSpacing(SMALL_GAP)
+        title = _bold(QLabel(name))
+        title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        title.setMinimumWidth(title.fontMetrics().horizontalAdvance("Pulse 1"))
+        rows: tuple[tuple[tuple[QWidget, int], ...], ...] = (
+            ((self.swatch, 0), (title, 1), *((button, 0) for button in self._switches.values())),
+            ((self.volume, 1),),
+            ((self.meter, 1),),
+            ((self.instrument, 1), (caption("Ch.", self.channel), 0), (self.channel, 0)),
+            ((caption("Range", self.lowest), 0), (self.lowest, 1), (caption("to", self.highest), 0),
+             (self.highest, 1)),
+        )  # fmt: skip
+        for widgets in rows:
+            row = QHBoxLayout()
+            row.setSpacing(SMALL_GAP)
+            for widget, stretch in widgets:
+                row.addWidget(widget, stretch)
+            column.addLayout(row)
 
     def _connect(self) -> None:
         for field, button in self._switches.items():
             button.clicked.connect(lambda _=False, name=field: self.toggle(name))
         self.volume.valueChanged.connect(lambda value: self._change("Volume", "volume", volume=value / _FULL))
         self.instrument.activated.connect(
-            lambda: self._change("Sound", "instrument", instrument=self.instrument.currentText())
+            lambda: self._change("Instrument", "instrument", instrument=self.instrument.currentText())
         )
         self.channel.valueChanged.connect(lambda value: self._change("Channel", "channel", channel=value))
         self.lowest.chosen.connect(lambda pitch: self._limit("lowest", pitch))
         self.highest.chosen.connect(lambda pitch: self._limit("highest", pitch))
 
 
-class MasterStrip(QFrame):
+class MasterStrip(QWidget):
     """The built-in sound as a whole. It is mute while its volume is 0."""
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
@@ -180,20 +178,15 @@ class MasterStrip(QFrame):
         self._studio = studio
         self._before = SongState().volume  # what unmuting goes back to
         self.setObjectName("strip-master")
-        self.setFrameShape(QFrame.Shape.StyledPanel)
         self.mute = Button("Mute the sound", "Mute the built-in sound", text="M", checkable=True)
-        self.volume = Slider("Volume", "How loud the built-in sound is", _FULL)
+        self.volume = Slider("Volume", "Volume of the built-in sound", _FULL)
         self.level = reading("volume-level")
-        title = _bold(caption("Sound", self.volume))
-        grid = QGridLayout(self)
-        grid.setContentsMargins(6, 6, 6, 6)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(title, 0, 0)
-        grid.addWidget(self.mute, 0, 1)
-        grid.addWidget(self.volume, 1, 0, 1, 2)
-        grid.addWidget(self.level, 2, 0, 1, 2)
-        grid.setColumnStretch(0, 1)
-        grid.setRowStretch(3, 1)
+        self.level.setMinimumWidth(self.level.fontMetrics().horizontalAdvance("muted"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SMALL_GAP)
+        for widget in (caption("Volume", self.volume), self.mute, self.volume, self.level):
+            row.addWidget(widget)
         self.volume.valueChanged.connect(self._set_volume)
         self.mute.clicked.connect(self._mute)
         self.show_state(studio.session.state)
@@ -216,11 +209,11 @@ class MasterStrip(QFrame):
 
 
 class VoiceStrips(QWidget):
-    """All strips, side by side.
+    """The strips of all voices, side by side.
 
     Attributes:
         strips: of each voice.
-        master: of the sound as a whole.
+        master: the strip of the whole sound, for the owner to place.
     """
 
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
@@ -228,12 +221,10 @@ class VoiceStrips(QWidget):
         super().__init__(parent)
         self.strips = {voice: VoiceStrip(studio, voice) for voice in Voice}
         self.master = MasterStrip(studio)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        for strip in self.strips.values():
-            row.addWidget(strip, 3)
-        row.addWidget(self.master, 2)
+        self.setObjectName("strips")
+        pairs = Flow(self)
+        for first, second in ((Voice.P1, Voice.P2), (Voice.TR, Voice.NO)):
+            pairs.add(grouped(self.strips[first], self.strips[second]), stretch=True)
 
     def show_state(self, state: SongState) -> None:
         """Shows a song's settings."""
@@ -254,6 +245,7 @@ class VoiceStrips(QWidget):
         """Takes other colours."""
         for strip in self.strips.values():
             strip.set_theme(theme)
+        self.master.mute.set_down_colour(theme.mute)
 
 
 def _bold(label: QLabel) -> QLabel:

@@ -1,4 +1,4 @@
-"""What is composed around what is there, in the background: new voices around others, dynamics for notes."""
+"""Composing around existing music in the background: new voices around others, and dynamics for notes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import EXPRESSIVE_MODEL, Model, OptionError, Score, Voice
 from lakhnes.runtime.compose.arrange import Arrangement, accompany_voices
 from lakhnes.runtime.compose.dynamics import compose_dynamics
@@ -16,33 +15,35 @@ from lakhnes.runtime.music.editing import with_span
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
+from lakhnes.studio.voice_names import voice_names
 
 
 @dataclass(frozen=True, slots=True)
 class _Destination:
-    """Where in the song something goes."""
+    """A place in the song for composed music."""
 
     label: str
-    """Of the step."""
+    """Name of the step."""
     span: tuple[int, int]
     """First sample and the one after the last."""
     voices: frozenset[Voice]
     edits: int
-    """Of the session, when it was asked for."""
+    """The session's `edits` at the time of the request."""
 
 
 class Arranging:
-    """Composes around the song, and puts what comes into it as one step."""
+    """Composes around the song and puts the result into it as one step."""
 
     def __init__(self, studio: Studio) -> None:
-        """Begins with nothing to do."""
+        """Start without a task."""
         self._studio = studio
 
-    def new_song(self, seed: int | None = None) -> None:
-        """A new song; voices that are locked stay, and the others are composed around them.
+    def new_song(self, seed: int | None = None, bars: int | None = None) -> None:
+        """Start a new song; locked voices stay, and the others are composed around them.
 
         Args:
             seed: of the song; None for any.
+            bars: how long a song without locked voices is, as `Studio.new` takes it.
 
         Raises:
             OptionError: if all voices with music are locked, or no model is loaded yet.
@@ -51,25 +52,24 @@ class Arranging:
         locked = [v for v in Voice if state.voices[v].locked and state.score.parts[v].notes]
         free = frozenset(voice for voice in Voice if not state.voices[voice].locked)
         if not locked:
-            self._studio.new(seed)
+            self._studio.new(seed, bars)
             return
         if not free:
-            raise OptionError("All voices with music are locked, so nothing would be new; unlock one.")
+            raise OptionError("All voices are locked, so there is nothing to compose. Unlock one.")
         model = self._studio.models.current()
         number = secrets.randbelow(1 << 32) if seed is None else seed
         request = replace(state.request, seed=number)
-        names = " and ".join(TRACK_NAMES[voice].lower() for voice in sorted(free))
         self._compose(
-            f"Composing {names}",
+            f"Composing {voice_names(free).lower()}",
             lambda: accompany_voices(model, state.score, locked, request, grid=state.grid),
             _Destination("New voices", (0, state.score.length), free, self._studio.session.edits),
             seed=number,
         )
 
     def dynamics(self, span: tuple[int, int] | None = None, voices: Collection[Voice] = tuple(Voice)) -> None:
-        """Composes how loud notes are, how that changes, and with what timbre; the notes stay.
+        """Compose the volume and timbre of notes; the notes stay.
 
-        The song's model does it if it knows dynamics, else the one in the package that does.
+        It uses the song's model if that knows dynamics, else the `expressive` model.
 
         Args:
             span: first tick and the one after the last; None for the whole song.
@@ -83,9 +83,7 @@ class Arranging:
         start, end = (0, state.score.length) if span is None else map(state.grid.sample, span)
         end = min(end, state.score.length)
         if not any(start <= note.onset < end for voice in free for note in state.score.parts[voice].notes):
-            raise OptionError(
-                "There are no notes whose dynamics could be composed; select some that are there."
-            )
+            raise OptionError("There are no notes here to give dynamics to. Select some notes.")
         models = self._studio.models
         knows = models.composing in models and models.current().codec.vocabulary.has_expression
         name = state.model if knows else EXPRESSIVE_MODEL
@@ -104,7 +102,7 @@ class Arranging:
         place: _Destination,
         **new: Any,
     ) -> None:
-        """Composes in the background.
+        """Compose in the background.
 
         Args:
             label: of the job.
@@ -122,7 +120,9 @@ class Arranging:
 
         def done(score: Score) -> None:
             if session.edits != place.edits:
-                text = "The song was changed meanwhile, so what was composed for it was left out; ask again."
+                text = (
+                    "The song changed while this was being composed, so the result was discarded. Try again."
+                )
                 self._studio.say(Message(text))
                 return
             if not new:

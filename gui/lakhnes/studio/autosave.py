@@ -28,7 +28,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unsaved:
-    """A song as it is to be kept."""
+    """A song to keep."""
 
     state: SongState
     whereabouts: Whereabouts
@@ -39,8 +39,8 @@ class Unsaved:
 class Autosave:
     """The unsaved songs of this run.
 
-    What is to be kept is told, which takes no time, and written by `settle` on any thread: it always writes
-    what was told last. Nothing is on the disk before there is something to keep.
+    Any thread may hand over songs, which takes no time. `settle` writes the latest form of each.
+    Nothing is on the disk before there is something to keep.
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -60,7 +60,7 @@ class Autosave:
 
     @property
     def songs(self) -> dict[int, Unsaved]:
-        """What is to be kept, by the number of the song."""
+        """The songs to keep, by number."""
         with self._telling:
             return dict(self._told)
 
@@ -91,7 +91,7 @@ class Autosave:
         """Makes the disk as it was told; from any thread.
 
         Returns:
-            What went wrong, by the number of the song that is not kept as it is.
+            The errors, by the number of the song that could not be written.
         """
         wrong: dict[int, str] = {}
         with self._writing:
@@ -114,7 +114,7 @@ class Autosave:
                     reason = error.strerror or error
                     wrong[song] = f"{self._folder} cannot be used: {reason}. Check it and its permissions."
                 except Exception as error:  # whatever is wrong with one song, the others are kept
-                    wrong[song] = f"Something unforeseen went wrong ({type(error).__name__}: {error})."
+                    wrong[song] = f"Something went wrong ({type(error).__name__}: {error})."
                 else:
                     self._written = {**self._written, song: unsaved}
         return wrong
@@ -127,7 +127,7 @@ class Autosave:
             song: its number from now on.
 
         Raises:
-            OptionError: if it is not there any more, or its program still runs.
+            OptionError: if it no longer exists, or its program is still running.
             FormatError: if it is broken, or of a newer version; it stays where it is.
             OutputError: if it cannot be taken over.
         """
@@ -142,9 +142,7 @@ class Autosave:
                 self._tell(unsaved)
                 self._written = {**self._written, song: unsaved}
         except FileNotFoundError:
-            raise OptionError(
-                "The song is not there any more; another window may have restored it."
-            ) from None
+            raise OptionError("The song no longer exists. Another window may have restored it.") from None
         _tidy(path)
         return unsaved
 
@@ -191,7 +189,7 @@ def left_behind(folder: Path) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Removes a song that was left behind, if it is there."""
+    """Remove a song that was left behind, if it exists."""
     if _in_use(path):
         return
     with suppress(FileNotFoundError):
@@ -200,7 +198,7 @@ def remove(path: Path) -> None:
 
 
 def _lock_of(path: Path) -> Path:
-    """The lock of the run that wrote a file: `autosave-PID-RUN.lock` of `autosave-PID-RUN-SONG.lakhnes`."""
+    """Return the lock of a file's run: `autosave-PID-RUN.lock` for `autosave-PID-RUN-SONG.lakhnes`."""
     run = "-".join(path.stem.split("-")[:3])
     return path.with_name(f"{run}{_LOCK}")
 
@@ -222,7 +220,7 @@ def _age(path: Path) -> float:
 
 
 def _in_use(path: Path) -> bool:
-    """Whether the run that wrote a file goes on. Where files cannot be locked nobody knows, so it is not."""
+    """Return whether the run that wrote a file is still running; False where files cannot be locked."""
     try:
         with _lock_of(path).open("r+b") as file:
             return not _locked(file, shared=True)
@@ -233,7 +231,7 @@ def _in_use(path: Path) -> bool:
 
 
 def _is(file: BinaryIO, path: Path) -> bool:
-    """Whether an open file is the one of a path."""
+    """Return whether an open file is the one at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -20,10 +20,11 @@ from lakhnes.studio.state import SongState
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What goes into a file, and how."""
+    """The content and form of an exported file."""
 
     path: Path
-    """Its ending says the format: .mid, .wav, .flac, .vgm, .vgz, .tx1.txt or .tx2.txt."""
+    """Its ending says the format: .mid, .wav, .flac, .vgm, .vgz, .nsf, .nsfe, .nes,
+    .ftm.txt, .fms.txt, .tx1.txt or .tx2.txt."""
     voices: frozenset[Voice] | None = None
     """Those that are in it; None for those that are heard."""
     span: tuple[int, int] | None = None
@@ -33,39 +34,39 @@ class ExportRequest:
     raw_timing: bool = False
     """Whether a MIDI file for DAWs keeps every sample, rather than bars and beats."""
     sample_rate: int = 44_100
-    """Of a sound file, in Hz: 44100, 48000 or 96000."""
-    bits: int = 16
-    """Of a sound file's samples: 16 or 24."""
+    """Sample rate of a sound file in Hz: 44100, 48000 or 96000."""
+    bits: int = 24
+    """Bits per sample of a sound file: 24, or 16 with dither."""
     stereo: bool = False
     """Whether a sound file has two channels, with the voices spread a little."""
     stems: bool = False
     """Whether each voice gets a sound file of its own."""
     loops: bool = False
-    """Whether the end leads into the beginning: a VGM file says so, a sound file has `passes`."""
+    """Whether the end leads into the beginning: files for the chip say so, a sound file has `passes`."""
     passes: int = 1
     """How often a loop is played in a sound file."""
     fade_seconds: float = 0.0
     """How long the end of a sound file fades out."""
     replaces: frozenset[Path] = frozenset()
-    """Files that may be replaced if they are there, since somebody agreed to it; no others are."""
+    """Existing files that the user agreed to replace; no others are replaced."""
 
 
 def playing(state: SongState) -> tuple[Score, BeatGrid]:
-    """The song as it is played, at its own tempo, and its grid."""
+    """Return the song at its playback tempo, and its grid."""
     if state.bpm == state.composed_bpm:
         return state.score, state.grid
     return retimed(state.score, state.grid, state.bpm)
 
 
 def heard(state: SongState) -> frozenset[Voice]:
-    """The voices that are neither muted nor left out by a solo."""
+    """Return the audible voices: not muted, and not excluded by a solo."""
     return frozenset(voice for voice in Voice if state.audible(voice))
 
 
 def chosen(
     state: SongState, voices: Collection[Voice], span: tuple[int, int] | None
 ) -> tuple[Score, BeatGrid]:
-    """Some voices of a span at the tempo that is played; the span's first tick is tick 0 of its grid.
+    """Return some voices of a span at the playback tempo; the span's first tick is tick 0 of its grid.
 
     Args:
         state: the song.
@@ -83,7 +84,7 @@ def chosen(
         if score.n_notes:
             return score, grid
     where = "in these bars" if span else "in the song yet"
-    raise OptionError(f"These voices have no notes {where}; compose some, or choose others.")
+    raise OptionError(f"These voices have no notes {where}. Compose some, or choose other voices.")
 
 
 def export(
@@ -100,7 +101,7 @@ def export(
         The files, and remarks on what was left out in them.
 
     Raises:
-        LakhnesError: if something cannot be made or written, or a file is there that may not be replaced.
+        LakhnesError: if something cannot be made or written, or a file exists that may not be replaced.
     """
     check_outputs([request.path])
     refuse_to_replace(path for path in targets(request) if path not in request.replaces)
@@ -131,7 +132,7 @@ def targets(request: ExportRequest) -> list[Path]:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether a file is there; not where nobody may look, since whoever writes there says why."""
+    """Return whether a file exists; False where it cannot be looked up, as writing reports why."""
     return os.path.exists(path)  # unlike `Path.exists` it raises nothing
 
 
@@ -139,11 +140,11 @@ def refuse_to_replace(paths: Iterable[Path]) -> None:
     """Refuses to write over files.
 
     Raises:
-        OutputError: if one of them is there.
+        OutputError: if one of them exists.
     """
     for path in paths:
         if is_there(path):
-            raise OutputError(f"{path} is there already, and was not replaced. Give another name.")
+            raise OutputError(f"{path} already exists and was not replaced. Choose another name.")
 
 
 def write_for_daw(
@@ -159,7 +160,7 @@ def write_for_daw(
 
     Args:
         state: the song.
-        folder: one that is there.
+        folder: an existing folder.
         name: what the song is called.
         voices: those that are wanted.
         span: first tick and the one after the last; None for the whole song.
@@ -186,7 +187,7 @@ def write_for_daw(
 
 
 def _volumes(state: SongState) -> dict[str, float] | None:
-    """The faders of the voices; None while all are up, for the console's own mix."""
+    """Return the volumes of the voices; None for the console's own mix, if all are full."""
     volumes = {voice.name: state.voices[voice].volume for voice in Voice}
     return None if all(volume == 1 for volume in volumes.values()) else volumes
 

@@ -20,7 +20,7 @@ def read_by(reader: FieldReader, default: Any = MISSING, *, steering: bool = Fal
 
     Args:
         reader: of its values.
-        default: what it is without one; not given where it must be there.
+        default: its default value; leave it out for a required field.
         steering: whether it says how music is composed, so that presets hold it.
     """
     return field(default=default, metadata={_READER: reader, _STEERING: steering})
@@ -79,7 +79,7 @@ def words(value: Any) -> Any:
 
 
 def instrument(value: Any) -> Any:
-    """Read the name of instruments that are there."""
+    """Read the name of an existing instrument set."""
     try:
         instrument_set(words(value))
     except LakhnesError as error:

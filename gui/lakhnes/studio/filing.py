@@ -1,6 +1,6 @@
 """Files in and out of a studio: opening, saving, exporting, dragging out.
 
-Everything is read and written beside the interface. Sessions and what is kept of unsaved ones take turns;
+Everything is read and written in the background. Sessions and autosaves take turns;
 exports, which may take long, hold up none of them. No file of the user's is replaced unless somebody agreed:
 a window asks, and says so.
 """
@@ -48,7 +48,7 @@ class _Save:
     state: SongState
     place: int
     replaces: bool
-    """Whether a file that is there may be replaced."""
+    """Whether an existing file may be replaced."""
     job: Job
     stamp: int = 0
     """When the file was written, in nanoseconds; 0 before."""
@@ -66,7 +66,7 @@ class _Save:
 
 
 class Filing:
-    """What joins a studio to files. Its methods are called from the interface's thread and never wait.
+    """Connects a studio with files. Its methods are called from the interface's thread and never wait.
 
     Attributes:
         keeping: what is kept of songs that are not saved.
@@ -112,17 +112,17 @@ class Filing:
 
     @property
     def name(self) -> str:
-        """What the song is called, as part of a file's name."""
+        """The name of the song, as part of a file's name."""
         return song_name(self._studio.session.state, self._studio.session.whereabouts())
 
     @property
     def title(self) -> str:
-        """What a window is called."""
+        """The title of the window."""
         whereabouts = self._studio.session.whereabouts()
         return f"{self.name if whereabouts.path or whereabouts.name else 'New song'} — {PROGRAM}"
 
     def suggested(self, ending: str) -> str:
-        """A file that the song might be written to.
+        """Return a suggested path for the song.
 
         Args:
             ending: with its point, such as `.mid`.
@@ -178,7 +178,7 @@ class Filing:
         return path if path.name.lower().endswith(ENDING) else path.with_name(path.name + ENDING)
 
     def there(self, paths: Iterable[Path]) -> list[Path]:
-        """Return those of some files that are there, or will be when what is being written is done."""
+        """Return those of some files that exist, or will exist after the running tasks."""
         coming = {save.target.absolute() for save in self._running_saves()}
         coming.update(path.absolute() for job in self.exporting for path in self._exports[job])
         return [path for path in paths if exports.is_there(path) or path.absolute() in coming]
@@ -203,7 +203,7 @@ class Filing:
 
         Args:
             path: where; None for where it was saved or opened.
-            replaces: whether a file that is there may be replaced; the session's own may, unless `altered`.
+            replaces: whether an existing file may be replaced; the session's own may, unless `altered`.
             then: is called when it is saved, and not if it cannot be.
 
         Returns:
@@ -281,7 +281,7 @@ class Filing:
         done: Callable[[list[Path]], None],
         failed: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Writes MIDI files that can be dragged into a DAW; they are there until `close`.
+        """Write MIDI files that can be dragged into a DAW; they exist until `close`.
 
         Args:
             voices: those that are wanted.
@@ -296,7 +296,7 @@ class Filing:
             try:
                 if self._dragged is None:
                     self._dragged = Path(tempfile.mkdtemp(prefix="lakhnes-"))
-                # What was dragged before may be in use, so nothing of it is written over.
+                # Files of an earlier drag may be in use, so they are not overwritten.
                 folder = Path(tempfile.mkdtemp(dir=self._dragged))
                 return exports.write_for_daw(state, folder, name, voices, span, each=each)
             except BaseException:
@@ -350,14 +350,14 @@ class Filing:
         return self._saves
 
     def _note_saved(self, save: _Save) -> None:
-        """A song is in a file, whether it is still in the window or not."""
+        """Note that a song is saved, whether it is still in the window or not."""
         whereabouts = Whereabouts(path=str(save.target.absolute()), stamp=save.stamp)
         self._studio.session.saved(save.state, whereabouts)
         self._store.remember(save.target)
         self.keeping.saved(save.state.song)
 
     def _give_up_waiting(self, job: Job) -> None:
-        """An export failed; one that somebody ended did not."""
+        """Note that an export failed; a cancelled one did not."""
         if self._awaiting is not None and not job.cancelled:
             (_, failed), self._awaiting = self._awaiting, None
             failed()

@@ -1,4 +1,4 @@
-"""Work that takes its time, done beside the interface; its results come back where they are asked for."""
+"""Background tasks; their results arrive on the thread that asked."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Job:
     """
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
-        """A job that has not begun."""
+        """Make a job that has not started."""
         self.label, self.quiet = label, quiet
         self.progress: float | None = None
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Its result is not wanted any more; it ends when it looks."""
+        """Cancel the job; it ends when it next checks."""
         self._cancelled.set()
 
     @property
@@ -56,7 +56,7 @@ class Job:
 class Jobs:
     """Threads that do jobs, one lane for each kind, so that a long one holds up its own kind only.
 
-    What jobs say comes to the thread that calls `deliver`, and nowhere else.
+    The messages of jobs arrive only on the thread that calls `deliver`.
     """
 
     def __init__(self, failed: Callable[[Job, str], None]) -> None:
@@ -163,5 +163,5 @@ def _said(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}. Check the path and its permissions."
     if isinstance(error, MemoryError):
-        return "There is not enough memory for this. Close other programs, or ask for less."
+        return "There is not enough memory for this. Close other programs, or choose a shorter part."
     return str(error)

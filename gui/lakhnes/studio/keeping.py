@@ -1,4 +1,4 @@
-"""What is in no file of the user's: kept from time to time, found again, put back or thrown away.
+"""Unsaved songs: kept from time to time, found again, restored or thrown away.
 
 A song is kept from the moment when somebody could miss it: when music of it was asked for, heard or edited
 and no file has it. Another song in its place, or the end of the program, does not change that; only saving it
@@ -105,7 +105,7 @@ class Keeping:
         return {song_name(songs[song].state, songs[song].whereabouts): why for song, why in wrong.items()}
 
     def saved(self, song: int) -> None:
-        """A file of the user's has a song now: it is kept no more, unless it was changed meanwhile."""
+        """Note that the user saved a song: it is no longer kept, unless it changed in the meantime."""
         unsaved = self._autosave.songs.get(song)
         if unsaved is not None and not self._studio.session.could_be_missed(unsaved.state):
             self._autosave.forget(song)
@@ -202,7 +202,7 @@ class Keeping:
         """Says once, and not every 15 seconds, what is wrong."""
         text = next(iter(wrong.values()), "")
         if text and text != self._complaint:
-            said = f"What is not saved cannot be kept for the next start: {text} Save it yourself."
+            said = f"Unsaved work cannot be kept for the next start: {text} Save it yourself."
             self._studio.say(Message(said, error=True))
         self._complaint = text
 
@@ -213,7 +213,7 @@ class Keeping:
 
 
 def _of_file(path: Path) -> LeftSong | None:
-    """What another run left; None if it is gone by now."""
+    """Return a song that another run left; None if it no longer exists."""
     try:
         when = path.stat().st_mtime
         state, whereabouts = read_song(path)

@@ -42,7 +42,7 @@ class Models:
             OptionError: before it is loaded.
         """
         if self.composing not in self._loaded:
-            raise OptionError("The model is being loaded; try again in a moment.")
+            raise OptionError("The model is still loading. Try again in a moment.")
         return self._loaded[self.composing]
 
     def twin(self, name: str) -> Model:
@@ -58,11 +58,11 @@ class Models:
         quiet: bool = True,
         failed: Callable[[], None] = _nothing,
     ) -> None:
-        """Loads a model unless it is there.
+        """Load a model unless it is loaded.
 
         Args:
             name: of a model, or its folder.
-            then: takes it, where jobs are delivered; not if it cannot be had, which is said.
+            then: takes the model on the thread of the jobs; an error becomes a message instead.
             quiet: whether it is done without a word.
             failed: is called if it cannot be had.
         """
@@ -84,11 +84,11 @@ class Models:
             self._jobs.start(Job(f"Loading {name}", quiet=quiet), load, loaded, lane="model")
 
     def expect(self, name: str, then: Callable[[], None], failed: Callable[[], None]) -> None:
-        """Loads a model that the session wants, once, however often that is said meanwhile.
+        """Load a model for the session, once, however often it is requested in the meantime.
 
         Args:
             name: of a model, or its folder.
-            then: is called when it is there.
+            then: is called when the model is loaded.
             failed: is called if it cannot be had.
         """
         if name in self._awaited:

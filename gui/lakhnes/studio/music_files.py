@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lakhnes.apu.instruments import InstrumentSet, instrument_set
-from lakhnes.apu.register_log import RegisterLog
+from lakhnes.apu.console import (
+    Frames,
+    frames_of,
+    nsf_bytes,
+    nsfe_bytes,
+    play_nsf,
+    read_nsf,
+    rom_bytes,
+    score_on_frames,
+)
+from lakhnes.apu.console.frames import frame_place
+from lakhnes.apu.instruments import FRAME_SAMPLES, InstrumentSet, instrument_set
+from lakhnes.apu.register_log import NO_TAGS, RegisterLog, Tags
 from lakhnes.apu.registers import RegisterMode, registers_of
 from lakhnes.apu.sound_files import SOUND_FORMATS, SoundSettings, stems, write_sound
+from lakhnes.apu.trackers import (
+    famistudio_reader,
+    famistudio_text,
+    famitracker_reader,
+    famitracker_text,
+    parse_famistudio,
+    parse_famitracker,
+)
 from lakhnes.apu.transcribe import score_of_registers
 from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
@@ -28,11 +47,19 @@ from lakhnes.runtime.time.tempo import SURE, track_beats
 _MIDI = (".mid", ".midi")
 _TX1 = (".tx1.txt", ".tx1")
 _TX2 = (".tx2.txt", ".tx2")
+_TRACKERS = {".ftm.txt": famitracker_text, ".fms.txt": famistudio_text}
 _VGM = (".vgm", ".vgz")
+_NSF = (".nsf", ".nsfe")
+_CONSOLE = {".nsf": nsf_bytes, ".nsfe": nsfe_bytes, ".nes": rom_bytes}
 _SOUND = tuple(SOUND_FORMATS)
-_ALL = (*_TX1, *_TX2, *_MIDI, *_VGM, *_SOUND)
-_READABLE = "a MIDI (.mid), a text (.tx1.txt, .tx2.txt) or a VGM (.vgm, .vgz)"
-_WRITABLE = ".mid, .tx1.txt, .tx2.txt, .vgm, .vgz, .wav or .flac"
+_ALL = (*_TX1, *_TX2, *_TRACKERS, *_MIDI, *_VGM, *_CONSOLE, *_SOUND)
+_READABLE = "a MIDI (.mid), a text (.tx1.txt, .tx2.txt), a VGM (.vgm, .vgz) or an NSF (.nsf, .nsfe)"
+_WRITABLE = ".mid, .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .vgz, .nsf, .nsfe, .nes, .wav, .flac or .ogg"
+_TRACKER_TEXTS = {
+    famitracker_reader.MAGIC: parse_famitracker,
+    f"{famistudio_reader.MAGIC} ": parse_famistudio,
+}
+_SYSTEM = "Nintendo Entertainment System"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +84,20 @@ class Forms:
     """Those that get one; None for all."""
     passes: int = 1
     """How often a loop is played in a sound file."""
+    tags: Tags = NO_TAGS
+    """What files say about the music: its title, author and licence, where they are given."""
 
     def __post_init__(self) -> None:
         if isinstance(self.instruments, str):
             instrument_set(self.instruments)
         if self.stems and self.sound.pan is not None:
             raise OptionError("A stem is mono; leave out --stereo and --pan, or --stems.")
+
+    def instruments_of(self, score: Score) -> InstrumentSet:
+        """How the notes of a score are played."""
+        own_dynamics = self.registers is RegisterMode.LEGACY or score.has_expression
+        chosen = self.instruments or ("plain" if own_dynamics else "lead")
+        return instrument_set(chosen) if isinstance(chosen, str) else chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +111,12 @@ class Music:
     """Where its beats lie, if that is known."""
     loops: bool = False
     """Whether its end leads into its beginning; a VGM file then says so."""
+    intro_bars: int = 0
+    """Bars before the loop, if it loops and has a grid."""
     settled: bool = False
     """Whether its notes stay where they are, even where no grid is known; else they are put onto its beat."""
+    name: str = ""
+    """What the file that it was read from is called."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""
@@ -124,20 +163,59 @@ class Music:
         """What is written to the chip."""
         if isinstance(self.origin, RegisterLog):
             return self.origin
-        own_dynamics = forms.registers is RegisterMode.LEGACY or self.origin.has_expression
-        chosen = forms.instruments or ("plain" if own_dynamics else "lead")
-        instruments = instrument_set(chosen) if isinstance(chosen, str) else chosen
-        log = registers_of(self.origin, forms.registers, instruments)
-        return replace(log, loop=0) if self.loops and log.length else log
+        return self._played(self.origin, forms)
+
+    def frames(self, forms: Forms) -> Frames:
+        """What a console writes to the chip, frame by frame."""
+        if isinstance(self.origin, RegisterLog):
+            return frames_of(self.origin)
+        score, remarks = score_on_frames(self.origin, self.grid)
+        frames = frames_of(self._played(score, forms), on_frames=True)
+        return replace(frames, remarks=(*remarks, *frames.remarks))
+
+    def _played(self, score: Score, forms: Forms) -> RegisterLog:
+        log = registers_of(score, forms.registers, forms.instruments_of(score))
+        if not (self.loops and log.length):
+            return log
+        return replace(log, loop=self._loop_from(score, log.length))
+
+    def _loop_from(self, score: Score, length: int) -> int:
+        """Return the sample at which the loop begins: where its bar does in this form of the score."""
+        if self.grid is None or not self.intro_bars or not isinstance(self.origin, Score):
+            return 0
+        start = self.grid.sample(self.intro_bars * self.grid.bar_ticks)
+        start = start if score is self.origin else frame_place(self.origin, self.grid)(start) * FRAME_SAMPLES
+        return min(start, length - 1)
+
+    def tags(self, given: Tags, name: str) -> Tags:
+        """What is said about the music: what is given, else what it says itself.
+
+        Args:
+            given: title, author and licence, where they are not empty.
+            name: the title, where there is no other.
+        """
+        own = self.origin.tags if isinstance(self.origin, RegisterLog) else Tags(system=_SYSTEM)
+        asked = {"title": given.title, "author": given.author, "licence": given.licence}
+        own = replace(own, **{field: text for field, text in asked.items() if text})
+        return own if own.shown_title else replace(own, title=name)
 
 
-def read_music(path: Path, voices: str = "", *, arpeggio: bool = False) -> Music:
+def read_music(
+    path: Path,
+    voices: str = "",
+    *,
+    arpeggio: bool = False,
+    song: int | None = None,
+    seconds: float | None = None,
+) -> Music:
     """Reads music.
 
     Args:
         path: the file; its ending says what it is, or its beginning that it is MIDI.
         voices: which tracks of a MIDI file voices play, such as `P1=Flute,TR=3`; empty for what seems best.
         arpeggio: whether chords of a MIDI file become arpeggios where one voice plays them.
+        song: which song of an NSF file, from 1; None for the one that it begins with.
+        seconds: how long that is; None for up to where its loop or the song ends.
 
     Raises:
         FormatError: if the file is broken.
@@ -154,23 +232,36 @@ def read_music(path: Path, voices: str = "", *, arpeggio: bool = False) -> Music
         raise MusicError(f"{path} is no file; give {_READABLE}.")
     if name.endswith(_SOUND):
         raise MusicError(f"{path} is sound, and notes cannot be read from it; give {_READABLE}.")
+    if not name.endswith(_NSF) and (song is not None or seconds is not None):
+        raise OptionError(f"{path} holds one song; give --song and --length for NSF files only.")
     with reading(path, FormatError, "Give another file"):
         if name.endswith(MIDI_ENDINGS) or (not name.endswith((*_ALL, ".txt")) and _begins_as_midi(path)):
             imported = import_midi(path, voices, arpeggio=arpeggio)
-            return Music(imported.score, imported.remarks, imported.grid)
+            return Music(imported.score, imported.remarks, imported.grid, name=name_of(path))
         if voices or arpeggio:
             raise OptionError(f"{path} has no tracks; give voices and arpeggios for MIDI files only.")
+        if name.endswith(_NSF):
+            played = play_nsf(read_nsf(path), song, seconds)
+            return Music(played.log, played.remarks, name=name_of(path))
+        for magic, parse in _TRACKER_TEXTS.items():
+            if name.endswith(".txt") and _begins_with(path, magic.encode()):
+                tracked = parse(path.read_text("utf-8", "replace"), path)
+                return Music(tracked.score, tracked.remarks, tracked.grid, settled=True, name=name_of(path))
         if name.endswith((*_TX1, *_TX2, ".txt")):
-            return Music(read_text(path))
+            return Music(read_text(path), name=name_of(path))
         if name.endswith(_VGM):
             file = read_vgm(path)
-            return Music(file.log, file.remarks)
+            return Music(file.log, file.remarks, name=name_of(path))
     raise MusicError(f"{path} has no known ending; give {_READABLE}.")
 
 
 def _begins_as_midi(path: Path) -> bool:
+    return _begins_with(path, b"MThd", b"SMF2CLIP")
+
+
+def _begins_with(path: Path, *signs: bytes) -> bool:
     with path.open("rb") as file:
-        return file.read(8).startswith((b"MThd", b"SMF2CLIP"))
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").startswith(signs)
 
 
 def name_of(path: Path) -> str:
@@ -226,13 +317,21 @@ def _check_output(path: Path, source: Path | None) -> None:
         raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
 
 
+def is_album(path: Path) -> bool:
+    """Return whether a file of this name holds several songs."""
+    return path.name.lower().endswith(tuple(_CONSOLE))
+
+
 def write_music(
-    pieces: dict[Path, Music], forms: Forms, *, progress: Callable[[float], None] = lambda part: None
+    pieces: Mapping[Path, Music | Sequence[Music]],
+    forms: Forms,
+    *,
+    progress: Callable[[float], None] = lambda part: None,
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Writes music into files, all of them or none.
 
     Args:
-        pieces: what goes into each; names that `check_outputs` takes.
+        pieces: what goes into each; names that `check_outputs` takes. Several songs go where `is_album` says.
         forms: how.
         progress: takes how much of a sound file is done, 0..1.
 
@@ -244,13 +343,25 @@ def write_music(
     """
     files: dict[Path, Content] = {}
     remarks: dict[str, None] = {}
-    for path, music in pieces.items():
+    for path, given in pieces.items():
         name = path.name.lower()
+        songs = (given,) if isinstance(given, Music) else tuple(given)
+        if is_album(path):
+            files[path], told = _console_content(path, songs, forms)
+            remarks.update(dict.fromkeys(told))
+            continue
+        (music,) = songs
         if name.endswith((*_VGM, *_SOUND)):
-            files.update(_chip_contents(path, music.log(forms), forms, progress))
+            if name.endswith(_VGM) and isinstance(music.origin, RegisterLog):
+                remarks.update(dict.fromkeys(music.origin.left_out("a VGM file", kept=("FDS",))))
+            files.update(_chip_contents(path, music, forms, progress))
             continue
         score, left_out = music.score()
         music = replace(music, origin=score)  # read back from registers once, whatever comes after
+        if name.endswith(tuple(_TRACKERS)):
+            files[path], unsaid = _tracker_content(path, music.on_grid(), forms)
+            remarks.update(dict.fromkeys((*left_out, *music.remarks, *unsaid)))
+            continue
         if name.endswith(_MIDI) and forms.midi is MidiStyle.DAW:
             music = replace(music, grid=None) if forms.raw_timing else music.on_grid()
         score, _ = music.score()
@@ -265,15 +376,44 @@ def write_music(
     return list(files), tuple(remarks)
 
 
+def _tracker_content(path: Path, music: Music, forms: Forms) -> tuple[Content, tuple[str, ...]]:
+    """What a tracker reads, and remarks on what it cannot say."""
+    score, _ = music.score()
+    tags = music.tags(forms.tags, name_of(path))
+    instruments = forms.instruments_of(score)
+    write = next(write for ending, write in _TRACKERS.items() if path.name.lower().endswith(ending))
+    loop_bar = music.intro_bars if music.loops else None
+    text, remarks = write(score, music.grid, instruments, tags, loop_bar=loop_bar)
+    return text.encode(), remarks
+
+
+def _console_content(path: Path, songs: Sequence[Music], forms: Forms) -> tuple[Content, list[str]]:
+    """What a console plays, and remarks on it, which name the song where there are several."""
+    alone = len(songs) == 1
+    frames: list[Frames] = []
+    remarks: list[str] = []
+    for number, music in enumerate(songs, 1):
+        given = forms.tags if alone else replace(forms.tags, title="")
+        tags = music.tags(given, name_of(path) if alone else music.name or f"{name_of(path)} {number}")
+        made = replace(music.frames(forms), tags=tags)
+        remarks += made.remarks if alone else [f"{tags.shown_title}: {remark}" for remark in made.remarks]
+        frames.append(made)
+    tags = frames[0].tags if alone else replace(forms.tags, title=forms.tags.title or name_of(path))
+    write = next(write for ending, write in _CONSOLE.items() if path.name.lower().endswith(ending))
+    return write(frames, tags), remarks
+
+
 def _chip_contents(
-    path: Path, log: RegisterLog, forms: Forms, progress: Callable[[float], None]
+    path: Path, music: Music, forms: Forms, progress: Callable[[float], None]
 ) -> dict[Path, Content]:
     name = path.name.lower()
+    log = music.log(forms)
     if name.endswith(_VGM):
-        if not log.title and forms.registers is not RegisterMode.LEGACY:
-            log = replace(log, title=path.name[: -len(".vgm")])
+        if forms.registers is not RegisterMode.LEGACY or forms.tags != NO_TAGS:
+            log = replace(log, tags=music.tags(forms.tags, name_of(path)))
         return {path: vgm_bytes(log, compressed=name.endswith(".vgz"))}
-    log = log.unrolled(forms.passes)
+    if forms.passes > 1 or not name.endswith(".ogg"):  # whose comments say where the loop is
+        log = log.unrolled(forms.passes)
     parts: dict[Path, SoundSettings] = {path: forms.sound}
     if forms.stems:
         left_out = {voice.name for voice in Voice if forms.voices is not None and voice not in forms.voices}
@@ -288,8 +428,13 @@ def _chip_contents(
 
 
 def numbered(path: Path, number: int, count: int) -> Path:
-    """The path of one of several songs: NAME-001.mid of NAME.mid; the path itself for a single one."""
-    if count == 1:
+    """Return the path of one of several songs: NAME-001.mid of NAME.mid; itself if it holds them all."""
+    return path if count == 1 else named(path, f"{number:03d}")
+
+
+def named(path: Path, piece: str) -> Path:
+    """Return the path of a piece: NAME-PIECE.mid of NAME.mid; the path itself if it holds all pieces."""
+    if is_album(path):
         return path
     name = name_of(path)
-    return path.with_name(f"{name}-{number:03d}{path.name[len(name) :]}")
+    return path.with_name(f"{name}-{piece}{path.name[len(name) :]}")

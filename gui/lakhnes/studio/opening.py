@@ -18,7 +18,7 @@ _ZIP = b"PK\x03\x04"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a file made of a state."""
+    """The result of opening a file."""
 
     state: SongState
     """The whole of it, with the song of the file."""
@@ -27,7 +27,7 @@ class Opened:
     whereabouts: Whereabouts
     """A session's file, and where it stood; the name of other music."""
     remarks: tuple[str, ...] = ()
-    """What was decided on the way, a sentence each."""
+    """Remarks for the user, a sentence each."""
 
 
 def open_file(path: Path, state: SongState, voices: str = "", *, arpeggio: bool = False) -> Opened:
@@ -45,7 +45,7 @@ def open_file(path: Path, state: SongState, voices: str = "", *, arpeggio: bool 
         OSError: if it cannot be opened.
     """
     if not path.exists():
-        raise OptionError(f"{path} is not there any more; open another file.")
+        raise OptionError(f"{path} no longer exists. Open another file.")
     if path.is_dir():
         raise OptionError(f"{path} is a folder; open a file in it.")
     if path.name.lower().endswith(ENDING) or _begins_as_zip(path):
@@ -64,7 +64,7 @@ def _begins_as_zip(path: Path) -> bool:
 
 
 def _of_music(path: Path, state: SongState, music: Music) -> Opened:
-    """The song of any music, at one steady tempo and in bars of one length."""
+    """Return the song of any music, at one steady tempo and in bars of one length."""
     score, found = music.score()
     fitted, moved = fit_to_vocabulary(score)
     if not fitted.n_notes:
@@ -77,14 +77,16 @@ def _of_music(path: Path, state: SongState, music: Music) -> Opened:
     if music.grid is None:
         # Where nobody knows its beat, it is heard as it was, and the bars mean nothing.
         opened = replace(state, score=score, composed_bpm=state.bpm)
-        remarks.append(f"No steady beat was found, so its notes lie freely over bars of {state.bpm:g} BPM.")
+        remarks.append(
+            f"No steady beat was found, so the notes keep their own timing over bars of {state.bpm:g} BPM."
+        )
     else:
         bpm = _steady_bpm(score, music.grid)
         if len(music.grid.tempi) > 1:
-            remarks.append(f"Its tempo changes; it is at {bpm:g} BPM throughout now.")
+            remarks.append(f"Its tempo changes; the song now uses {bpm:g} BPM throughout.")
         beats, pick_up = music.grid.beats_per_bar, music.grid.pick_up_ticks
         if len(music.grid.signatures) > 1 + (pick_up > 0):
-            remarks.append(f"Its meter changes; its bars have {beats} beats throughout now.")
+            remarks.append(f"Its metre changes; all bars now have {beats} beats.")
         score, steady = retimed(score, music.grid, bpm)
         lead = steady.sample(-pick_up % (beats * PPQ))
         score = in_time(score, lambda sample: sample + lead)
@@ -94,7 +96,7 @@ def _of_music(path: Path, state: SongState, music: Music) -> Opened:
 
 
 def _steady_bpm(score: Score, grid: BeatGrid) -> float:
-    """The tempo of a song; the mean one where it changes."""
+    """Return the tempo of a song; the mean if it changes."""
     bpm = grid.bpm
     if len(grid.tempi) > 1:
         beats = (grid.exact_tick(score.length) - grid.exact_tick(0)) / PPQ

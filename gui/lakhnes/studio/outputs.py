@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 from lakhnes.bridge import gm
 from lakhnes.bridge.midi_outlet import Channels, MidiOutlet
-from lakhnes.bridge.port_watch import OutletWatch
+from lakhnes.bridge.port_watch import InputWatch, OutletWatch
 from lakhnes.bridge.ports import OUTPUT_NAME, Backend, MidiOutput, open_output, open_voice_outputs
 from lakhnes.runtime import Voice
-from lakhnes.runtime.errors import MissingExtraError, SoundError
+from lakhnes.runtime.errors import LakhnesError, MissingExtraError, PortError, SoundError
 from lakhnes.studio.wiring import Wiring
 
 if TYPE_CHECKING:
     from lakhnes.apu.sound_device import SoundDevice
     from lakhnes.apu.synth import Synth
 
-_SOUND_CHECKS = 4
-"""Looks between two attempts to have the sound back: each takes another process."""
+_RARELY, _OFTEN = 30, 2
+"""Looks between two attempts to have sound while nothing speaks for it, and where nothing could: each attempt
+takes another process."""
+
+_PERSISTENCE = 5
+"""Attempts after a sign of sound has changed: what shows itself may not answer yet."""
 
 
 class MidiOut:
@@ -31,8 +37,22 @@ class MidiOut:
         watch: notices that they are gone, and opens them again when they are back.
     """
 
-    def __init__(self, ports: tuple[str, ...], wiring: Wiring, channels: Channels) -> None:
+    def __init__(
+        self,
+        ports: tuple[str, ...],
+        wiring: Wiring,
+        channels: Channels,
+        connected: Callable[[], None] = lambda: None,
+        sent: Callable[[Sequence[int]], None] = lambda data: None,
+    ) -> None:
         """Opens ports.
+
+        Args:
+            ports: existing ones by a part of their names, or none for new ones.
+            wiring: how they are opened.
+            channels: 1..16 of each voice.
+            connected: is called when somebody hears us who did not before.
+            sent: is told of every message that is sent.
 
         Raises:
             PortError: if one cannot be opened; none stays open then.
@@ -41,19 +61,29 @@ class MidiOut:
         """
         self.ports = ports
         self._wiring = wiring
-        self._opened = self._open([])
+        opened = self._open([])
         try:
-            self.outlet = MidiOutlet(self._opened, channels=channels)
+            self.outlet = MidiOutlet(opened, channels=channels, sent=sent)
         except BaseException:
-            for output in self._opened:
+            for output in opened:
                 output.close()
             raise
-        self.watch = OutletWatch(self.outlet, self._reopen)
+        self.watch = OutletWatch(self.outlet, opened, self._reopen, connected=connected)
 
     @property
     def names(self) -> list[str]:
         """Of the open ports."""
-        return [output.name for output in self._opened]
+        return [output.name for output in self.watch.ports]
+
+    @property
+    def exact(self) -> bool:
+        """Whether what is sent lies at its time, to the frame."""
+        return all(output.exact for output in self.watch.ports)
+
+    def close(self) -> None:
+        """Silences everything and closes the ports."""
+        self.watch.close()
+        self.outlet.close()
 
     def _open(self, before: Sequence[str]) -> tuple[MidiOutput, ...]:
         """Existing ports, or new ones: these have the names that they had before, if they had any."""
@@ -69,10 +99,9 @@ class MidiOut:
     def _reopen(self) -> tuple[MidiOutput, ...]:
         """The ports that were lost, by the names that they had."""
         names = self.names
-        for output in self._opened:  # a server that stood still has them yet, and their names
+        for output in self.watch.ports:  # a server that stood still has them yet, and their names
             output.close()
-        self._opened = self._open(names)
-        return self._opened
+        return self._open(names)
 
 
 def _all_open(names: Sequence[str], backend: Backend) -> tuple[MidiOutput, ...]:
@@ -81,6 +110,54 @@ def _all_open(names: Sequence[str], backend: Backend) -> tuple[MidiOutput, ...]:
         opened = tuple(stack.enter_context(open_output(name, backend=backend)) for name in names)
         stack.pop_all()
     return opened
+
+
+def sound_signs() -> tuple[object, ...] | None:
+    """What speaks for a sound output, cheap to look at: it changes when a server or a card comes or goes.
+
+    Returns:
+        Names of sound cards, of what JACK servers share and of sockets of sound servers; None on a system
+        where nothing of the kind is known.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    run = os.environ.get("XDG_RUNTIME_DIR", "")
+    places = (("/dev/snd", ""), ("/dev/shm", "jack"), ("/tmp", "jack"), (run, "pipewire"), (run, "pulse"))
+    return tuple(_names(folder, start) for folder, start in places)
+
+
+def _names(folder: str, start: str) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(name for name in os.listdir(folder) if name.startswith(start)))
+    except OSError:
+        return ()
+
+
+class Attempts:
+    """Says at each look whether to try again to have sound: soon after something has changed, else seldom."""
+
+    def __init__(self, signs: Callable[[], tuple[object, ...] | None] | None = None) -> None:
+        """Begins with what there is now.
+
+        Args:
+            signs: what speaks for a sound output; `sound_signs` if None.
+        """
+        self._find = signs or sound_signs
+        self._signs = self._find()
+        self._looks = self._left = 0
+
+    def due(self) -> bool:
+        """Whether it is worth another attempt now."""
+        self._looks += 1
+        signs = self._find()
+        if signs is None:
+            return self._looks % _OFTEN == 0
+        if signs != self._signs:
+            self._signs, self._left = signs, _PERSISTENCE
+        if self._left:
+            self._left -= 1
+            return True
+        return self._looks % _RARELY == 0
 
 
 class Sound:
@@ -104,7 +181,7 @@ class Sound:
         find_sound_output()  # a synthesiser takes longer, and who has no sound is to know it soon
         self.synth = Synth(instrument or "lead")
         self.lost = False
-        self._checks = 0
+        self._attempts = Attempts()
         self._device = _started(self.synth)
 
     @property
@@ -120,10 +197,9 @@ class Sound:
         """Looks whether the output is there, and tries to get it back; what is wrong, None if nothing is."""
         self.lost = not self._device.alive
         if self.lost:
-            self._checks += 1
-            if self._checks % _SOUND_CHECKS or not self._reopened():
-                return "The sound output is gone; it is opened again when it is back. MIDI goes on."
-            self.lost, self._checks = False, 0
+            if not self._attempts.due() or not self._reopened():
+                return "The sound output has disappeared. It reopens when it returns. MIDI continues."
+            self.lost = False
         return None
 
     def _reopened(self) -> bool:
@@ -153,3 +229,63 @@ def _started(synth: Synth) -> SoundDevice:
         device.close()
         raise
     return device
+
+
+class Awaited:
+    """An output that was asked for and is not there yet; it is used as soon as it is.
+
+    Attributes:
+        lost: whether it is gone that was there; it never was.
+    """
+
+    lost = False
+
+    def __init__(
+        self, take: Callable[[], None], error: LakhnesError, due: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Waits.
+
+        Args:
+            take: opens it and uses it from then on.
+            error: why it cannot be had now.
+            due: says at each look whether to try.
+        """
+        self._take, self._problem, self._due = take, str(error), due
+
+    def check(self) -> str | None:
+        """Tries to have it; what is wrong, None if it is used now."""
+        if self._due():
+            try:
+                self._take()
+            except (PortError, SoundError) as error:
+                self._problem = str(error)
+            else:
+                return None
+        return self._problem
+
+
+class Watching:
+    """Looks after what is in use just now; that may be exchanged.
+
+    Attributes:
+        watch: what looks; None for nothing to look after.
+    """
+
+    def __init__(self, lock: AbstractContextManager[bool]) -> None:
+        """Begins with nothing.
+
+        Args:
+            lock: is held while it is looked.
+        """
+        self.watch: OutletWatch | InputWatch | Sound | Awaited | None = None
+        self._lock = lock
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is gone now."""
+        return self.watch is not None and self.watch.lost
+
+    def check(self) -> str | None:
+        """Looks; what is wrong, None if nothing is."""
+        with self._lock:  # what is being exchanged is not gone
+            return self.watch.check() if self.watch is not None else None

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from lakhnes.bridge.beat_clock import ClockState
 from lakhnes.bridge.lines import Line
+from lakhnes.runtime import Voice
 from lakhnes.runtime.time.grid import PPQ
 from lakhnes.studio.audition import Audition
 from lakhnes.studio.jobs import Job, Jobs
+from lakhnes.studio.metronome import Metronome
 from lakhnes.studio.session import Session
 from lakhnes.studio.stage import Stage
 from lakhnes.studio.view import Message
+
+_NOTE_SECONDS = 0.3
+"""How long a note is heard by itself."""
+
+_SOON = 0.05
+"""Seconds before the song begins that is counted in, at which that is arranged."""
 
 _STOP_SECONDS = 0.15
 """In which a song that is stopped has ended its notes."""
@@ -23,6 +32,8 @@ class Playback:
     Attributes:
         loop: the span of ticks that is played again and again; None for none.
         audition: the track of a file that is heard.
+        metronome: clicks on the beats.
+        counts_in: whether a bar is counted before the song begins.
     """
 
     def __init__(
@@ -43,6 +54,10 @@ class Playback:
         self._now = now
         self._stage: Stage | None = None
         self._sought = 0  # where the song was sent to last
+        self.metronome = Metronome()
+        self.counts_in = False
+        self._start: float | None = None  # when the song begins that is counted in
+        self._ends: dict[Voice, float] = {}  # when a note that is heard by itself ends
         self.audition = Audition(lambda: None if self._stage is None else self._stage.synth, now)
 
     def take(self, stage: Stage) -> None:
@@ -52,23 +67,45 @@ class Playback:
         self.seek(self._sought)
 
     def play(self) -> None:
-        """Plays from where the song stands; from its start where it is over."""
-        if self._stage is None or self.following:
+        """Plays from where the song stands, or its start where it is over; after a counted bar, if so."""
+        stage = self._stage
+        if stage is None or self.following or self._start is not None:
             return
         self.audition.stop()
-        over = self.over(self.clock(self._stage).position * PPQ)
-        self._stage.switch.internal.start(self._now(), 0.0 if over else None)
-        self._stage.performance.wake()
+        self._end_notes(math.inf)
+        if self.counts_in and stage.synth is not None and not self.clock(stage).running:
+            state = self._session.state
+            self._start = self._now() + _SOON + state.beats_per_bar * 60 / state.bpm
+            self.metronome.count_in(stage.synth, self._start, state.bpm, state.beats_per_bar)
+        else:
+            self._begin(stage, self._now())
+
+    def _begin(self, stage: Stage, now: float) -> None:
+        over = self.over(self.clock(stage).position * PPQ)
+        stage.switch.internal.start(now, 0.0 if over else None)
+        stage.performance.wake()
+
+    @property
+    def counting(self) -> bool:
+        """Whether a bar is counted just now."""
+        return self._start is not None
 
     def stop(self) -> None:
-        """Stops and keeps the place."""
+        """Stops and keeps the place; counts no more."""
         if self._stage is not None and not self.following:
+            if self._start is not None:
+                self._start = None
+                if self._stage.synth is not None:
+                    self._stage.synth.forget_clicks()
             self._stage.switch.internal.stop(self._now())
             self._stage.performance.wake()
 
     def toggle(self) -> None:
-        """Plays if the song stands, stops if it plays."""
-        if self._stage is not None and self.clock(self._stage).running:
+        """Plays if the song stands, stops if it plays or is counted in; joins a DAW that rolls already."""
+        if self._stage is not None and self.following:
+            self._stage.switch.midi.toggle(self._now())
+            self._stage.performance.wake()
+        elif self._stage is not None and (self.counting or self.clock(self._stage).running):
             self.stop()
         else:
             self.play()
@@ -102,6 +139,35 @@ class Playback:
         self.stop()
         self.audition.play(line, after=_STOP_SECONDS if playing else 0.0)
 
+    def hear_note(self, voice: Voice, pitch: int, velocity: int) -> None:
+        """Plays a note by itself, on every output; nothing while the song plays, which has the voice."""
+        if self._stage is None or self.clock(self._stage).running:
+            return
+        self._stage.performance.player.press(voice, pitch, velocity)
+        self._ends[voice] = self._now() + _NOTE_SECONDS
+
+    def poll(self) -> None:
+        """Ends what is over of that which is heard by itself."""
+        self.audition.poll()
+        now = self._now()
+        self._end_notes(now)
+        stage = self._stage
+        if stage is None:
+            return
+        if self._start is not None and now > self._start - _SOON:
+            start, self._start = self._start, None
+            self._begin(stage, start)  # the clock stands until then, so that music and clicks are one
+        if not self.following:
+            clock = stage.switch.internal
+            self.metronome.poll(stage.synth, clock, clock.state(now), now, self._session.state.beats_per_bar)
+
+    def _end_notes(self, now: float) -> None:
+        over = [voice for voice, end in self._ends.items() if end <= now]
+        for voice in over:
+            del self._ends[voice]
+            if self._stage is not None and (now == math.inf or not self.clock(self._stage).running):
+                self._stage.performance.player.release(voice)
+
     def panic(self) -> None:
         """Ends everything that sounds."""
         self.audition.stop()
@@ -132,10 +198,10 @@ class Playback:
             self._jobs.start(job, lambda job: stage.follow(midi), followed, lane="outputs")
 
     def clock(self, stage: Stage) -> ClockState:
-        """What the clock that counts says now."""
+        """Return the state of the active clock."""
         return stage.switch.state(self._now())
 
     def over(self, place: float) -> bool:
-        """Whether a place lies at the end of a song that has one."""
+        """Return whether a place lies at the end of a song that is not endless."""
         state = self._session.state
         return not state.endless and state.end > 0 and place >= max(state.end, state.kept)

@@ -1,4 +1,4 @@
-"""What a user prefers, whatever the song: one small file in the platform's place."""
+"""The user's preferences for all songs: one small file in the platform's place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import platformdirs
 
 from lakhnes.runtime import OptionError
 from lakhnes.runtime.files import write_whole
+from lakhnes.studio.editor import STEPS, USUAL_STEP
+from lakhnes.studio.field_readers import switch, whole
 from lakhnes.studio.session_file import checked
 from lakhnes.studio.state import STEERING_FIELDS, SongState
 
@@ -25,7 +27,7 @@ _THEMES = ("system", "light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What is kept from one start to the next."""
+    """Settings that persist between starts."""
 
     theme: str = "system"
     """`system`, `light` or `dark`."""
@@ -41,6 +43,18 @@ class Preferences:
     """Place and size of the window, in its own writing."""
     layout: str = ""
     """Order of the window's parts, in its own writing."""
+    step: str = USUAL_STEP
+    """Which steps notes are put on by hand: a name of `STEPS`."""
+    hear: bool = True
+    """Whether notes are heard when they are selected."""
+    metronome: bool = False
+    """Whether beats click while a song plays."""
+    counts_in: bool = False
+    """Whether a bar is counted before it begins."""
+    volumes: bool = False
+    """Whether the lane of volumes is shown."""
+    new_bars: int = 0
+    """How many bars a new song has; 0 for one that goes on as it comes."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By name: values of `STEERING_FIELDS`."""
 
@@ -51,6 +65,7 @@ class PreferenceStore:
     Attributes:
         value: the preferences now.
         remark: what was wrong with the file, for people; None if nothing was.
+        first: whether there was no file: the app was never used here.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -62,6 +77,7 @@ class PreferenceStore:
         self.path = path or platformdirs.user_config_path("lakhnes", appauthor=False) / "app.json"
         self.value = Preferences()
         self.remark: str | None = None
+        self.first = False
         self._others: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._load()
@@ -108,10 +124,13 @@ class PreferenceStore:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
+            self.first = True
             return
         except OSError as error:
             reason = error.strerror or str(error)
-            self.remark = f"{self.path} cannot be read ({reason}), so the usual settings hold. Check it."
+            self.remark = (
+                f"{self.path} cannot be read ({reason}), so the default settings apply. Check the file."
+            )
             return
         try:
             kept = json.loads(data)
@@ -128,13 +147,13 @@ class PreferenceStore:
 
     def _set_aside(self) -> None:
         aside = self.path.with_name(f"{self.path.name}.broken")
-        self.remark = f"{self.path} is broken, so the usual settings hold. "
+        self.remark = f"{self.path} is damaged, so the default settings apply. "
         try:
             self.path.replace(aside)
         except OSError:
-            self.remark += "It will be written anew."
+            self.remark += "A new file replaces it."
         else:
-            self.remark += f"What was in it is in {aside}."
+            self.remark += f"The old content is in {aside}."
 
 
 class PresetStore:
@@ -145,11 +164,11 @@ class PresetStore:
         self._store = store
 
     def names(self) -> tuple[str, ...]:
-        """Those that are there, in the order of the alphabet."""
+        """Return the names in alphabetical order."""
         return tuple(sorted(self._store.value.presets, key=str.casefold))
 
     def get(self, name: str) -> dict[str, Any]:
-        """What a preset sets, by field of `SongState`; values that no field can have are left out.
+        """Return the values of a preset, by field of `SongState`; invalid values are left out.
 
         Raises:
             OptionError: if there is none of that name.
@@ -157,7 +176,7 @@ class PresetStore:
         try:
             preset = self._store.value.presets[name]
         except KeyError:
-            raise OptionError(f"There is no preset {name!r} any more; choose another one.") from None
+            raise OptionError(f"The preset {name!r} no longer exists. Choose another one.") from None
         values = {}
         for key in STEERING_FIELDS:
             with suppress(KeyError, ValueError):
@@ -175,18 +194,18 @@ class PresetStore:
             OptionError: if the name is empty.
         """
         if not name.strip():
-            raise OptionError("A preset needs a name; type one.")
+            raise OptionError("Type a name for the preset.")
         steering = {key: values[key] for key in STEERING_FIELDS if key in values}
         self._store.change(presets={**self._store.value.presets, name.strip(): steering})
 
     def delete(self, name: str) -> None:
-        """Forgets a preset, if it is there."""
+        """Delete a preset, if it exists."""
         presets = self._store.value.presets
         self._store.change(presets={other: presets[other] for other in presets if other != name})
 
 
 def steering_of(state: SongState) -> dict[str, Any]:
-    """What a preset keeps of a state."""
+    """Return the values of a state that a preset holds."""
     return {name: getattr(state, name) for name in STEERING_FIELDS}
 
 
@@ -199,6 +218,12 @@ def _text(value: Any) -> Any:
 def _switch(value: Any) -> Any:
     if not isinstance(value, bool):
         raise TypeError
+    return value
+
+
+def _step(value: Any) -> Any:
+    if value not in STEPS:
+        raise ValueError("no step")
     return value
 
 
@@ -220,6 +245,11 @@ def _presets(value: Any) -> Any:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "theme": _theme,
+    "step": _step,
+    "hear": switch,
+    "metronome": switch,
+    "counts_in": switch,
+    "new_bars": whole(0, 1 << 10),
     "ports": lambda value: None if value is None else _texts(value),
     "sound": _switch,
     "recent": lambda value: _texts(value)[:MOST_RECENT],

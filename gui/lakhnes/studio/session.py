@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from lakhnes.runtime import Score, Voice
-from lakhnes.runtime.music.editing import extract, with_span
+from lakhnes.runtime.music.editing import cut, extract, join, spliced, with_span
 from lakhnes.studio.state import SongState, Whereabouts
 
 MOST_STEPS = 500
@@ -28,6 +28,23 @@ class Edit:
     voices: frozenset[Voice]
 
 
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A change of all voices from a sample on, after which the song may have another length."""
+
+    first: int
+    """The first sample that changes."""
+    before: int
+    """The sample after the last that changes, in the song before."""
+    after: int
+    """The same place in the song after it."""
+
+    @property
+    def back(self) -> Splice:
+        """The change that takes this one back."""
+        return Splice(self.first, self.after, self.before)
+
+
 @dataclass(slots=True)
 class _Step:
     label: str
@@ -39,25 +56,61 @@ class _Step:
     """Fields of the state that it changed."""
     voices: frozenset[tuple[Voice, str]]
     """Fields of voices that it changed."""
+    splice: Splice | None = None
 
-    def applied(self, current: SongState, wanted: SongState) -> SongState:
-        """The current state with what this step changed as it is in another."""
+    def undone(self, current: SongState) -> SongState:
+        """Return the current state with this step undone."""
+        splice = None if self.splice is None else self.splice.back
+        return self._applied(current, self.after, self.before, splice)
+
+    def redone(self, current: SongState) -> SongState:
+        """Return the current state with this step redone.
+
+        Music that was requested or heard by then returns, even if it was forgotten in the meantime.
+        """
+        state = self._applied(current, self.before, self.after, self.splice)
+        time = ("song", "composed_bpm", "beats_per_bar")
+        same = all(getattr(state, name) == getattr(current, name) for name in time)
+        if "score" in self.names or not same or state.kept <= current.kept or state.score == self.after.score:
+            return state
+        place = state.grid.sample(current.kept)
+        if state.score.length < place:
+            return state
+        _, tail, seam = cut(self.after.score, place)
+        head, _, _ = cut(state.score, place)
+        return replace(state, score=join(head, tail, seam) if head.length else tail)
+
+    def _applied(
+        self, current: SongState, other: SongState, wanted: SongState, splice: Splice | None
+    ) -> SongState:
+        """Return the current state with this step's fields as in `wanted`; `other` is the state it left."""
         state = replace(current, **{name: getattr(wanted, name) for name in self.names})
         for voice, name in self.voices:
             state = state.with_voice(voice, **{name: getattr(wanted.voices[voice], name)})
+        if self.edit is None and splice is None:
+            return state
+        kept = wanted.kept if current.kept == other.kept else current.kept
+        score = current.score
         if self.edit is not None:
-            score = with_span(current.score, wanted.score, self.edit.span, self.edit.voices)
-            state = replace(state, score=score)
-        return state
+            score = with_span(score, wanted.score, self.edit.span, self.edit.voices)
+        elif splice is not None:
+            score = wanted.score
+            if current.score != other.score:  # composed or played along since
+                middle = extract(wanted.score, (splice.first, splice.after))
+                score = spliced(current.score, (splice.first, splice.before), middle)
+            if current.kept != other.kept:
+                kept = max(0, current.kept + wanted.end - other.end)
+        return replace(state, score=score, kept=kept)
 
     @property
     def changes_notes(self) -> bool:
         """Whether it changed the song itself."""
-        return self.edit is not None or "score" in self.names
+        return self.edit is not None or self.splice is not None or "score" in self.names
 
     def takes_in(self, other: _Step) -> bool:
         """Takes a later step in, if both are one to the user; whether it did."""
-        if self.key is None or self.key != other.key or self.edit != other.edit:
+        same = self.key is not None and self.key == other.key and self.edit == other.edit
+        if not same or self.splice is not None or other.splice is not None:
             return False
         self.after = other.after
         self.names |= other.names
@@ -67,7 +120,7 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a session knows of a song beside its state."""
+    """Facts about a song in addition to its state."""
 
     whereabouts: Whereabouts
     saved: SongState | None
@@ -98,12 +151,12 @@ class Session:
 
     @property
     def undo_label(self) -> str | None:
-        """What `undo` takes back; None if there is nothing."""
+        """Name of the step that `undo` takes back; None for none."""
         return self._done[-1].label if self._done else None
 
     @property
     def redo_label(self) -> str | None:
-        """What `redo` does again; None if there is nothing."""
+        """Name of the step that `redo` repeats; None for none."""
         return self._undone[-1].label if self._undone else None
 
     @property
@@ -202,9 +255,25 @@ class Session:
             key: steps of the same key, one after the other, are one.
         """
         notes = with_span(self.state.score, score, span, voices)
-        self._do(label, replace(self.state, score=notes), key, edit=Edit(span, frozenset(voices)))
+        if notes == self.state.score:
+            return
         edited = self.state.grid.tick(min(span[1], notes.length))
-        self.amend(kept=max(edited, self.state.kept))  # what is edited is asked for
+        kept = max(edited, self.state.kept)  # what is edited is asked for
+        self._do(label, replace(self.state, score=notes, kept=kept), key, edit=Edit(span, frozenset(voices)))
+
+    def splice(self, label: str, score: Score, place: Splice, **changes: Any) -> None:
+        """Takes another form of the song, which may have another length, as one step.
+
+        Music composed after its end in the meantime stays when the step is undone, but moves.
+
+        Args:
+            label: what was done, for people.
+            score: the song as it is then, in the same time.
+            place: where it differs from the song now.
+            changes: of other fields of `SongState`, and of `kept`.
+        """
+        state = replace(self.state, score=score, **changes)
+        self._do(label, state, None, names=frozenset(changes) - {"kept"}, splice=place)
 
     def amend(self, **changes: Any) -> None:
         """Changes fields of the state without a step: what came by itself, while it was played."""
@@ -214,25 +283,25 @@ class Session:
             self.revision += 1
 
     def undo(self) -> str | None:
-        """Takes the last step back; its label, None if there was none."""
+        """Undo the last step and return its label; None if there was none."""
         if not self._done:
             return None
         step = self._done.pop()
         now = self.state
-        self._go(step.applied(now, step.before))
-        step.after = now
+        self._go(step.undone(now))
+        step.before, step.after = self.state, now
         self._undone.append(step)
         self._count(step)
         return step.label
 
     def redo(self) -> str | None:
-        """Does again what was undone last; its label, None if there is nothing."""
+        """Redo the last undone step and return its label; None if there is none."""
         if not self._undone:
             return None
         step = self._undone.pop()
         now = self.state
-        self._go(step.applied(now, step.after))
-        step.before = now
+        self._go(step.redone(now))
+        step.before, step.after = now, self.state
         self._done.append(step)
         self._count(step)
         return step.label
@@ -244,12 +313,13 @@ class Session:
         key: str | None,
         *,
         edit: Edit | None = None,
+        splice: Splice | None = None,
         names: frozenset[str] = frozenset(),
         voices: frozenset[tuple[Voice, str]] = frozenset(),
     ) -> None:
         if state == self.state:
             return
-        step = _Step(label, key, self.state, state, edit, names, voices)
+        step = _Step(label, key, self.state, state, edit, names, voices, splice)
         if not (self._done and self._done[-1].takes_in(step)):
             self._done.append(step)
             del self._done[:-MOST_STEPS]
@@ -268,14 +338,14 @@ class Session:
 
 
 def asked(state: SongState) -> Score:
-    """What was asked for or heard of a song: not what was only composed ahead, and may change."""
+    """Return the requested or heard part of a song, without music composed ahead, which may change."""
     if state.kept >= state.end:
         return state.score
     return extract(state.score, (0, state.grid.sample(state.kept)))
 
 
 def _has_notes(state: SongState) -> bool:
-    """Whether there are notes in what was asked for or heard."""
+    """Return whether the requested or heard part has notes."""
     end = state.grid.sample(state.kept)
     return any(part.notes and part.notes[0].onset < end for part in state.score.parts)
 

@@ -28,7 +28,7 @@ from lakhnes.studio.state import SongState, VoiceSettings, Whereabouts
 
 FORMAT = "lakhnes-session"
 VERSION = 1
-"""Of the format: it rises when older programs can read a file no more."""
+"""Version of the format; it rises when older programs can no longer read a file."""
 
 ENDING = ".lakhnes"
 
@@ -47,7 +47,7 @@ def write_session(path: Path, state: SongState, whereabouts: Whereabouts = _NOWH
     Args:
         path: the file.
         state: what is kept.
-        whereabouts: what is to come back with it.
+        whereabouts: its file, name and place.
 
     Raises:
         OutputError: if it cannot be written, or the song is longer than a day.
@@ -56,18 +56,18 @@ def write_session(path: Path, state: SongState, whereabouts: Whereabouts = _NOWH
 
 
 def session_bytes(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> bytes:
-    """A state as the content of a session file.
+    """Return a state as the content of a session file.
 
     Args:
         path: the file's name in errors.
         state: what is kept.
-        whereabouts: what is to come back with it.
+        whereabouts: its file, name and place.
 
     Raises:
         OutputError: if the song is longer than a day.
     """
     if state.score.length > MAX_SAMPLES:
-        raise OutputError(f"{path} cannot be written: the song is longer than a day. Begin a new one.")
+        raise OutputError(f"{path} cannot be written: the song is longer than a day. Start a new one.")
     settings: dict[str, Any] = {"format": FORMAT, "version": VERSION, "program": version("lakhnes")}
     settings |= {name: getattr(state, name) for name in _CHECKS}
     settings["voices"] = [asdict(voice) for voice in state.voices]
@@ -115,7 +115,7 @@ def read_song(path: Path) -> tuple[SongState, Whereabouts]:
 
 
 def checked(name: str, value: Any) -> Any:
-    """The value of a field of `SongState` as a file gives it, if the field can have it.
+    """Return the value of a field of `SongState` from a file, checked.
 
     Raises:
         ValueError: with what is expected.
@@ -124,7 +124,7 @@ def checked(name: str, value: Any) -> Any:
 
 
 def _text(score: Score) -> str:
-    """A score as a text, with waits that a text may hold."""
+    """Return a score as a text, with waits that a text may hold."""
     lines: list[str] = []
     for event in events_of_score(score, expression=True):
         value = event.value
@@ -136,7 +136,7 @@ def _text(score: Score) -> str:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A file in the archive; however much it claims or turns out to hold, no more than the limit is read."""
+    """Return a file of the archive; at most the limit is read, whatever size it claims."""
     try:
         info = archive.getinfo(name)
     except KeyError:

@@ -1,4 +1,4 @@
-"""What a session is at one moment: the song, what is asked of it, and how it is played."""
+"""The state of a session: the song, the settings for composing, and the settings for playing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lakhnes.runtime import (
     Sampling,
     Score,
     Voice,
+    parse_chords,
     parse_scale,
 )
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE, USUAL_SAMPLING
@@ -32,16 +33,16 @@ _TICKS_OF_A_DAY = int(MAX_SAMPLES / SAMPLE_RATE / 60 * TEMPI_BPM[1]) * PPQ
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """What a user has set for one voice."""
+    """The settings of one voice."""
 
     channel: int = read_by(whole(1, 16))
     """MIDI channel, 1..16."""
     muted: bool = read_by(switch, False)
-    """Whether it is not heard."""
+    """Whether it is muted."""
     solo: bool = read_by(switch, False)
-    """Whether only voices with this are heard."""
+    """Whether it is solo."""
     locked: bool = read_by(switch, False)
-    """Whether its notes stay, whatever is composed anew."""
+    """Whether its notes stay when other music is regenerated."""
     lowest: int | None = read_by(whole(0, 127, none=True), None)
     """Lowest MIDI pitch that is composed; None for the chip's."""
     highest: int | None = read_by(whole(0, 127, none=True), None)
@@ -49,12 +50,12 @@ class VoiceSettings:
     instrument: str = read_by(instrument, "lead")
     """Name of the instruments that its own is taken from."""
     volume: float = read_by(number(0, 1), 1.0)
-    """Of the built-in sound, 0..1."""
+    """Volume of the built-in sound, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of a song beside its state, so that it comes back as it was left."""
+    """Where a song belongs, so that it reopens as it was left."""
 
     place: int = read_by(whole(0, _TICKS_OF_A_DAY), 0)
     """Tick where it was played."""
@@ -63,25 +64,25 @@ class Whereabouts:
     stamp: int = read_by(whole(0, (1 << 63) - 1), 0)
     """When that file was written, in nanoseconds, as it was last read or written here; 0 if unknown."""
     name: str = read_by(words, "")
-    """What it is called while it has no session file; empty for nothing."""
+    """Its name while it has no session file; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SongState:
-    """All that a session file holds, and that undoing brings back."""
+    """Everything that a session file holds and undo restores."""
 
     score: Score = field(default_factory=Score)
-    """What is composed, in the time of `composed_bpm`."""
+    """The composed music, at the tempo `composed_bpm`."""
     kept: int = read_by(whole(0, _TICKS_OF_A_DAY), 0)
-    """Ticks up to which the song was asked for or heard; the rest was composed ahead, and may change."""
+    """Tick up to which the song was requested or heard; the rest was composed ahead and may change."""
     composed_bpm: float = read_by(number(*TEMPI_BPM), 120.0)
-    """The tempo that the model composes at."""
+    """Tempo at which the model composes."""
     bpm: float = read_by(number(*TEMPI_BPM), 120.0)
-    """The tempo that is played."""
+    """Playback tempo."""
     beats_per_bar: int = read_by(whole(1, 16), 4)
     """1..16."""
     seed: int = read_by(whole(0, (1 << 64) - 1), 0)
-    """Of the song."""
+    """Random seed of the song."""
     model: str = read_by(words, DEFAULT_MODEL)
     """A model's name, or its folder."""
     temperature: float = read_by(number(0.01, 100, also=(0,)), USUAL_SAMPLING.temperature, steering=True)
@@ -96,12 +97,16 @@ class SongState:
     """Nats an event below which the music grows wilder; None for never."""
     density: float = read_by(number(-5, 5), 0.0, steering=True)
     """-5..5."""
+    repetition: float = read_by(number(-5, 5), 0.0, steering=True)
+    """-5..5: more makes more bars take up earlier ones."""
     drones: bool = read_by(switch, False, steering=True)
     """Whether voices may hold a note, repeat pitches or rest for as long as the model likes."""
     scale: str = read_by(words, "", steering=True)
     """As `parse_scale` reads it, or as somebody is typing it; empty for none."""
+    chords: str = read_by(words, "", steering=True)
+    """Chords of the bars, repeated, as `parse_chords` reads them; empty for none."""
     ahead_bars: float = read_by(number(*AHEAD_BARS), 2.0)
-    """How much is composed in front of what is played."""
+    """Bars composed ahead of the playhead."""
     endless: bool = read_by(switch, True)
     """Whether composing goes on when the end of the song comes near."""
     voices: tuple[VoiceSettings, VoiceSettings, VoiceSettings, VoiceSettings] = field(
@@ -109,7 +114,7 @@ class SongState:
     )
     """In the order of `Voice`."""
     volume: float = read_by(number(0, 1), 0.8)
-    """Of the built-in sound, 0..1."""
+    """Volume of the built-in sound, 0..1."""
     song: int = 0
     """Number of the song among those of this run; files do not hold it."""
 
@@ -125,7 +130,7 @@ class SongState:
 
     @property
     def request(self) -> Request:
-        """What is asked of the music.
+        """The settings for composing.
 
         Raises:
             OptionError: if a value is out of range.
@@ -140,30 +145,32 @@ class SongState:
             seed=self.seed,
             sampling=Sampling(self.temperature, self.top_k, self.top_p, self.surprise),
             scale=parse_scale(self.scale) if self.scale else None,
+            chords=parse_chords(self.chords) if self.chords else (),
             ranges=ranges,
             density=self.density,
+            repetition=self.repetition,
             repetition_penalty=0.0 if self.drones else 1.0,
         )
 
     def audible(self, voice: Voice) -> bool:
-        """Whether a voice is heard: not muted, and with solo if any has it."""
+        """Return whether a voice is audible: not muted, and solo if any voice is."""
         if any(state.solo for state in self.voices):
             return self.voices[voice].solo
         return not self.voices[voice].muted
 
     def unlocked(self, voices: Collection[Voice]) -> frozenset[Voice]:
-        """Those of the voices that are selected which are not locked.
+        """Return the unlocked ones of the selected voices.
 
         Raises:
             OptionError: if all are.
         """
         free = frozenset(voice for voice in voices if not self.voices[voice].locked)
         if not free:
-            raise OptionError("What is selected is locked, so it stays; unlock a voice or select another.")
+            raise OptionError("All selected voices are locked. Unlock one, or select another.")
         return free
 
     def with_voice(self, voice: Voice, **fields: Any) -> SongState:
-        """The same with other settings of a voice."""
+        """Return the state with other settings of a voice."""
         voices = list(self.voices)
         voices[voice] = replace(voices[voice], **fields)
         return replace(self, voices=(voices[0], voices[1], voices[2], voices[3]))
@@ -187,4 +194,4 @@ def _steady(bpm: float, beats_per_bar: int) -> BeatGrid:
 
 
 STEERING_FIELDS = steering_fields(SongState)
-"""What says how music is composed, and what presets hold."""
+"""Fields that control composing; presets hold them."""

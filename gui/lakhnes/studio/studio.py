@@ -1,8 +1,8 @@
-"""The studio: a session, what composes for it and what plays it, under one roof.
+"""The studio: a session with its composer and its player.
 
-A window calls its methods, always from one thread, and `poll` many times a second; nothing here waits. What
-takes its time is a job. Whatever way the session's state changes, by a control, an undo or a file,
-`_apply` sees the difference and tells it to whom it concerns.
+A window calls its methods, always from one thread, and `poll` many times a second; nothing here waits.
+Slow work is a job. However the session's state changes, by a control, an undo or a file, `_apply` finds the
+difference and passes it on.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ NEW_BARS = 8
 """Length of a new song that does not go on by itself, and of what `more` adds."""
 
 _SETTLE_SECONDS = 0.25
-"""How long a hand must rest before what was composed ahead is composed anew."""
+"""Pause after a change of the steering before the music composed ahead is composed again."""
 
 _COLLECT_SECONDS = 0.1
-"""How often what is composed is taken into the song, which takes the longer the longer the song is."""
+"""Least time between two updates of the song, which take longer in a long song."""
 
 _RANGES = ("lowest", "highest")
 
@@ -45,7 +45,7 @@ Choice = tuple[str, ...] | None
 
 
 class Studio:
-    """A song under work, composed and played.
+    """A song that is composed, edited and played.
 
     Attributes:
         session: the song; change it through the methods here or its own, and `poll`.
@@ -105,7 +105,7 @@ class Studio:
         """Ends every note and everything that is being done; may be called twice.
 
         Args:
-            seconds: how long it waits at most, for a sound output that does not answer may take for ever;
+            seconds: longest wait, because a sound output may never answer;
                 None for as long as it takes.
 
         Returns:
@@ -127,7 +127,7 @@ class Studio:
     def poll(self) -> View:
         """Takes in what happened meanwhile, and passes on what was changed; what there is to show."""
         self.jobs.deliver()
-        self.playback.audition.poll()
+        self.playback.poll()
         if self.stage is not None:
             self._apply(self.stage)  # first: what is composed for a song that was replaced is not collected
             self._collect(self.stage)
@@ -144,16 +144,23 @@ class Studio:
 
     # The song
 
-    def new(self, seed: int | None = None) -> None:
-        """Begins another song; what was there can be had back by undoing."""
+    def new(self, seed: int | None = None, bars: int | None = None) -> None:
+        """Start another song; undo restores the old one.
+
+        Args:
+            seed: of the song; None for any.
+            bars: how long it is; 0 for one that goes on as it comes, None for one that does if this one does.
+        """
         state = self.session.state
-        bar = state.beats_per_bar * PPQ
+        endless = state.endless if bars is None else bars == 0
+        length = 0 if endless else bars or NEW_BARS
         self.begin(
             "New song",
             score=Score(),
             seed=secrets.randbelow(1 << 32) if seed is None else seed,
             composed_bpm=state.bpm,
-            kept=0 if state.endless else NEW_BARS * bar,
+            endless=endless,
+            kept=length * state.beats_per_bar * PPQ,
         )
 
     def begin(self, label: str, *, place: int = 0, **song: Any) -> None:
@@ -169,14 +176,14 @@ class Studio:
         self.playback.seek(place)
 
     def more(self, bars: int = NEW_BARS) -> None:
-        """Goes on composing: so many bars after what was heard or asked for, or after the song's end."""
+        """Compose more bars after the heard or requested music, or after the song's end."""
         state = self.session.state
         bar = state.beats_per_bar * PPQ
         end = state.kept if state.endless else max(state.kept, state.end)
         self.session.change("Continue", kept=(-(-end // bar) + bars) * bar)
 
     def set_bpm(self, bpm: float) -> None:
-        """Plays at another tempo; what nobody has heard yet is composed anew at it."""
+        """Play at another tempo; music that has not been heard is composed again at it."""
         self.session.change("Tempo", key="bpm", bpm=bpm)
         self._forget_unheard()
 
@@ -224,16 +231,16 @@ class Studio:
             )
 
     def view(self) -> View:
-        """What there is to show."""
+        """Return the current view."""
         if self.stage is None:
             return View(bpm=self.session.state.bpm, loop=self.playback.loop)
         loop = None if self.playback.following else self.playback.loop
         return View.of(self.stage, loop)
 
-    # What happens in `poll`
+    # Parts of `poll`
 
     def _begin(self, name: str) -> None:
-        """A model is there: composing begins, and the outputs are opened.
+        """Start composing with a loaded model, and open the outputs.
 
         Args:
             name: of the model; a session that was opened meanwhile may want another one.
@@ -254,10 +261,11 @@ class Studio:
         )
         stage.__enter__()
         stage.performance.composer.rests = True
+        stage.taken = lambda: self.jobs.post(lambda: self._tell_synth(stage, self.session.state))
         self.stage = stage
         self._applied = SongState(
             beats_per_bar=state.beats_per_bar
-        )  # so that all that is otherwise in the session is told
+        )  # so that every other difference is applied
         self._apply(stage)
         self.playback.take(stage)
         if self._ports is not None:
@@ -283,7 +291,7 @@ class Studio:
         self._collects = began + max(_COLLECT_SECONDS, 10 * (self._now() - began))
 
     def _follow_place(self, stage: Stage) -> None:
-        """Keeps what is heard, composes anew what is not yet, and stops at the end of a song that has one."""
+        """Keep the heard music, compose the rest again if needed, and stop at the end of a song."""
         state = self.session.state
         clock = self.playback.clock(stage)
         place = clock.position * PPQ
@@ -366,7 +374,7 @@ class Studio:
         if state.model in self.models:
             if state.model != self.models.composing:
                 changes["model"] = self.models.twin(state.model)
-        else:  # what composes now goes on until it is there
+        else:  # the current model continues until the new one is loaded
             self._await_model(stage, state.model)
         stage.performance.adopt(state.score, **changes)
         self._edition += 1

@@ -1,30 +1,33 @@
-"""Takes: parts of a song composed anew, several to choose from, each heard in its place."""
+"""Takes: several versions of a regenerated part of a song, each heard in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import OptionError, Score, Voice
 from lakhnes.runtime.compose.regenerate import regenerate
+from lakhnes.runtime.music.note_editing import notes_in
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.studio import Studio
+from lakhnes.studio.view import Message
+from lakhnes.studio.voice_names import voice_names
 
 TAKES = 4
 """How many there are to choose from."""
 
 
 class Takes:
-    """Composes a selection anew in the background, and puts the take that is chosen into the song.
+    """Regenerates a selection in the background and puts the chosen take into the song.
 
-    Choosing is one step of the session, however often another take is chosen.
+    Choosing is one step of the session, however often another take is chosen. Undoing it, or an edit
+    elsewhere, leaves the choice open; it is over once the span has other notes than any take, or than before.
 
     Attributes:
         active: whether there is something to choose from, or coming.
         count: takes that were asked for.
-        ready: takes that are there.
-        chosen: which of them is in the song; None for what was there before.
+        ready: number of finished takes.
+        chosen: index of the take in the song; None for the old notes.
     """
 
     def __init__(self, studio: Studio) -> None:
@@ -40,15 +43,16 @@ class Takes:
         self._span = (0, 0)  # samples
         self._voices: frozenset[Voice] = frozenset()
         self._key = ""
-        self._edits = 0  # of the session, when a take was chosen last
+        self._edits = 0  # of the session, when it was looked at last
+        self._song = 0
 
     @property
     def ready(self) -> int:
-        """How many takes are there."""
+        """Number of finished takes."""
         return len(self._scores)
 
     def regenerate(self, span: tuple[int, int], voices: Collection[Voice]) -> None:
-        """Composes a span of some voices anew; those that are locked stay.
+        """Regenerate a span of some voices; locked ones stay.
 
         Args:
             span: first tick and the one after the last.
@@ -62,7 +66,7 @@ class Takes:
         start, end = (state.grid.sample(tick) for tick in span)
         end = min(end, state.score.length)
         if not 0 <= start < end:
-            raise OptionError("Nothing is composed there yet; select a part of the song.")
+            raise OptionError("Nothing has been composed there yet. Select a part of the song.")
         self._begin(state.score, (start, end), free)
 
     def again(self) -> None:
@@ -72,7 +76,7 @@ class Takes:
             self._compose()
 
     def choose(self, index: int | None) -> None:
-        """Puts a take into the song; None for what was there before."""
+        """Put a take into the song; None for the old notes."""
         self.refresh()  # the song may be another one since
         if not self.active or (index is not None and not 0 <= index < self.ready):
             return
@@ -82,14 +86,14 @@ class Takes:
         self.chosen = index
 
     def done(self) -> None:
-        """What is chosen stays; the rest is forgotten."""
+        """Keep the chosen take and discard the rest."""
         self.cancel()
         self.active, self.chosen = False, None
         self.count = 0
         self._scores = []
 
     def cancel(self) -> None:
-        """Composes no more; what is there can be chosen."""
+        """Stop composing; finished takes can still be chosen."""
         if self._job is not None:
             self._job.cancel()
             self._job = None
@@ -97,16 +101,36 @@ class Takes:
         self.active = self.active and self.ready > 0
 
     def refresh(self) -> None:
-        """Closes where notes have been changed otherwise since, or no take can come; called often."""
+        """Sees which take is in the song; closes where none is, or no take can come. Called often."""
         if self.active and self._studio.session.edits != self._edits:
-            self.done()
-        elif self._job is not None and self._job not in self._studio.jobs.running:
+            self._edits = self._studio.session.edits
+            self._find_chosen()
+        if self._job is not None and self._job not in self._studio.jobs.running:
             self.cancel()  # it is done, or broke down, or somebody ended it elsewhere
+
+    def _find_chosen(self) -> None:
+        """Finds the take that is in the song, for it may have been undone; closes where there is none."""
+        score, same = self._studio.session.state.score, self._studio.session.state.song == self._song
+        for index, take in ((None, self._before), *enumerate(self._scores)):
+            if same and score.length >= self._span[1] and self._has(score, take):
+                self.chosen = index
+                return
+        self.done()
+        if same:
+            self._studio.say(Message("The takes were closed because their notes were changed."))
+
+    def _has(self, score: Score, take: Score) -> bool:
+        """Return whether a score has the notes of a take in the span."""
+        return all(
+            notes_in(score.parts[voice], self._span) == notes_in(take.parts[voice], self._span)
+            for voice in self._voices
+        )
 
     def _begin(self, score: Score, span: tuple[int, int], voices: frozenset[Voice]) -> None:
         self._studio.models.current()  # refuses now what it would refuse later
         self.done()
         self._before, self._span, self._voices = score, span, voices
+        self._song = self._studio.session.state.song
         self._asked += 1
         self._key = f"takes {self._asked}"
         self._edits = self._studio.session.edits
@@ -134,8 +158,7 @@ class Takes:
                 job.tell(job.progress or 0.0)
                 post(arrived(score))
 
-        names = ", ".join(TRACK_NAMES[voice].lower() for voice in sorted(voices))
-        job = Job(f"Composing {names} anew")
+        job = Job(f"Regenerating {voice_names(voices).lower()}")
         self._job = self._studio.jobs.start(job, work, lane="compose")
 
     def _arrived(self, score: Score) -> None:

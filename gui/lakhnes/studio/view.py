@@ -1,4 +1,4 @@
-"""What a window shows of a studio, and what a studio says to whoever sits before it."""
+"""The view of a studio for a window, and its messages for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lakhnes.runtime.time.grid import PPQ
 if TYPE_CHECKING:
     from lakhnes.studio.stage import Stage
 
-_BROKEN = "Playing broke down ({}: {}). Save the song and start again."
+_BROKEN = "Playback failed ({}: {}). Save the song and restart the app."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class Message:
     """Something that people should read."""
 
     text: str
-    """What is wrong, and the next step; or what was done."""
+    """The problem and the next step, or the result."""
     error: bool = False
     """Whether something went wrong."""
     actions: tuple[tuple[str, Callable[[], None]], ...] = ()
-    """What can be done about it: a button's text, and what it does."""
+    """Actions: the text of a button, and its function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class View:
     late: int = 0
     """Events that were sent more than 10 ms after their time."""
     worst_seconds: float = 0.0
-    """Of the latest one."""
+    """Delay of the latest one, in seconds."""
     gaps: int = 0
     """How often composing was too slow."""
     problems: tuple[str, ...] = ()
-    """What is wrong now, a sentence each."""
+    """Current problems, a sentence each."""
 
     @classmethod
     def of(cls, stage: Stage, loop: tuple[int, int] | None) -> View:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+from lakhnes.bridge.controls import ControlMap
+from lakhnes.bridge.midi_clock import Joining
 from lakhnes.bridge.midi_outlet import DEFAULT_CHANNELS, Channels
+from lakhnes.bridge.osc import OscAddress
 from lakhnes.bridge.performance import AHEAD_BARS
 from lakhnes.bridge.ports import Backend
 from lakhnes.bridge.rtmidi_backend import rtmidi_backend
+from lakhnes.bridge.song_position import SongPositionUnit
+
+
+class Sync(StrEnum):
+    """Whose time it is."""
+
+    INTERNAL = "internal"
+    """Ours."""
+    MIDI = "midi"
+    """That of the MIDI clock which comes in."""
+    JACK = "jack"
+    """That of the JACK server's transport."""
+    LINK = "link"
+    """That of the Ableton Link session on the network, which is ours too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +46,30 @@ class Wiring:
     """Whether notes that come in are played along with."""
     backend: str | None = None
     """`alsa`, `jack`, `coremidi` or `winmm`; None for the first that answers."""
-    midi_sync: bool = False
-    """Whether MIDI clock says when and how fast."""
+    sync: Sync = Sync.INTERNAL
+    """Whose time it is."""
+    joining: Joining = Joining.BAR
+    """What is done about a MIDI clock that runs and has not said Start."""
+    song_position: SongPositionUnit = SongPositionUnit.AUTO
+    """What the other machine counts song position in."""
     clock_out: bool = False
     """Whether MIDI clock is sent."""
     offset_seconds: float = 0.0
     """How much later everything is sent."""
+    controls: ControlMap = field(default_factory=ControlMap)
+    """Which controllers steer what."""
+    osc: OscAddress | None = None
+    """Where OSC messages are heard; None for nowhere."""
+    osc_to: OscAddress | None = None
+    """Where it is told by OSC what is played; None for nowhere."""
     synth: bool = False
     """Whether it is heard on the built-in 2A03, too."""
     instrument: str | None = None
     """Of that and of what is saved as sound."""
     ahead_bars: float = AHEAD_BARS
     """How much is composed in front of what is played."""
+    anew: bool = False
+    """Whether what was composed ahead and nobody has heard is composed anew when steering changes."""
 
     def midi(self) -> Backend:
         """Return what opens MIDI ports.

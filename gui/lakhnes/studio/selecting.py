@@ -1,15 +1,17 @@
-"""Selecting in the roll: what is selected, and where a hand or a key has come to with it."""
+"""Selecting in a song: what is selected, and where a hand or a key has come to with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from lakhnes.runtime import Voice
+from lakhnes.runtime import BeatGrid, Score, Voice
+from lakhnes.runtime.music.note_editing import Pick, begun_in, lifted, picked
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A span of some voices."""
+    """A span of some voices; of its notes all that begin in it, or those that are named."""
 
     first: int
     """First tick."""
@@ -17,6 +19,25 @@ class Selection:
     """The tick after the last."""
     voices: frozenset[Voice]
     """At least one."""
+    notes: frozenset[tuple[Voice, int]] | None = None
+    """Voice and onset, in samples, of notes that are selected one by one; None for the span itself."""
+
+    @classmethod
+    def of_notes(cls, score: Score, grid: BeatGrid, pick: Pick) -> Selection | None:
+        """Notes of a score; None if it has none of them."""
+        notes = lifted(score, pick)
+        if not notes:
+            return None
+        first = grid.tick(min(each.note.onset for each in notes))
+        last = grid.tick(max(each.note.end for each in notes))
+        named = frozenset((each.voice, each.note.onset) for each in notes)
+        return cls(first, max(last, first + 1), frozenset(voice for voice, _ in named), named)
+
+    def pick(self, score: Score, grid: BeatGrid) -> Pick:
+        """Return the selected notes of a score."""
+        if self.notes is None:
+            return begun_in(score, (grid.sample(self.first), grid.sample(self.last)), self.voices)
+        return picked(lifted(score, by_voice(self.notes)))
 
     @property
     def span(self) -> tuple[int, int]:
@@ -24,12 +45,20 @@ class Selection:
         return self.first, self.last
 
     def holds(self, tick: float, voice: Voice) -> bool:
-        """Whether a place lies in it."""
+        """Return whether a place lies in it."""
         return voice in self.voices and self.first <= tick < self.last
 
 
+def by_voice(notes: frozenset[tuple[Voice, int]]) -> Mapping[Voice, frozenset[int]]:
+    """Notes that are named one by one as a pick."""
+    return {
+        voice: frozenset(onset for other, onset in notes if other is voice)
+        for voice in {voice for voice, _ in notes}
+    }
+
+
 def cell(tick: float, step: int) -> tuple[int, int]:
-    """The beat, bar or row that a tick lies in, as a span; the first one for what lies before the song.
+    """Return the span of the beat, bar or row at a tick; the first one before the song.
 
     Args:
         tick: any.
@@ -69,7 +98,7 @@ class Selector:
         self.limit = limit
         chosen = self.selection
         if chosen is not None and chosen.last > limit:
-            self.put(Selection(chosen.first, limit, chosen.voices) if chosen.first < limit else None)
+            self.put(replace(chosen, last=limit) if chosen.first < limit else None)
 
     def put(self, selection: Selection | None) -> None:
         """Selects just this, or nothing."""
@@ -80,7 +109,7 @@ class Selector:
             self._first_voice, self._last_voice = min(selection.voices), max(selection.voices)
 
     def begin(self, span: tuple[int, int], first: Voice, last: Voice) -> None:
-        """Begins anew with a cell and the voices from one to another; nothing where the song is over."""
+        """Start a new selection with a cell and a range of voices; nothing after the end of the song."""
         self._anchor = (max(0, span[0]), min(span[1], self.limit))
         self._head = self._anchor[1]
         self._first_voice, self._last_voice = first, last
