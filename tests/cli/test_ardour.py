@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import mido
 import pytest
@@ -14,6 +15,7 @@ from jack import JackServer, jack_server
 from rig import CHANNELS, Rig, stop
 
 from lakhnes.bridge import import_midi
+from lakhnes.bridge.jack_port import port_library
 from lakhnes.runtime import SAMPLE_RATE, Voice
 from lakhnes.runtime.time.grid import PPQ
 
@@ -22,8 +24,8 @@ pytestmark = [pytest.mark.ardour, pytest.mark.jack, pytest.mark.slow]
 SECONDS = 8
 SEED = 4  # all four voices begin soon and go on to the end
 STARTS = 4
-OFFSET_MS = 60
-"""Ardour takes what comes in for older than it is, by its latency; the first notes would be too early."""
+OFFSET_MS = 30
+"""Ardour records nothing in the first audio period after it starts; the first notes would be missing."""
 
 SESSION = """
 AudioEngine:set_backend("JACK", "ardour", "")
@@ -56,6 +58,8 @@ quit()
 def server() -> Iterator[JackServer]:
     if shutil.which("ardour7-lua") is None:
         pytest.skip("Ardour 7 is not installed")
+    if port_library() is None:
+        pytest.skip("the ports of our own were not compiled")
     if Path("/dev/snd/seq").exists():
         pytest.skip("the ALSA sequencer is here and would answer before JACK")
     with jack_server() as running:
@@ -128,8 +132,10 @@ def test_ardour_records_the_seed_on_four_tracks(server: JackServer, tmp_path: Pa
         assert [message.note for _, message in notes] == [key for _, (_, key) in due[: len(notes)]]
         assert {message.channel for _, message in notes} == {channel}
         assert due[len(notes)].tick > (SECONDS - 1.5) * 2 * PPQ
-        for (beat, _), one in zip(notes, due, strict=False):
-            assert beat == pytest.approx(one.tick / PPQ, abs=0.5)
+        late = [beat - one.tick / PPQ for (beat, _), one in zip(notes, due, strict=False)]
+        assert max(map(abs, late)) < 0.5
+        # Ports in C place notes at their frames; a busy machine may be late with a few.
+        assert median(late) / 2 * 1000 == pytest.approx(OFFSET_MS, abs=1.0)
         read = import_midi(path)
         (part,) = [part for part in read.score.parts if part.notes]
         assert len(part.notes) == len(notes)

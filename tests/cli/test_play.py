@@ -136,7 +136,9 @@ def test_clock_goes_out_and_floods_that_come_in_do_no_harm(rig: Rig) -> None:
     messages = after_all(monitor)
     heard = heard_of(rig.seed(6).due(), [message for message in messages if message.is_note])
     assert heard[-1].tick > 2000
-    system = [message for message in messages if message.data[0] >= 0xF0]
+    said = [message for message in messages if message.data[0] >= 0xF0]
+    system = said[[message.data[0] for message in said].index(START) :]
+    assert {message.data[0] for message in said[: -len(system)]} <= {CLOCK}, "the tempo, while we stand"
     assert [message.data[0] for message in system[:2]] == [START, CLOCK]
     assert [message.data[0] for message in system[-2:]] == [CLOCK, STOP]
     clocks = [message.seconds for message in system if message.data[0] == CLOCK]
@@ -242,6 +244,35 @@ def test_follows_the_transport_of_jack(rig: Rig) -> None:
     assert len(again) > 8
     assert third.notes[-1].seconds < third.clocks[-1] + 0.25 + SLACK
     assert again == seed.due()[: len(again)]
+
+
+@pytest.mark.slow  # in real time: on a busy machine a DAW hears another beginning
+def test_follows_jack_without_midi(rig: Rig) -> None:
+    monitor = rig.monitor()
+    transport = rig.start("jack_transport", stdin=subprocess.PIPE)
+    play = rig.play("--port", "mon", "--sync", "jack", "--seconds", 600)
+    assert play.wait_for("ready")["sync"] == "jack"
+
+    def tell(*commands: str) -> None:
+        assert transport.stdin is not None
+        transport.stdin.write("".join(f"{command}\n" for command in commands))
+        transport.stdin.flush()
+
+    def ons(messages: list[Message]) -> list[tuple[int, int]]:
+        return [message.note for message in messages if message.is_on]
+
+    tell("master", "tempo 150", "locate 0", "play")
+    first = len(ons(monitor.wait_for(lambda heard: len(ons(heard)) > 10)))
+    assert play.wait_for("status", lambda status: status["state"] == "running")["bpm"] == 150.0
+    tell("stop")
+    play.wait_for("status", lambda status: status["state"] == "stopped" and status["sent"] > 0)
+    tell("locate 0", "play")
+    messages = monitor.wait_for(lambda heard: len(ons(heard)) > 2 * first + 20)
+    assert play.end(signal.SIGTERM) == 143
+    due = [one.note for one in rig.seed(16).due() if one.note[0] & 0xF0 == 0x90]
+    heard = ons(messages)
+    again = range(first, len(heard))  # from the start; a busy machine may hear the first notes too late
+    assert any(heard[n : n + 12] == due[k : k + 12] for n in again for k in range(8)), heard
 
 
 def test_a_clock_that_loops_back_and_then_hurries(rig: Rig) -> None:

@@ -114,9 +114,16 @@ def test_composing_in_python_keeps_to_itself(watch: Watch) -> None:
     assert done.left == []
 
 
-def test_rendering_keeps_to_itself(watch: Watch) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("render", "song.mid", "-o", "song.wav"),
+        ("convert", "song.mid", "-o", "song.nsf", "-o", "song.nes", "-o", "song.ftm.txt", "-o", "song.vgz"),
+    ],
+)
+def test_files_are_made_of_files_and_of_nothing_else(watch: Watch, words: tuple[str, ...]) -> None:
     write_midi(tune(), watch.here / "song.mid")
-    done = watch.run(*LAKHNES, "render", "song.mid", "-o", "song.wav")
+    done = watch.run(*LAKHNES, *words)
     assert done.code == 0, done.said
     assert done.families <= {"AF_UNIX"}
     assert done.left == []

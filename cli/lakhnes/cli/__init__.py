@@ -1,4 +1,4 @@
-"""The `lakhnes` command: one module for each family of subcommands, each loading what it needs when it runs.
+"""The `lakhnes` command: one module for each family of subcommands, which imports its needs when it runs.
 
 Start at `app.py`. Nothing imports this package.
 """
@@ -16,7 +16,7 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> int:
-    """Runs the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     for name in ("SIGTERM", "SIGHUP"):  # so that half-written files are cleaned up
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)

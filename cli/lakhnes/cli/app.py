@@ -1,7 +1,7 @@
-"""The command: its subcommands, and what becomes of errors.
+"""The command: its subcommands and its errors.
 
-Exit codes: 0 done; 1 it cannot be done, with the reason and the next step; 2 wrong usage, also a setting out
-of its range; 130 interrupted.
+Exit codes: 0 success; 1 an error, with its reason and the next step; 2 wrong usage, also a setting out of its
+range; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from lakhnes.cli import (
     ports,
     prepare,
     show,
+    study,
     train,
 )
 from lakhnes.cli.printing import say
 
 app = typer.Typer(
     name="lakhnes",
-    help="Composes four-voice NES music.",
+    help="Compose four-voice NES music.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,6 +58,7 @@ app.command()(train.train)
 app.command()(export.export)
 app.command()(calibrate.calibrate)
 app.command()(evaluate.evaluate)
+app.add_typer(study.study, name="study", no_args_is_help=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,20 +80,20 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    """Composes four-voice NES music."""
+    """Compose four-voice NES music."""
 
 
 def run() -> int:
-    """Runs the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # for file names that are no text
+            stream.reconfigure(errors="backslashreplace")  # for file names that are not valid text
     try:
         app()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads: let the last flush go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads the output: discard the last flush
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

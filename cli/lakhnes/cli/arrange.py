@@ -1,4 +1,4 @@
-"""`lakhnes continue` and `lakhnes accompany`: composing with music that is there."""
+"""`lakhnes continue` and `lakhnes accompany`: composing with existing music."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import typer
 
 from lakhnes.cli.options import (
     THREADS,
+    AuthorOption,
     BarsOption,
     BpmOption,
     InstrumentOption,
     JsonFlag,
+    LicenceOption,
     MaybeMeter,
     MidiStyleOption,
     ModelOption,
@@ -23,6 +25,7 @@ from lakhnes.cli.options import (
     RawTiming,
     SeedOption,
     SourceArgument,
+    TitleOption,
     VoicesOption,
     finite,
 )
@@ -30,6 +33,7 @@ from lakhnes.cli.printing import say
 from lakhnes.cli.request_options import RequestOptions, parse_voices, with_request
 
 if TYPE_CHECKING:
+    from lakhnes.apu import Tags
     from lakhnes.runtime import BeatGrid, Score
     from lakhnes.runtime.compose.arrange import Arrangement
     from lakhnes.studio.music_files import Forms
@@ -37,17 +41,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """What was read, ready to be composed with."""
+    """Existing music, ready for composing."""
 
     score: Score
     remarks: list[str]
     grid: BeatGrid | None
-    """Its own, that of the beat that was found, or at the tempo that was asked for; None for none."""
+    """Its own grid, that of the tracked beat, or that of the requested tempo; None for no beat."""
     found: bool
-    """Whether it is that of the beat that was found."""
+    """Whether the grid comes from the tracked beat."""
 
     def written(self, grid: BeatGrid | None) -> BeatGrid | None:
-        """The grid that files get: one that was found, in few tempi, so that notes stay where they are."""
+        """Return the grid for files; a tracked one gets few tempi, so that notes stay in place."""
         return grid.in_few_tempi() if grid is not None and self.found else grid
 
 
@@ -58,7 +62,7 @@ def continue_(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Length of what is new. Without it the model ends the song.",
+            help="Length of the new music in seconds. Default: the model ends the song.",
             callback=finite,
             min=0.1,
             max=36_000,
@@ -67,13 +71,18 @@ def continue_(
     prompt_seconds: Annotated[
         float | None, typer.Option(help="Go on from only the last seconds of IN.", callback=finite, min=0.1)
     ] = None,
-    only_new: Annotated[bool, typer.Option("--only-new", help="Write what is new, without IN.")] = False,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Write the new music only, without IN.")
+    ] = False,
     seed: SeedOption = None,
     model: ModelOption = None,
     voices: VoicesOption = "",
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
+    title: TitleOption = "",
+    author: AuthorOption = "",
+    licence: LicenceOption = "",
     *,
     asked: RequestOptions,
     bpm: BpmOption = None,
@@ -81,10 +90,11 @@ def continue_(
     meter: MaybeMeter = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Goes on where a piece of music ends."""
+    """Continue a piece of music at its end."""
     if seconds is not None and bars is not None:
         raise typer.BadParameter("give --seconds or --bars, not both", param_hint="--bars")
 
+    from lakhnes.apu import Tags
     from lakhnes.runtime import Model, OptionError, continue_score
     from lakhnes.runtime.compose.arrange import prompt_perplexity
     from lakhnes.runtime.music.editing import cut, join, last_seconds
@@ -116,7 +126,7 @@ def continue_(
         whole,
         given.written(grid),
         output,
-        _forms(midi, raw_timing, instrument),
+        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence)),
         given.remarks,
         seed,
         player.info.name,
@@ -132,13 +142,13 @@ def accompany(
     mode: Annotated[
         Literal["voices", "rhythm", "dynamics"],
         typer.Option(
-            help="New voices around kept ones; or the rhythm kept, and the pitches new; or all notes kept, "
-            "and their volumes and timbres new."
+            help="voices: new voices around kept ones; rhythm: same rhythm, new pitches; dynamics: the "
+            "same notes with new volumes and timbres."
         ),
     ] = "voices",
     keep: Annotated[
         str | None,
-        typer.Option(help="Voices to keep, of P1, P2, TR, NO: 'P1' or 'P1,NO'. With --mode voices."),
+        typer.Option(help="Voices to keep, from P1, P2, TR, NO: 'P1' or 'P1,NO'. For --mode voices."),
     ] = None,
     seed: SeedOption = None,
     model: ModelOption = None,
@@ -146,20 +156,24 @@ def accompany(
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     instrument: InstrumentOption = None,
+    title: TitleOption = "",
+    author: AuthorOption = "",
+    licence: LicenceOption = "",
     *,
     asked: RequestOptions,
     bpm: BpmOption = None,
     bars: Annotated[
         int | None,
-        typer.Option(help="Only so many bars of IN.", min=1, max=10_000, rich_help_panel="Tempo"),
+        typer.Option(help="Number of bars of IN to use.", min=1, max=10_000, rich_help_panel="Tempo"),
     ] = None,
     meter: MaybeMeter = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Composes around a piece of music."""
+    """Compose around a piece of music."""
     if (mode == "voices") != (keep is not None):
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
+    from lakhnes.apu import Tags
     from lakhnes.runtime import (
         EXPRESSIVE_MODEL,
         Model,
@@ -173,7 +187,7 @@ def accompany(
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
-    notes_stay = mode == "dynamics"  # those too that no model knows
+    notes_stay = mode == "dynamics"  # also those that no model knows
     given = _read(source, voices, bpm, meter, fit=not notes_stay)
     score, grid = given.score, given.grid
     if bars is not None:
@@ -197,7 +211,7 @@ def accompany(
         arrangement.score(),
         given.written(grid),
         output,
-        _forms(midi, raw_timing, instrument),
+        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence)),
         given.remarks,
         seed,
         player.info.name,
@@ -207,14 +221,14 @@ def accompany(
 
 
 def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fit: bool = True) -> _Prompt:
-    """A score, remarks on how it became one, and its grid.
+    """Return a score, remarks on its import, and its grid.
 
     Args:
         source: any music.
-        voices: which tracks of a MIDI file voices play.
-        bpm: the tempo that it is put to, or, where it has no beat, that it is at; None for its own.
-        meter: beats of a bar; None for its own.
-        fit: whether notes that no model knows are shifted by octaves.
+        voices: the tracks of a MIDI file for the voices.
+        bpm: the new tempo, or for music without a beat, its tempo; None for its own.
+        meter: beats per bar; None for its own.
+        fit: whether notes that no model knows move by octaves.
     """
     from dataclasses import replace
 
@@ -238,12 +252,12 @@ def _read(source: Path, voices: str, bpm: float | None, meter: int | None, *, fi
 
 
 def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:
-    """How long so many bars last after a sample, up to a bar line."""
+    """Return the seconds of some bars after a sample, up to a bar line."""
     from lakhnes.runtime import SAMPLE_RATE
 
     tick = grid.tick(start)
     before, after = grid.bars_later(tick, 0), grid.bars_later(tick, 1)
-    over = tick - before >= (after - before) / 4  # a bar that has hardly begun is none
+    over = tick - before >= (after - before) / 4  # a bar that has hardly begun does not count
     return max(0.1, (grid.sample(grid.bars_later(tick, bars + over)) - start) / SAMPLE_RATE)
 
 
@@ -256,11 +270,11 @@ def _run(arrangement: Arrangement, *, quiet: bool) -> None:
             report(arrangement.progress, composer.time_samples, composer.n_tokens)
 
 
-def _forms(midi: str, raw_timing: bool, instrument: str | None) -> Forms:
+def _forms(midi: str, raw_timing: bool, instrument: str | None, tags: Tags) -> Forms:
     from lakhnes.bridge import MidiStyle
     from lakhnes.studio.music_files import Forms
 
-    return Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument)
+    return Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument, tags=tags)
 
 
 def _finish(
@@ -275,11 +289,12 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    """Writes the files and says what was done."""
+    """Write the files and print a summary."""
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.studio.music_files import Music, write_music
 
-    write_music(dict.fromkeys(output, Music(score, grid=grid, settled=True)), forms)
+    _, told = write_music(dict.fromkeys(output, Music(score, grid=grid, settled=True)), forms)
+    remarks = [*remarks, *told]
     row = summary(score, output)
     if as_json:
         say(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))

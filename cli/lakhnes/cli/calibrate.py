@@ -1,4 +1,4 @@
-"""`lakhnes calibrate`: a model learns how far to trust what it remembers of a song."""
+"""`lakhnes calibrate`: fit a model's match cache."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def calibrate(
     data: Annotated[
         Path,
         typer.Option(
-            help="Prepared data, or a folder with valid/ in it: songs that the model was not trained on.",
+            help="Prepared data, or a folder that contains valid/: songs that the model was not trained on.",
             readable=False,
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Model folder to make; without it the model's own is changed."),
+        typer.Option("-o", "--output", help="Model folder to create. Default: change the model itself."),
     ] = None,
     tokens: Annotated[
         int, typer.Option(help="So many events of the songs at most, the last quarter to test it.", min=100)
@@ -32,7 +32,7 @@ def calibrate(
     threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fits what a model remembers songs with, beside its network, to songs that are new to it."""
+    """Fit a model's match cache to songs that are new to the model."""
     from lakhnes.runtime import Model, OptionError, list_models
     from lakhnes.runtime.model.catalog import find_model
     from lakhnes.runtime.model.model_info import MODEL_FILE

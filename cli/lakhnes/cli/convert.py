@@ -11,13 +11,18 @@ import typer
 from lakhnes.cli.options import (
     TIME,
     ArpeggioFlag,
+    AuthorOption,
     InstrumentOption,
     JsonFlag,
+    LengthOption,
+    LicenceOption,
     MidiStyleOption,
     Outputs,
     RawTiming,
     RegistersOption,
-    SourceArgument,
+    SongOption,
+    SourcesArgument,
+    TitleOption,
     VoicesOption,
     finite,
 )
@@ -27,10 +32,12 @@ _SOUND = "Sound"
 
 
 def convert(
-    source: SourceArgument,
+    sources: SourcesArgument,
     output: Outputs,
     voices: VoicesOption = "",
     arpeggio: ArpeggioFlag = False,
+    song: SongOption = None,
+    length: LengthOption = None,
     midi: MidiStyleOption = "daw",
     raw_timing: RawTiming = False,
     timing: Annotated[
@@ -58,45 +65,61 @@ def convert(
     double: Annotated[
         bool, typer.Option("--double", help="Count twice as many beats.", rich_help_panel=TIME)
     ] = False,
+    title: TitleOption = "",
+    author: AuthorOption = "",
+    licence: LicenceOption = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Converts between MIDI, texts, VGM and sound."""
+    """Converts between MIDI, texts, VGM, NSF, ROMs and sound."""
+    from lakhnes.apu import Tags
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.progress import rendering
     from lakhnes.runtime import clean_frames
-    from lakhnes.studio.music_files import Forms, Music, check_outputs, read_music, write_music
+    from lakhnes.studio.music_files import Forms, Music, read_music, write_music
 
     if half and double:
         raise typer.BadParameter("give --half or --double, not both", param_hint="--half")
-    check_outputs(output, source)
+    _check(output, sources)
     forms = Forms(
-        midi=MidiStyle(midi), raw_timing=raw_timing, registers=RegisterMode(registers), instruments=instrument
+        midi=MidiStyle(midi),
+        raw_timing=raw_timing,
+        registers=RegisterMode(registers),
+        instruments=instrument,
+        tags=Tags(title, author=author, licence=licence),
     )
+    songs: list[Music] = []
+    remarks: list[str] = []
     with rendering("converting") as progress:
-        music = read_music(source, voices, arpeggio=arpeggio)
-        remarks = list(music.remarks)
-        if timing == "frames":
-            score, left_out = music.score()
-            remarks += left_out
-            music = Music(clean_frames(score))
-        if quantise is not None or bpm is not None or half or double:
-            music = music.in_time(quantise, bpm, 0.5 if half else 2.0 if double else 1.0)
-        files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
-    _say(files, music.origin.seconds, [*remarks, *left_out], as_json=as_json)
+        for source in sources:
+            music = read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length)
+            remarks += music.remarks
+            if timing == "frames":
+                score, left_out = music.score()
+                remarks += left_out
+                music = Music(clean_frames(score), name=music.name)
+            if quantise is not None or bpm is not None or half or double:
+                music = music.in_time(quantise, bpm, 0.5 if half else 2.0 if double else 1.0)
+            songs.append(music)
+        files, left_out = write_music(dict.fromkeys(output, songs), forms, progress=progress)
+    _say(files, sum(music.origin.seconds for music in songs), [*remarks, *left_out], as_json=as_json)
 
 
 def render(
-    source: SourceArgument,
+    sources: SourcesArgument,
     output: Outputs,
     voices: VoicesOption = "",
     arpeggio: ArpeggioFlag = False,
+    song: SongOption = None,
+    length: LengthOption = None,
     instrument: InstrumentOption = None,
     registers: RegistersOption = "improved",
     rate: Annotated[
         int, typer.Option(help="Sample rate in Hz: 44100, 48000 or 96000.", rich_help_panel=_SOUND)
     ] = 44_100,
-    bits: Annotated[int, typer.Option(help="16 or 24 bits a sample.", rich_help_panel=_SOUND)] = 16,
+    bits: Annotated[
+        int, typer.Option(help="24 bits a sample, or 16 with dither.", rich_help_panel=_SOUND)
+    ] = 24,
     stereo: Annotated[
         bool,
         typer.Option(
@@ -107,6 +130,13 @@ def render(
         list[str] | None,
         typer.Option(
             help="Place of a voice, -1 (left) to 1 (right): 'P1:-0.5'. May be given again.",
+            rich_help_panel=_SOUND,
+        ),
+    ] = None,
+    volume: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Volume of a voice or another chip, 0 to 1: 'NO:0.5', 'VRC6:0.7'. May be given again.",
             rich_help_panel=_SOUND,
         ),
     ] = None,
@@ -144,47 +174,76 @@ def render(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Bring the loudest sample to -1 dBFS.", rich_help_panel=_SOUND)
     ] = False,
+    title: TitleOption = "",
+    author: AuthorOption = "",
+    licence: LicenceOption = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Plays music on the 2A03, into a WAV or FLAC file."""
+    """Plays music on the 2A03: into a WAV or FLAC file, or an NSF or ROM that plays it there."""
+    from lakhnes.apu import Tags
     from lakhnes.apu.register_log import RegisterLog
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.apu.render import Filters, Mixer
     from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
     from lakhnes.cli.progress import rendering
-    from lakhnes.cli.request_options import parse_pan
+    from lakhnes.cli.request_options import parse_by_channel
     from lakhnes.runtime.errors import OutputError
-    from lakhnes.studio.music_files import Forms, check_outputs, read_music, write_music
+    from lakhnes.studio.music_files import Forms, is_album, read_music, write_music
 
-    places = parse_pan(pan)
+    places = parse_by_channel(pan, "place", "-1 to 1, such as 'P1:-0.5'")
+    volumes = parse_by_channel(volume, "volume", "0 to 1, such as 'NO:0.5'")
     sound = SoundSettings(
         sample_rate=rate,
         bits=bits,
         mixer=Mixer(mixer),
         filters=Filters(filters),
         pan={**(SPREAD if stereo else {}), **places} if stereo or pan else None,
+        volumes=volumes or None,
         normalize=normalize,
         fade_seconds=fade,
     )
     forms = Forms(
-        registers=RegisterMode(registers), instruments=instrument, sound=sound, stems=stems, passes=loops
+        registers=RegisterMode(registers),
+        instruments=instrument,
+        sound=sound,
+        stems=stems,
+        passes=loops,
+        tags=Tags(title, author=author, licence=licence),
     )
-    check_outputs(output, source)
+    _check(output, sources)
     for path in output:
-        if not path.name.lower().endswith(tuple(SOUND_FORMATS)):
-            raise OutputError(f"{path} is no sound; end it in .wav or .flac, or use `lakhnes convert`.")
+        if not (path.name.lower().endswith(tuple(SOUND_FORMATS)) or is_album(path)):
+            raise OutputError(f"{path} is no sound; end it in .wav, .flac or .ogg, or use `lakhnes convert`.")
     with rendering("rendering") as progress:
-        music = read_music(source, voices, arpeggio=arpeggio)
-        files, left_out = write_music(dict.fromkeys(output, music), forms, progress=progress)
-    remarks = [*music.remarks, *left_out]
-    seconds = music.origin.seconds
-    if isinstance(music.origin, RegisterLog):
-        seconds = music.origin.unrolled(loops).seconds
+        songs = [
+            read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length) for source in sources
+        ]
+        files, left_out = write_music(dict.fromkeys(output, songs), forms, progress=progress)
+    remarks: list[str] = []
+    seconds = 0.0
+    for source, music in zip(sources, songs, strict=True):
+        remarks += music.remarks
+        if not isinstance(music.origin, RegisterLog):
+            seconds += music.origin.seconds
+            continue
+        seconds += music.origin.unrolled(loops).seconds
         if loops > 1 and music.origin.loop is None:
             remarks.append(f"{source} has no loop; it is played once.")
         if instrument is not None:
             remarks.append(f"{source} has its own instruments; --instrument changes nothing.")
-    _say(files, seconds, remarks, as_json=as_json)
+    _say(files, seconds, [*remarks, *left_out], as_json=as_json)
+
+
+def _check(output: list[Path], sources: list[Path]) -> None:
+    """Refuses outputs that cannot be written, and several songs for one that holds a single one."""
+    from lakhnes.runtime.errors import OutputError
+    from lakhnes.studio.music_files import check_outputs, is_album
+
+    for source in sources:
+        check_outputs(output, source)
+    for path in output:
+        if len(sources) > 1 and not is_album(path):
+            raise OutputError(f"{path} holds one song; write {len(sources)} into a .nsf, .nsfe or .nes.")
 
 
 def _say(files: list[Path], seconds: float, remarks: list[str], *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ def desktop(
         typer.Argument(help="A session (.lakhnes) or music to open.", show_default=False),
     ] = None,
 ) -> None:
-    """Opens the desktop app: compose, see, hear, steer, send to the DAW, drag the result out."""
+    """Open the desktop app: compose, see, hear, steer, send to the DAW, drag the result out."""
     if find_spec("PySide6") is None:
         from lakhnes.runtime.errors import MissingExtraError
 

@@ -1,4 +1,4 @@
-"""`lakhnes doctor`: what works here, and what to do about the rest."""
+"""`lakhnes doctor`: check the machine, and name the next step for each problem."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from lakhnes.cli.options import JsonFlag
 from lakhnes.cli.printing import say
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
-"""Versions that lakhnes runs on."""
+"""Python versions that lakhnes supports."""
 
 _EXTRAS = {
     "live": ("rtmidi",),
     "synth": ("pyo",),
+    "link": ("link",),
+    "osc": ("pythonosc",),
     "gui": ("PySide6",),
     "train": ("torch", "onnx"),
     "cluster": ("dask", "distributed"),
@@ -34,22 +36,22 @@ _MEASURE_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """One checked thing."""
 
     name: str
-    """What it is, in a word or two."""
+    """Name, in a word or two."""
     ok: bool
-    """It is there and works."""
+    """Whether it works."""
     found: str
-    """What is there, or what is wrong."""
+    """Finding: its version or state, or the problem."""
     next_step: str = ""
-    """What to do, where it is not ok."""
+    """Next step, if it does not work."""
     needed: bool = False
-    """Composing needs it."""
+    """Whether composing needs it."""
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Looks at what is installed and working, and says the next step for what is not."""
+    """Check what is installed and working, and print the next step for each problem."""
     checks = [
         check
         for name, look in (
@@ -75,7 +77,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
-    """The findings of one look; what goes wrong in it is a finding too."""
+    """Return the findings of one check; an exception is a finding too."""
     try:
         return look()
     except Exception as error:
@@ -97,7 +99,7 @@ def _model() -> list[Check]:
     try:
         model = Model.load()
         loaded = time.perf_counter()
-        model.prefill([0] * model.info.mem_len)  # as slow as it gets in a long song
+        model.prefill([0] * model.info.mem_len)  # the slowest case, in a long song
         begun, steps = time.perf_counter(), 0
         while time.perf_counter() - begun < _MEASURE_SECONDS:
             model.step(0)
@@ -126,7 +128,7 @@ def _folders() -> list[Check]:
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether files can be put into a folder, or the folder can be made."""
+    """Return whether a folder accepts files, or can be created."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 

@@ -1,4 +1,4 @@
-"""`lakhnes evaluate`: how well a model predicts songs, and how its own compare with them."""
+"""`lakhnes evaluate`: measure a model's predictions and its own songs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from lakhnes.cli.evaluation_report import (
     print_arrangements,
     print_composed,
+    print_kept_use,
     print_memorisation,
     print_perplexity,
 )
@@ -46,19 +47,19 @@ _SONGS = "Its own songs"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A model that is evaluated, whatever runs it."""
+    """A model under evaluation, run by onnxruntime or PyTorch."""
 
     name: str
     how: str
-    """What runs it, in a few words."""
+    """Name of its runtime, in a few words."""
     codec: Codec
     single_steps: bool
-    """Whether segments make no difference to it."""
+    """Whether it gives the same result for any segments."""
     score: Callable[[EvaluationStreams, Progress], Evaluation]
     player: Callable[[], Model]
-    """What composes with it."""
+    """Model to compose with."""
     cache: bool = True
-    """Whether its match cache takes part, if it has one."""
+    """Whether to use its match cache, if it has one."""
 
 
 def evaluate(
@@ -69,34 +70,39 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Prepared data, or a folder with valid/ or test/ in it, of MIDI, TX1 or TX2 files.",
+            help="Prepared data, or a folder that contains valid/ or test/ with MIDI, TX1 or TX2 files.",
             readable=False,
         ),
     ] = None,
-    split: Annotated[Literal["valid", "test"], typer.Option(help="Which songs.")] = "valid",
+    split: Annotated[Literal["valid", "test"], typer.Option(help="Songs to use.")] = "valid",
     timing: Annotated[
         Literal["samples", "frames"] | None,
         typer.Option(
-            help="How the training data counted time, for checkpoints that do not say; otherwise that of "
+            help="Timing of the training data, for checkpoints that do not state it. Default: that of the "
             "prepared data, or samples."
         ),
     ] = None,
     mem_len: Annotated[
-        int, typer.Option(help="Memory of a checkpoint; an exported model has its own.", min=1, max=65_536)
+        int,
+        typer.Option(
+            help="Memory of a checkpoint in tokens; a higher value predicts better.",
+            min=1,
+            max=65_536,
+        ),
     ] = 896,
     no_cache: Annotated[
         bool,
         typer.Option(
             "--no-match-cache",
-            help="A calibrated model's network alone, without what it remembers of a song.",
+            help="Use a calibrated model's network alone, without its match cache.",
         ),
     ] = False,
-    threads: Annotated[int, typer.Option(help="Threads.", min=1, max=256)] = THREADS,
+    threads: Annotated[int, typer.Option(help="Number of threads.", min=1, max=256)] = THREADS,
     statistics: Annotated[
         bool,
         typer.Option(
             "--statistics",
-            help="Compose songs, and compare them with songs of people: by a classifier, in structure, in "
+            help="Compose songs and compare them with human songs: by a classifier, by structure and by "
             "musical statistics.",
             rich_help_panel=_SONGS,
         ),
@@ -105,14 +111,14 @@ def evaluate(
         bool,
         typer.Option(
             "--memorisation",
-            help="Compose songs, and look for their longest runs in the data's train split.",
+            help="Compose songs and find the longest runs that they share with the train split.",
             rich_help_panel=_SONGS,
         ),
     ] = False,
     composed: Annotated[
         Path | None,
         typer.Option(
-            help="Compare the songs of a folder or archive, of any system, instead of a model's.",
+            help="Compare the songs of this folder or archive, from any system, instead of a model's.",
             readable=False,
             rich_help_panel=_SONGS,
         ),
@@ -120,7 +126,7 @@ def evaluate(
     human: Annotated[
         Path | None,
         typer.Option(
-            help="Songs of people to compare with: prepared data, a folder, an archive. Usually --data.",
+            help="Human songs to compare with: prepared data, a folder or an archive. Default: --data.",
             readable=False,
             rich_help_panel=_SONGS,
         ),
@@ -129,17 +135,23 @@ def evaluate(
         bool,
         typer.Option(
             "--arrangements",
-            help="Accompany and continue songs of the split, and compare what comes with what they have.",
+            help="Accompany and continue songs of the split, and compare the results with the originals.",
             rich_help_panel=_SONGS,
         ),
     ] = False,
     songs: Annotated[
-        int, typer.Option(help="How many songs to compose.", min=2, max=10_000, rich_help_panel=_SONGS)
+        int,
+        typer.Option(
+            help="Number of songs to compose; more songs give smaller errors.",
+            min=2,
+            max=10_000,
+            rich_help_panel=_SONGS,
+        ),
     ] = 50,
     seconds: Annotated[
         float,
         typer.Option(
-            help="Each is as long as one that it is compared with, and at most this.",
+            help="Longest song in seconds; each is as long as the song that it is compared with.",
             callback=finite,
             min=4,
             max=3600,
@@ -147,7 +159,10 @@ def evaluate(
         ),
     ] = 60,
     seed: Annotated[
-        int, typer.Option(help="Of the first song; the next has the next.", min=0, rich_help_panel=_SONGS)
+        int,
+        typer.Option(
+            help="Seed of the first song; the next songs have the next seeds.", min=0, rich_help_panel=_SONGS
+        ),
     ] = 0,
     temperature: Temperature = TEMPERATURE,
     top_k: TopK = TOP_K,
@@ -156,7 +171,7 @@ def evaluate(
     bpm: BpmOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measures how well a model predicts songs, by LakhNES's protocol, and how its own songs compare."""
+    """Measure how well a model predicts songs, by LakhNES's protocol, and how its own songs compare."""
     if (model is None) == (composed is None):
         raise typer.BadParameter("give a model, or --composed and songs", param_hint="MODEL")
     people = human or data
@@ -212,15 +227,17 @@ def evaluate(
             print_memorisation(facts["memorisation"])
     if arrangements:
         facts["arrangements"] = _arrangements(judged, found, plan, quiet=as_json)
+        facts["given_voices"] = _kept_use(judged, found, plan, quiet=as_json)
         if not as_json:
             print_arrangements(facts["arrangements"])
+            print_kept_use(facts["given_voices"])
     facts["took_seconds"] = time.perf_counter() - started
     if as_json:
         say(json.dumps(facts))
 
 
 def _open(model: str, asked: Timing | None, usual: Timing, mem_len: int, threads: int, cache: bool) -> Judged:
-    """Finds what a model's name or path means."""
+    """Open the model of a name or a path."""
     from lakhnes.runtime import OptionError, list_models
     from lakhnes.runtime.model.model_info import MODEL_FILE
 
@@ -250,7 +267,7 @@ def _open_exported(model: str, threads: int, cache: bool) -> tuple[Judged, Timin
 
 
 def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> tuple[Judged, Timing | None]:
-    """Opens a checkpoint; its timing is None where it does not say."""
+    """Open a checkpoint; its timing is None if it does not state one."""
     from lakhnes.runtime.bars.codec import make_codec
 
     with training_side("lakhnes evaluate of a checkpoint"):
@@ -283,7 +300,7 @@ def _open_checkpoint(path: Path, usual: Timing, mem_len: int, threads: int) -> t
 
 
 def _perplexity(judged: Judged, found: SplitSongs, *, quiet: bool) -> dict[str, Any]:
-    """Evaluates; `songs` are those of 10 tokens or more, which go into the streams."""
+    """Evaluate the model; `songs` counts those of 10 tokens or more, which form the streams."""
     from lakhnes.export.evaluation import fill_streams
     from lakhnes.runtime import SAMPLE_RATE
 
@@ -309,14 +326,14 @@ def _perplexity(judged: Judged, found: SplitSongs, *, quiet: bool) -> dict[str, 
 
 
 def _references(judged: Judged, found: SplitSongs, plan: Plan) -> list[Score]:
-    """The split's songs whose runs are looked for beside those of composed ones."""
+    """Return the songs of the split whose runs are compared with those of composed songs."""
     from lakhnes.export.composed_songs import reference_songs
 
     return reference_songs([judged.codec.decode(song.tolist()) for song in found.tokens], plan.seconds)
 
 
 def _compose(judged: Judged, like: Sequence[Score], plan: Plan, *, quiet: bool) -> list[Score]:
-    """Songs of the model, of such lengths as others have."""
+    """Compose songs with the lengths of other songs."""
     from lakhnes.export.composed_songs import compose_songs, lengths_like
 
     with counting("composing", quiet=quiet) as report:
@@ -344,6 +361,19 @@ def _arrangements(judged: Judged, found: SplitSongs, plan: Plan, *, quiet: bool)
             judged.player(), scores, plan.songs, seed=plan.seed, sampling=plan.sampling, progress=report
         )
     return [task_facts(task) for task in tasks]
+
+
+def _kept_use(judged: Judged, found: SplitSongs, plan: Plan, *, quiet: bool) -> list[dict[str, Any]]:
+    from lakhnes.export.arrangement_measures import KEPT
+    from lakhnes.export.kept_use import measure_kept_use
+
+    model = judged.player()
+    if not model.codec.vocabulary.shows:
+        return []
+    with counting("reading", quiet=quiet) as report:
+        return [
+            asdict(measure_kept_use(model, found.tokens, keep, plan.songs, progress=report)) for keep in KEPT
+        ]
 
 
 def _memorisation(

@@ -1,4 +1,4 @@
-"""What `lakhnes evaluate` prints."""
+"""Output of `lakhnes evaluate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lakhnes.cli.printing import say
 
 
 def print_perplexity(facts: dict[str, Any]) -> None:
-    """Prints how well the model predicts."""
+    """Print the quality of the predictions."""
     skipped = [f"{facts['short_songs']} too short"] if facts["short_songs"] else []
     skipped += [f"{len(facts['skipped'])} files that cannot be read"] if facts["skipped"] else []
     left_out = f"; left out: {', '.join(skipped)}" if skipped else ""
@@ -24,7 +24,7 @@ def print_perplexity(facts: dict[str, Any]) -> None:
 
 
 def print_composed(facts: dict[str, Any]) -> None:
-    """Prints what was composed."""
+    """Print a summary of the composed songs."""
     first, last = facts["seeds"]
     cuts = [f"temperature {facts['temperature']:g}"]
     cuts += [f"{facts['bpm']:g} BPM"] if facts["bpm"] else []
@@ -37,7 +37,7 @@ def print_composed(facts: dict[str, Any]) -> None:
 
 
 def print_found(facts: dict[str, Any]) -> None:
-    """Prints which composed songs were found."""
+    """Print a summary of the composed songs that were found."""
     left_out = f"; left out: {len(facts['skipped'])} files that cannot be read" if facts["skipped"] else ""
     say(
         f"songs   {facts['songs']} of {facts['from']}, "
@@ -49,7 +49,7 @@ _MOST_TOLD_APART = 12
 
 
 def print_comparison(facts: dict[str, Any]) -> None:
-    """Prints composed songs beside songs of people: classifier, structure, similarity by distance."""
+    """Print the comparison with human songs: classifier, structure, similarity by distance."""
     say(
         f"a classifier of {facts['composed_songs']} composed songs and {facts['human_songs']} of people, "
         f"from {facts['games']} games; AUC 0.5 if it cannot tell them apart"
@@ -78,7 +78,7 @@ def print_comparison(facts: dict[str, Any]) -> None:
 
 
 def _sides(row: dict[str, Any]) -> str:
-    """A figure of both sets, with its standard errors."""
+    """Return a figure of both sets, with its standard errors."""
     return " ".join(_side(row[key]) for key in ("composed", "human")).rstrip()
 
 
@@ -90,7 +90,7 @@ def _side(facts: dict[str, float | None]) -> str:
 
 
 def print_statistics(facts: dict[str, Any]) -> None:
-    """Prints the musical statistics as a table."""
+    """Print the musical statistics as a table."""
     say(
         f"overlap with {facts['data_songs']} songs of people; "
         "the ceiling is what these share among each other"
@@ -106,9 +106,25 @@ def print_statistics(facts: dict[str, Any]) -> None:
 
 
 def print_arrangements(tasks: list[dict[str, Any]]) -> None:
-    """Prints the figures of arrangements as a table, each beside that of people's music."""
-    columns = ("notes_per_second", "phase", "dissonance", "pitch_class_cosine", "motifs")
-    names = ("notes a second", "phase", "dissonance", "pitch classes", "motifs")
+    """Print the figures of arrangements as a table, each with that of human music."""
+    columns = (
+        "notes_per_second",
+        "phase",
+        "dissonance",
+        "pitch_class_cosine",
+        "motifs",
+        "seam_interval",
+        "seam_density",
+    )
+    names = (
+        "notes a second",
+        "phase",
+        "dissonance",
+        "pitch classes",
+        "motifs",
+        "seam, semitones",
+        "seam, notes",
+    )
     say("arranged songs: medians of what was composed, and of what people wrote there in brackets")
     say(f"  {'':12}" + "".join(f"{name:>18}" for name in names))
     for task in tasks:
@@ -120,8 +136,19 @@ def print_arrangements(tasks: list[dict[str, Any]]) -> None:
         say((f"  {task['name']:12}" + "".join(f"{cell:>18}" for cell in cells) + failed).rstrip())
 
 
+def print_kept_use(rows: list[dict[str, Any]]) -> None:
+    """Print how much given voices help a model to predict the others."""
+    if rows:
+        say("nats a note of free voices beside the song's own given voices, and beside another song's")
+    for row in rows:
+        say(
+            f"  {row['keep']:12} {row['own']:8.3f} {row['other']:8.3f}   gain {row['gain']:.3f} "
+            f"+- {row['error']:.3f} on {row['songs']} songs"
+        )
+
+
 def print_memorisation(facts: dict[str, Any]) -> None:
-    """Prints the longest runs as a table."""
+    """Print the longest runs as a table."""
     say(f"longest runs of intervals and durations also found in {facts['train_songs']} training songs")
     say(f"  {'':22} {'median':>8} {'90 %':>8} {'longest':>8}")
     for name, label in (("composed", "composed songs"), ("data", "the split's songs")):

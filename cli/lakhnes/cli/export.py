@@ -1,4 +1,4 @@
-"""`lakhnes export`: a training checkpoint to a model folder."""
+"""`lakhnes export`: convert a training checkpoint to a model folder."""
 
 from __future__ import annotations
 
@@ -21,22 +21,20 @@ def export(
             "model.pt and vocab.txt, or such a file), or another model's folder or name."
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to make.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Model folder to create.")],
     precision: Annotated[
         Literal["fp32", "int8", "int4"],
-        typer.Option(help="Full precision, or weights of 8 or 4 bits: smaller and faster."),
+        typer.Option(help="Full precision, or 8-bit or 4-bit weights; fewer bits are smaller and faster."),
     ] = "fp32",
     mem_len: Annotated[int, typer.Option(help="How many earlier events an event sees.", min=1)] = 512,
     timing: Annotated[
         Literal["samples", "frames"] | None,
-        typer.Option(
-            help="How the training data counted time; usually known from the checkpoint, else samples."
-        ),
+        typer.Option(help="Timing of the training data. Default: that of the checkpoint, or samples."),
     ] = None,
-    provenance: Annotated[str, typer.Option(help="How it was trained, for the metadata.")] = "",
+    provenance: Annotated[str, typer.Option(help="Description of the training, for the metadata.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Makes a model folder of a checkpoint, and checks it against PyTorch."""
+    """Convert a checkpoint to a model folder, and check it against PyTorch."""
     from lakhnes.runtime import Timing
 
     with training_side("lakhnes export"):

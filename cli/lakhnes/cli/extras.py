@@ -1,4 +1,4 @@
-"""What subcommands need that not everybody has installed."""
+"""Optional parts that subcommands need."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def training_side(need: str) -> Iterator[None]:
-    """Imports of the training side, where PyTorch or onnx may be missing.
+    """Run imports of the training side, which need PyTorch or onnx.
 
     Args:
-        need: what asks for it.
+        need: the part that needs them.
 
     Raises:
         MissingExtraError: if one of them is not installed.

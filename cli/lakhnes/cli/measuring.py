@@ -1,4 +1,4 @@
-"""Composed songs beside songs of people: what `lakhnes evaluate --statistics` does and says."""
+"""`lakhnes evaluate --statistics`: compare composed songs with human songs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def counting(doing: str, *, quiet: bool) -> Iterator[Progress]:
-    """Shows a bar on the terminal of how many are done."""
+    """Show a progress bar of the number done."""
     from lakhnes.cli.progress import rendering
 
     if quiet:
@@ -32,7 +32,7 @@ def counting(doing: str, *, quiet: bool) -> Iterator[Progress]:
 
 
 def measure_songs(composed: Path, human: Path, split: str, seconds: float, *, quiet: bool) -> None:
-    """Compares songs that are there with songs of people."""
+    """Compare existing songs with human songs."""
     from lakhnes.export.measure.songs import composed_length
     from lakhnes.runtime import DataError
 
@@ -67,14 +67,14 @@ def _read_songs(path: Path, split: str | None, doing: str, *, quiet: bool) -> So
 
 
 def songs_of_people(path: Path, split: str, seconds: float, *, quiet: bool) -> HumanSongs:
-    """The songs of people that composed ones of some length are compared with."""
+    """Return the human songs to compare composed songs of some length with."""
     from lakhnes.export.measure import human_songs
 
     return human_songs(_read_songs(path, split, "reading songs of people", quiet=quiet), seconds)
 
 
 def compare_songs(composed: Sequence[Score], human: HumanSongs, *, quiet: bool) -> dict[str, Any]:
-    """Compares, and prints unless it is to be quiet."""
+    """Compare songs, and print the result unless quiet."""
     from lakhnes.export.measure import compare
     from lakhnes.export.measure.songs import cut_alike
     from lakhnes.export.musical_statistics import overlaps, song_features

@@ -1,4 +1,4 @@
-"""`lakhnes models`: which models there are."""
+"""`lakhnes models`: list the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lakhnes.cli.printing import say
 
 
 def models(as_json: JsonFlag = False) -> None:
-    """Lists the models that can compose."""
+    """List the models that can compose."""
     from lakhnes.runtime import DEFAULT_MODEL, LakhnesError, list_models
     from lakhnes.runtime.model.model_file import read_model
 

@@ -12,45 +12,81 @@ import typer
 
 
 def finite(value: float | None) -> float | None:
-    """Refuses what is not a number: it lies in no range, but beside none either."""
+    """Refuse infinity and NaN, which pass a check of the range."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is not a number that can be used here")
     return value
 
 
 def usual_threads(environment: Mapping[str, str]) -> int:
-    """The threads of whatever composes into files: two, or one where the environment allows no more."""
+    """Return the threads for composing into files: two, or one if the environment allows no more."""
     allowed = environment.get("OMP_NUM_THREADS", "")
     return max(1, min(2, os.cpu_count() or 1, int(allowed) if allowed.isdecimal() else 2))
 
 
 THREADS = usual_threads(os.environ)
 
-SourceArgument = Annotated[
-    Path,
-    typer.Argument(metavar="IN", readable=False, help="A MIDI file (any), .tx1.txt, .tx2.txt, .vgm or .vgz."),
+_READABLE = "A MIDI file (any), .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .vgz, .nsf or .nsfe."
+
+SourceArgument = Annotated[Path, typer.Argument(metavar="IN", readable=False, help=_READABLE)]
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IN", readable=False, help=f"{_READABLE} Several go into one .nsf, .nsfe or .nes."
+    ),
 ]
 
 VoicesOption = Annotated[
     str,
     typer.Option(
         "--voices",
-        help="Tracks of a MIDI file that voices play, by name or number: 'P1=Flute,TR=3'; 'NO=4+5' for two, "
-        "'P2=none' for silence. Else by what they are in the music.",
+        help="MIDI tracks for the voices, by name or number: 'P1=Flute,TR=3'; 'NO=4+5' for two, 'P2=none' "
+        "for silence. Default: by their role in the music.",
     ),
 ]
 ArpeggioFlag = Annotated[
     bool,
-    typer.Option("--arpeggio", help="Chords of a MIDI file as arpeggios, where one voice plays them."),
+    typer.Option("--arpeggio", help="Play the chords of a MIDI track as arpeggios if one voice plays them."),
 ]
 
 _OUTPUT = typer.Option(
     "-o",
     "--output",
-    help="File to write: .mid, .tx1.txt, .tx2.txt, .vgm, .wav or .flac. May be given again.",
+    help="File to write: .mid, .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .nsf, .nes, .wav, .flac or "
+    ".ogg. May be given again.",
 )
 Outputs = Annotated[list[Path], _OUTPUT]
 MaybeOutputs = Annotated[list[Path] | None, _OUTPUT]
+
+SongOption = Annotated[
+    int | None,
+    typer.Option("--song", help="Which song of an NSF file; else the one that it begins with.", min=1),
+]
+LengthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--length",
+        help="Seconds of an NSF file's song; else up to where its loop, or the song, ends.",
+        callback=finite,
+    ),
+]
+
+TAGS = "Title"
+"""Heading of the options for the texts in files."""
+
+TitleOption = Annotated[
+    str,
+    typer.Option(
+        "--title", help="Title, in VGM, NSF and ROM. Default: the file's name.", rich_help_panel=TAGS
+    ),
+]
+AuthorOption = Annotated[
+    str, typer.Option("--author", help="Author of the music, in VGM, NSF and ROM.", rich_help_panel=TAGS)
+]
+LicenceOption = Annotated[
+    str,
+    typer.Option("--licence", help="Licence of the music, such as 'CC BY 4.0'.", rich_help_panel=TAGS),
+]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
@@ -62,30 +98,33 @@ MidiStyleOption = Annotated[
 InstrumentOption = Annotated[
     str | None,
     typer.Option(
-        help="How sound and VGM play notes: plain (held, as LakhNES did), soft, pluck, lead or arcade. "
-        "Usually lead; plain for notes that have dynamics, and in `convert`."
+        help="Instrument for sound and VGM: plain (held, as in LakhNES), soft, pluck, lead or arcade. "
+        "Default: lead; plain for notes with dynamics, and in `convert`."
     ),
 ]
 
 RegistersOption = Annotated[
     Literal["improved", "legacy"],
-    typer.Option(help="How sound and VGM are made of notes: mended, or to the byte as LakhNES did."),
+    typer.Option(
+        help="Conversion of notes to sound and VGM: corrected, or byte for byte as in LakhNES 2019."
+    ),
 ]
 
 ModelOption = Annotated[str | None, typer.Option(help="A model's name or folder; see `lakhnes models`.")]
 
 SeedOption = Annotated[
-    int | None, typer.Option(help="The same seed gives the same music. Without it, a new one.", min=0)
+    int | None,
+    typer.Option(help="Random seed: the same seed gives the same music. Default: a new seed.", min=0),
 ]
 
 TIME = "Tempo"
-"""Heading of the options on tempo and bars."""
+"""Heading of the options for tempo and bars."""
 
 BpmOption = Annotated[
     float | None,
     typer.Option(
         "--bpm",
-        help="Compose to a tempo: every new note begins on its sixteenths.",
+        help="Tempo in beats a minute: every new note begins on a sixteenth. A higher value is faster.",
         callback=finite,
         rich_help_panel=TIME,
     ),
@@ -93,7 +132,7 @@ BpmOption = Annotated[
 
 
 def parse_meter(text: str | int) -> int:
-    """Beats of a bar, of a number or of a meter such as 6/8, whose bar is as long as three quarters."""
+    """Return the beats of a bar for a number or a meter; 6/8 is as long as three quarters."""
     above, slash, below = str(text).strip().partition("/")
     if above.isdecimal() and (below in ("1", "2", "4", "8", "16") if slash else True):
         beats, rest = divmod(int(above) * 4, int(below or 4))
@@ -106,7 +145,7 @@ def parse_meter(text: str | int) -> int:
 
 _METER = typer.Option(
     "--meter",
-    help="Beats of a bar, or a meter such as 3/4 or 6/8.",
+    help="Beats per bar, or a meter such as 3/4 or 6/8.",
     parser=parse_meter,
     metavar="METER",
     rich_help_panel=TIME,
@@ -116,39 +155,49 @@ MaybeMeter = Annotated[int | None, _METER]
 
 BarsOption = Annotated[
     int | None,
-    typer.Option("--bars", help="Length of what is new, in bars.", min=1, max=10_000, rich_help_panel=TIME),
+    typer.Option("--bars", help="Length of the new music in bars.", min=1, max=10_000, rich_help_panel=TIME),
 ]
 
 RawTiming = Annotated[
     bool,
     typer.Option(
-        "--raw-timing", help="MIDI at 120 BPM with every note at its own moment.", rich_help_panel=TIME
+        "--raw-timing", help="Write MIDI at 120 BPM with every note at its exact time.", rich_help_panel=TIME
     ),
 ]
 
 TEMPERATURE, TOP_K, TOP_P = 1.0, 0, 0.99
-"""`USUAL_SAMPLING`, without loading what it is in; a test holds them together."""
+"""The values of `USUAL_SAMPLING`, without importing its module; a test compares them."""
 
-_DRAWING = "Drawing events"
+_DRAWING = "Sampling"
 
 Temperature = Annotated[
     float,
-    typer.Option(help="0 takes the likeliest event; more is wilder.", rich_help_panel=_DRAWING),
+    typer.Option(
+        help="0 takes the likeliest event, 1 the model's probabilities; a higher value gives more variety.",
+        rich_help_panel=_DRAWING,
+    ),
 ]
 TopK = Annotated[
-    int, typer.Option(help="Only the k likeliest events; 0 for all.", min=0, rich_help_panel=_DRAWING)
+    int,
+    typer.Option(
+        help="Draw from the k likeliest events only; a higher value gives more variety. 0 allows all.",
+        min=0,
+        rich_help_panel=_DRAWING,
+    ),
 ]
 TopP = Annotated[
     float | None,
     typer.Option(
-        help="Only the likeliest events that together reach this probability.", rich_help_panel=_DRAWING
+        help="Draw from the likeliest events that reach this probability together; a higher value gives more "
+        "variety.",
+        rich_help_panel=_DRAWING,
     ),
 ]
 Surprise = Annotated[
     float | None,
     typer.Option(
-        help="Grow wilder where the music has become easier to foresee than so many nats an event, such as "
-        "1.3, so that it does not end in circles; 0 for never.",
+        help="Target surprise in nats an event, such as 1.3. If the music becomes more predictable, the "
+        "temperature rises. A higher value gives more variety; 0 switches it off.",
         callback=finite,
         min=0,
         rich_help_panel=_DRAWING,

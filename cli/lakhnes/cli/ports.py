@@ -1,4 +1,4 @@
-"""`lakhnes ports`: which MIDI ports there are."""
+"""`lakhnes ports`: list the MIDI ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lakhnes.cli.printing import say
 
 
 def ports(as_json: JsonFlag = False) -> None:
-    """Lists the MIDI ports that can be played to and listened to."""
+    """List the MIDI ports, outputs and inputs."""
     from lakhnes.bridge.ports import list_ports
     from lakhnes.bridge.rtmidi_backend import answering_backends, rtmidi_backend
 

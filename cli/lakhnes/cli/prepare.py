@@ -1,4 +1,4 @@
-"""`lakhnes prepare`: files of music to data that a model learns from."""
+"""`lakhnes prepare`: convert music files to training data."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def prepare(
             metavar="IN...", readable=False, help="Folders, zips, tars, or files: MIDI (any), TX1, TX2."
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of data to make.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Data folder to create.")],
     format_: Annotated[
-        Literal["tx1", "tx2"], typer.Option("--format", help="Notes, or also their dynamics and timbre.")
+        Literal["tx1", "tx2"], typer.Option("--format", help="tx1: notes; tx2: also dynamics and timbre.")
     ] = "tx1",
     timing: Annotated[
         Literal["frames", "samples", "bars"],
         typer.Option(
-            help="Clean, on the console's 60 frames a second; every sample, as LakhNES; or bars and beats, "
-            "whatever the tempo."
+            help="frames: clean, on the console's 60 frames a second; samples: every sample, as in LakhNES; "
+            "bars: bars and beats at any tempo."
         ),
     ] = "frames",
     adapt: Annotated[
         Literal["better", "legacy"],
         typer.Option(
-            help="Use as much of it as can be: top and bass lines of chords, drums by their kind, no copies; "
-            "or adapt it as LakhNES did.",
+            help="better: use as much music as possible, with top and bass lines of chords, drums by their "
+            "kind, and no copies; legacy: adapt as LakhNES 2019 did.",
             rich_help_panel=_OTHER,
         ),
     ] = "better",
     arrangements: Annotated[
         int | None,
         typer.Option(
-            help="Songs of a file at most, each of other tracks; 8, or 16 for `legacy`.",
+            help="Most songs per file, each with other tracks. Default: 8, or 16 for `legacy`.",
             min=1,
             max=1000,
             show_default=False,
@@ -63,7 +63,7 @@ def prepare(
     max_seconds: Annotated[
         float,
         typer.Option(
-            help="Where longer songs are cut (`legacy`: 180).",
+            help="Longest song in seconds; longer songs are cut (`legacy`: 180).",
             callback=finite,
             min=5,
             max=86_400,
@@ -73,27 +73,35 @@ def prepare(
     split: Annotated[
         str,
         typer.Option(
-            help="auto: by folders named train, valid, test, else as `file`; file: by each file's hash; "
-            "composer: by its folder or the start of its name; or a list: lines like 'valid NAME.mid'.",
+            help="auto: by folders named train, valid, test, or else as `file`; file: by each file's hash; "
+            "composer: by folder or start of the name; or a list file with lines like 'valid NAME.mid'.",
             rich_help_panel=_SPLITS,
         ),
     ] = "auto",
     valid: Annotated[
         float,
         typer.Option(
-            help="Share that is kept for valid.", callback=finite, min=0, max=0.99, rich_help_panel=_SPLITS
+            help="Share of songs for valid, 0 to 0.99.",
+            callback=finite,
+            min=0,
+            max=0.99,
+            rich_help_panel=_SPLITS,
         ),
     ] = 0.05,
     test: Annotated[
         float,
         typer.Option(
-            help="Share that is kept for test.", callback=finite, min=0, max=0.99, rich_help_panel=_SPLITS
+            help="Share of songs for test, 0 to 0.99.",
+            callback=finite,
+            min=0,
+            max=0.99,
+            rich_help_panel=_SPLITS,
         ),
     ] = 0.0,
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Processes; all cores without it.",
+            help="Number of processes. Default: one per core.",
             min=1,
             max=1024,
             show_default=False,
@@ -103,19 +111,19 @@ def prepare(
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="Address of a Dask scheduler whose workers do it: tcp://HOST:8786.", rich_help_panel=_WORK
+            help="Address of a Dask scheduler that runs the work: tcp://HOST:8786.", rich_help_panel=_WORK
         ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Makes training data of files of music. Interrupted, it goes on when it is run again."""
+    """Convert music files to training data. Run it again to continue after an interruption."""
     from lakhnes.export.prepare import prepare
     from lakhnes.export.songs import Recipe
 
     if jobs is not None and cluster is not None:
         raise typer.BadParameter("give --jobs or --cluster, not both", param_hint="--cluster")
     most = arrangements or (16 if adapt == "legacy" else 8)
-    recipe = Recipe("rows" if timing == "bars" else format_, timing, adapt, most, max_seconds)
+    recipe = Recipe("bars" if timing == "bars" else format_, timing, adapt, most, max_seconds)
     rule = _rule(split, valid, test)
     executor = _executor(jobs, cluster)
     try:
@@ -154,7 +162,7 @@ def _executor(jobs: int | None, cluster: str | None) -> Executor:
 
 @contextmanager
 def _bar(*, quiet: bool) -> Iterator[Callable[[PreparationProgress], None]]:
-    """Shows a bar on the terminal; nothing where there is none."""
+    """Show a progress bar, if there is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -185,12 +193,12 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[PreparationProgress], None]]:
 
 
 def _rate(split: SplitInfo) -> float:
-    """Tokens a second of music."""
+    """Return the tokens per second of music."""
     return split.tokens / split.seconds if split.seconds else 0.0
 
 
 def _say(done: Preparation, *, as_json: bool) -> None:
-    """Says what was made."""
+    """Print a summary."""
     from dataclasses import asdict
 
     from lakhnes.export.prepared import SKIPPED_FILE

@@ -1,11 +1,11 @@
-"""The one way in which subcommands print: what comes from files moves no cursor and changes no colour."""
+"""Printing for all subcommands: text from files cannot move the cursor or change colours."""
 
 from __future__ import annotations
 
 import typer
 
 _MAX_MESSAGE = 499
-"""Characters of what is no result; a longer message loses its middle."""
+"""Most characters of a message; a longer one loses its middle."""
 
 
 def say(line: str, *, error: bool = False) -> None:

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lakhnes.runtime.music.events import SAMPLE_RATE
 
 Report = Callable[[float, int, int], None]
-"""Takes how much is done (0..1), samples of music, and events."""
+"""Takes the fraction done (0..1), samples of music, and events."""
 
 
 @contextmanager
 def composing(*, quiet: bool) -> Iterator[Report]:
-    """Shows a bar on the terminal while something composes; nothing where there is none."""
+    """Show a progress bar while something composes, if there is a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("composing"),
@@ -38,7 +38,7 @@ def composing(*, quiet: bool) -> Iterator[Report]:
 
 @contextmanager
 def rendering(doing: str) -> Iterator[Callable[[float], None]]:
-    """Shows a bar on the terminal while sound is made; nothing where there is none."""
+    """Show a progress bar while something renders, if there is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda part: None

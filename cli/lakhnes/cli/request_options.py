@@ -1,4 +1,4 @@
-"""The options that say what the music should be: one block, the same in every command that composes."""
+"""The steering options: one block, the same in every command that composes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WISHES = "Steering"
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """What a user asks for on the command line, as it was typed; each field is an option."""
+    """The steering options as a user typed them; each field is an option."""
 
     temperature: Temperature = TEMPERATURE
     top_k: TopK = TOP_K
@@ -35,37 +35,58 @@ class RequestOptions:
             rich_help_panel=_WISHES,
         ),
     ] = None
-    mute: Annotated[
+    chords: Annotated[
         str | None,
         typer.Option(
-            help="Voices that play nothing, of P1, P2, TR, NO: 'NO' or 'P2,NO'.", rich_help_panel=_WISHES
+            "--chords",
+            help="Draw each bar to a chord, over and over: 'Am F C G', 'Dm7 G7 Cmaj7 C/E'; N.C. for none.",
+            rich_help_panel=_WISHES,
         ),
+    ] = None
+    mute: Annotated[
+        str | None,
+        typer.Option(help="Silent voices, from P1, P2, TR, NO: 'NO' or 'P2,NO'.", rich_help_panel=_WISHES),
     ] = None
     pitch_range: Annotated[
         list[str] | None,
         typer.Option(
             "--range",
-            help="Pitches that a voice keeps to: 'P1:60-84' or 'P1:C4-C6'. May be given again.",
+            help="Range of a voice: 'P1:60-84' or 'P1:C4-C6'. Repeat it for other voices.",
             rich_help_panel=_WISHES,
         ),
     ] = None
     density: Annotated[
         float,
         typer.Option(
-            "--density", help="More notes (up to 5) or fewer (down to -5).", rich_help_panel=_WISHES
+            "--density",
+            help="-5 to 5: a higher value gives more notes; 0 changes nothing.",
+            rich_help_panel=_WISHES,
+        ),
+    ] = 0.0
+    repetition: Annotated[
+        float,
+        typer.Option(
+            "--repetition",
+            help="-5 to 5: with a higher value more bars take up earlier ones; 0 changes nothing.",
+            rich_help_panel=_WISHES,
         ),
     ] = 0.0
     max_note: Annotated[
         float | None,
         typer.Option(
-            "--max-note", help="Longest note in seconds.", callback=finite, min=0.02, rich_help_panel=_WISHES
+            "--max-note",
+            help="Longest note in seconds; a higher value allows longer notes.",
+            callback=finite,
+            min=0.02,
+            rich_help_panel=_WISHES,
         ),
     ] = None
     repetition_penalty: Annotated[
         float,
         typer.Option(
             "--repetition-penalty",
-            help="How strongly a voice is urged on that holds a note, circles or rests; 0 for not at all.",
+            help="Penalty for long notes, long rests and repetition: a higher value moves a voice on sooner; "
+            "0 switches it off.",
             callback=finite,
             min=0,
             max=10,
@@ -74,20 +95,22 @@ class RequestOptions:
     ] = 1.0
 
     def request(self, seed: int) -> Request:
-        """What the runtime understands.
+        """Return the request for these options.
 
         Raises:
-            OptionError: if an option says nothing that can be done.
+            OptionError: if an option has an impossible value.
         """
-        from lakhnes.runtime import Request, Sampling, parse_scale
+        from lakhnes.runtime import Request, Sampling, parse_chords, parse_scale
 
         return Request(
             seed=seed,
             sampling=Sampling(self.temperature, self.top_k or None, self.top_p, self.surprise or None),
             scale=None if self.scale is None else parse_scale(self.scale),
+            chords=() if self.chords is None else parse_chords(self.chords),
             muted=frozenset() if self.mute is None else frozenset(parse_voices(self.mute)),
             ranges=dict(map(_parse_range, self.pitch_range or [])),
             density=self.density,
+            repetition=self.repetition,
             max_note_seconds=self.max_note,
             repetition_penalty=self.repetition_penalty,
         )
@@ -97,7 +120,7 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., None])
 
 
 def with_request(command: CommandFunction) -> CommandFunction:
-    """Gives a command the options of `RequestOptions`, in the place of its parameter `asked`."""
+    """Give a command the options of `RequestOptions`, in place of its parameter `asked`."""
     block = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
@@ -121,10 +144,10 @@ def with_request(command: CommandFunction) -> CommandFunction:
 
 
 def parse_voices(text: str) -> list[Voice]:
-    """Reads a list of voices such as `P1,NO`.
+    """Read a list of voices such as `P1,NO`.
 
     Raises:
-        OptionError: for a voice that there is not.
+        OptionError: for an unknown voice.
     """
     from lakhnes.runtime import OptionError, Voice
 
@@ -148,7 +171,7 @@ def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
 
 
 def _pitch(text: str) -> int:
-    """A MIDI pitch, or a note such as `C4`, which is 60."""
+    """Return the MIDI pitch of a number or of a note such as `C4`, which is 60."""
     from lakhnes.runtime.music.scales import NOTE_NAMES
 
     if text.isdecimal():
@@ -158,19 +181,24 @@ def _pitch(text: str) -> int:
     return 12 * (int(octave) + 1) + semitone
 
 
-def parse_pan(texts: list[str] | None) -> dict[str, float]:
-    """Reads places of channels such as `P1:-0.5`.
+def parse_by_channel(texts: list[str] | None, what: str, example: str) -> dict[str, float]:
+    """Read numbers of channels, such as `P1:-0.5`.
+
+    Args:
+        texts: what a user gave.
+        what: what the number is, for the error.
+        example: a text that is right.
 
     Raises:
-        OptionError: for what is none.
+        OptionError: for another text.
     """
     from lakhnes.runtime import OptionError
 
-    places: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for text in texts or []:
-        names, _, place = text.partition(":")
+        names, _, number = text.partition(":")
         try:
-            places |= dict.fromkeys(names.upper().replace(",", " ").split(), float(place))
+            numbers |= dict.fromkeys(names.upper().replace(",", " ").split(), float(number))
         except ValueError:
-            raise OptionError(f"{text!r} is no place; give a voice and -1 to 1, such as 'P1:-0.5'.") from None
-    return places
+            raise OptionError(f"{text!r} is no {what}; give a channel and {example}.") from None
+    return numbers

@@ -1,4 +1,4 @@
-"""`lakhnes show`: a song as a picture."""
+"""`lakhnes show`: draw a song."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ def show(
     output: Annotated[
         list[Path], typer.Option("-o", "--output", help="File to write: .png or .svg. May be given again.")
     ],
-    width: Annotated[int, typer.Option(help="Pixels, 400 to 4000; everything grows with it.")] = 1600,
-    start: Annotated[float, typer.Option("--from", help="Second at which the picture begins.")] = 0.0,
+    width: Annotated[
+        int, typer.Option(help="Width in pixels, 400 to 4000; a higher value enlarges the whole picture.")
+    ] = 1600,
+    start: Annotated[float, typer.Option("--from", help="Start of the picture in seconds.")] = 0.0,
     end: Annotated[
-        float | None, typer.Option("--to", help="Second at which it ends. Without it, the song's end.")
+        float | None,
+        typer.Option("--to", help="End of the picture in seconds. Default: the end of the song."),
     ] = None,
-    dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw light on dark.")] = False,
     bpm: Annotated[
         float | None,
         typer.Option(
             "--bpm",
-            help="Draw bars of this tempo from the start on, whatever the file says.",
+            help="Draw bars of this tempo from the start, instead of the file's own.",
             rich_help_panel=TIME,
         ),
     ] = None,
     meter: Annotated[int, typer.Option(help="Beats of a bar, with --bpm.", rich_help_panel=TIME)] = 4,
 ) -> None:
-    """Draws a song as a piano roll of its four voices."""
+    """Draw a song as a piano roll of its four voices."""
     from lakhnes.bridge.drawing import png_bytes, svg_bytes
     from lakhnes.bridge.picture import PictureSettings, picture
     from lakhnes.runtime import OutputError
@@ -57,5 +60,5 @@ def show(
 
 
 def _title(source: Path) -> str:
-    """The name of a file without what says its format."""
+    """Return the name of a file without its format ending."""
     return re.sub(r"(\.tx[12])?\.\w+$", "", source.name, flags=re.IGNORECASE) or source.name

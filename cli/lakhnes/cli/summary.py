@@ -1,4 +1,4 @@
-"""What is said of music that was written."""
+"""Summary of written music."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lakhnes.runtime.music.score import Score
 
 
 def summary(score: Score, files: list[Path]) -> dict[str, Any]:
-    """What is said of a score that was written, as data."""
+    """Return the summary of a written score as data."""
     notes = {voice.name: len(score.parts[voice].notes) for voice in Voice}
     return {"seconds": score.seconds, "notes": notes, "files": [str(file) for file in files]}
 
 
 def print_summary(row: dict[str, Any]) -> None:
-    """Prints what `summary` says."""
+    """Print the result of `summary`."""
     voices = ", ".join(f"{name} {n}" for name, n in row["notes"].items())
     say(f"length  {row['seconds']:.1f} s, {sum(row['notes'].values())} notes ({voices})")
     say(f"wrote   {', '.join(row['files'])}")

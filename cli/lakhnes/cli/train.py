@@ -1,4 +1,4 @@
-"""`lakhnes train`: prepared songs to a model."""
+"""`lakhnes train`: train a model on prepared songs."""
 
 from __future__ import annotations
 
@@ -35,34 +35,37 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            help="Weights to start from: a checkpoint, a LakhNES one, an exported model or its name."
+            help="Initial weights: a checkpoint, a LakhNES checkpoint, an exported model or its name."
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")
+    ] = False,
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Train so long. With an end in steps or tokens, or --resume: save and leave after so long; "
-            "--resume goes on."
+            help="Training time. With an end in steps or tokens, or with --resume, save and stop after this "
+            "time; --resume continues."
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the whole schedule.", min=1)] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting. May be given again.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting. Repeat it for others."),
     ] = None,
     parts: Annotated[
         Path | None,
         typer.Option(
             "--export-parts",
-            help="At the end write the best weights, half precision, in parts of 15 MiB here.",
+            help="At the end, write the best weights here, in half precision and parts of 15 MiB.",
         ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Trains a model on prepared songs; Ctrl-C saves and leaves, --resume goes on.
+    """Train a model on prepared songs; Ctrl-C saves and stops, --resume continues.
 
-    The run's folder gets last.pt and best.pt, log.csv and curves.png. `lakhnes export RUN -o MODEL` makes a
-    model of it to compose with.
+    The run's folder gets last.pt and best.pt, log.csv and curves.png. `lakhnes export RUN -o MODEL` converts
+    it to a model for composing.
     """
     with training_side("lakhnes train"):
         from lakhnes.export.training import train as run_training
@@ -126,7 +129,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
 def _planned(
     file: Path | None, preset: str | None, changes: dict[str, Any], minutes: float | None, start: Any
 ) -> tuple[TrainConfig, float]:
-    """The configuration of a new run, and the budget of this call in seconds."""
+    """Return the configuration of a new run, and the budget of this call in seconds."""
     from lakhnes.export.train_config import SIZES, make_config
 
     sizes = {name: getattr(start, name) for name in SIZES} if start else None
@@ -136,7 +139,7 @@ def _planned(
 
 
 def _resumed(folder: Path, changes: dict[str, Any]) -> TrainConfig:
-    """The configuration of the run in a folder."""
+    """Return the configuration of the run in a folder."""
     from lakhnes.export.checkpoints import LAST, read_checkpoint
     from lakhnes.export.train_config import changed_config
     from lakhnes.runtime import CheckpointError
@@ -161,7 +164,7 @@ def _new_folder(folder: Path) -> None:
 
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
-    """Tells whether SIGTERM or Ctrl-C came; a second Ctrl-C interrupts at once."""
+    """Yield a function that returns whether SIGTERM or Ctrl-C came; a second Ctrl-C interrupts at once."""
     asked = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -178,12 +181,12 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 
 _EVERY = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines without a terminal."""
 
 
 @contextmanager
 def _shown(*, quiet: bool) -> Iterator[Callable[[TrainingProgress], None]]:
-    """Shows how far a run is: one line that changes on a terminal, else a line now and then."""
+    """Show the progress of a run: one changing line on a terminal, or a line now and then."""
     from rich.console import Console
 
     console = Console(stderr=True)
