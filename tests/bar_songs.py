@@ -12,9 +12,9 @@ from lakhnes.runtime.decode.grammar import BarGrammar
 from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES, Event, Kind, Voice
 from lakhnes.runtime.music.timing import Timing
-from lakhnes.runtime.music.vocabulary import END_TOKEN, rows
+from lakhnes.runtime.music.vocabulary import END_TOKEN, bars
 
-CODEC = make_codec(rows(), Timing.BARS)
+CODEC = make_codec(bars(), Timing.BARS)
 
 
 @st.composite
@@ -50,9 +50,20 @@ def check_grammar(tokens: Iterable[int]) -> DecodeState:
     assert events[start].value in (0, 15)
     codec = BarredCodec(CODEC.vocabulary, head, pick_up=events[start].value == 15)
     assert codec.beginning_at(0) == CODEC.tokens(events[: start + 1])
-    state, grammar = DecodeState(codec), BarGrammar(codec)
-    for event in events[start + 1 :]:
-        token = CODEC.token(event)
+    state, grammar, early = DecodeState(codec), BarGrammar(codec), False
+    said = [CODEC.token(event) for event in events]
+    for place, event in enumerate(events[start + 1 :], start + 1):
+        token = said[place]
+        if early or event.kind in (Kind.AHEAD, Kind.GIVEN):
+            early = event.kind is not Kind.BACK
+            continue
+        if event.kind is Kind.CHORD:
+            assert codec.chord_due(said[place - 1])
+            continue
+        if event.kind is Kind.RELATION:
+            assert codec.relation_due(said[place - 1])
+            assert event.voice not in codec.relations_of(said[:place])
+            continue
         assert grammar.bias(state)[token] == 0, (event, state.time)
         meant: Event = codec.event_at(token, state.time)
         if meant.kind is Kind.WAIT:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from lakhnes.runtime import Codec, Event, Kind, Model, ModelInfo, Timing, Vocabulary, tx1, tx2
 from lakhnes.runtime.bars.codec import make_codec
+from lakhnes.runtime.bars.relations import NEW
 from lakhnes.runtime.model.cache_weights import FEATURES, HIDDEN, LONGEST, VIEWS, CacheWeights
+from lakhnes.runtime.music.events import AFTER_BAR_VALUES
 from lakhnes.runtime.music.timing import FRAME_SAMPLES
-from lakhnes.runtime.music.vocabulary import rows
+from lakhnes.runtime.music.vocabulary import bars
 
 N_HEAD, D_HEAD = 2, 8
 D_MODEL = N_HEAD * D_HEAD
@@ -66,9 +68,12 @@ def prior(
         Kind.NOTE_OFF: 2.0,
         Kind.VELOCITY: changes,
         Kind.TIMBRE: changes,
+        **dict.fromkeys(AFTER_BAR_VALUES, -20.0),
     }
 
     def logit(event: Event) -> float:
+        if event.kind is Kind.RELATION:
+            return 3.0 if event.value == NEW else -1.0
         if event.kind is Kind.POSITION:
             return -20.0 if event.value % 6 else 1.0
         if event.kind is not Kind.WAIT:
@@ -97,7 +102,7 @@ def tiny_model_of(
     changes: float = 1.0,
 ) -> Model:
     """A model of TX1, TX2 or bars that remembers little; with more `changes`, more volumes and timbres."""
-    vocabulary = rows() if timing is Timing.BARS else tx2() if expression else tx1()
+    vocabulary = bars() if timing is Timing.BARS else tx2() if expression else tx1()
     info = ModelInfo(
         name="tiny",
         n_layer=1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 from dataclasses import replace
@@ -12,7 +13,7 @@ import onnxruntime as ort
 from fuzz.harness import Target
 from support import tune
 
-from lakhnes.apu.register_log import MemoryBlock
+from lakhnes.apu.register_log import MemoryBlock, Tags
 from lakhnes.apu.registers import registers_of
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, midi_bytes
@@ -45,6 +46,8 @@ def make_midi(folder: Path) -> list[Path]:
         "two.mid": _midi(2, 480, track, track),
         "smpte.mid": _midi(1, 0xE728, track, b"\0\xff\x2f\0"),
         "riff.rmi": b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + _midi(1, 480, track),
+        "clip.midi2": _clip(),
+        "twice.mid.gz": gzip.compress(_midi(1, 480, track), mtime=0),
     }
     return _written(folder, files)
 
@@ -52,6 +55,18 @@ def make_midi(folder: Path) -> list[Path]:
 def _midi(kind: int, division: int, *tracks: bytes) -> bytes:
     head = b"MThd" + struct.pack(">IHHH", 6, kind, len(tracks), division)
     return head + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
+
+
+def _clip() -> bytes:
+    """A clip of MIDI 2.0: tempo, meter, a program with its bank, notes of both kinds of messages."""
+    delta, end = 0x0040_0000, (0xF021_0000, 0, 0, 0)
+    words = [delta, 0x0030_0060, delta, 0xD010_0000, 40_000_000, 0, 0, delta, 0xD010_0001, 0x0603_0800, 0, 0]
+    words += [delta, 0xF020_0000, 0, 0, 0, delta, 0x40C3_0001, 120 << 8]
+    for place in range(8):
+        pitch = 0x3C + place << 8
+        words += [delta, 0x4090_0000 | pitch, 0xFFFF_0000, delta + 96, 0x4080_0000 | pitch, 0]
+        words += [delta, 0x2191_007F | pitch, delta + 48, 0x2181_0000 | pitch]
+    return b"SMF2CLIP" + b"".join(word.to_bytes(4) for word in (*words, delta, *end))
 
 
 # --- texts
@@ -74,12 +89,12 @@ def make_vgms(folder: Path) -> list[Path]:
         log,
         loop=44_100,
         memory=(MemoryBlock(0, 0xC000, bytes(range(200))),),
-        title="A tune",
-        game="A game",
-        author="A B",
+        tags=Tags("A tune", game="A game", author="A B"),
     )
     data = vgm_bytes(sampled)
     commands = b"\x50\x9f\x52\x28\xf0\x4f\xff\xb3\x10\x05\xc0\0\0\0\xe0\0\0\0\0\x62\x63\x70\x81"
+    commands += b"\x67\x66\x07\x04\0\0\0\1\2\3\4\x90\1\x14\0\x11\x91\1\7\1\0\x92\1\x40\x1f\0\0"
+    commands += b"\x93\1\0\0\0\0\x81\3\0\0\0\x62\x94\1"
     commands += b"\x68\x66\x07" + bytes(9) + b"\x90\0\0\0\0\x95\0\0\0\0\xb4\x15\x10\xb4\x2f\x01\x61\xff\xff"
     other = data[:0xC0] + commands + data[0xC0 + 209 : 0xC0 + 509] + b"\x66"
     files = {"a.vgm": data, "a.vgz": vgm_bytes(sampled, compressed=True), "b.vgm": other}
@@ -92,6 +107,7 @@ def make_vgms(folder: Path) -> list[Path]:
 def make_sessions(folder: Path) -> list[Path]:
     """A song with settings of all kinds."""
     state = replace(SongState(), score=tune(), kept=100, bpm=140.0, scale="a minor", top_k=20, surprise=1.3)
+    state = replace(state, chords="Am F | C G7/B")
     path = folder / "a.lakhnes"
     write_session(path, state)
     return [path]

@@ -1,11 +1,12 @@
-"""Broken files for the readers of music, sessions, preferences and models."""
+"""Broken files for the readers of music, chords, sessions, preferences and models."""
 
 import sys
 
 import pytest
+from fuzz import console_targets, runtime_targets
 from fuzz.harness import LONG_INPUTS, SHORT_INPUTS, Target, run, targets
-from fuzz.runtime_targets import TARGETS
 
+TARGETS = (*runtime_targets.TARGETS, *console_targets.TARGETS)
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits of the child process are POSIX's")
 
 
@@ -17,7 +18,7 @@ def check(target: Target, inputs: int, first: int) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_broken_files(target: Target) -> None:
-    check(target, SHORT_INPUTS, 0)
+    check(target, target.short_inputs, 0)
 
 
 @pytest.mark.train

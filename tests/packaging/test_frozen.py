@@ -141,6 +141,7 @@ def test_the_app_composes_and_is_heard_and_seen(frozen: Path, tmp_path: Path, se
             assert app.wait(60) == 0
         finally:
             app.kill()
+            app.wait()
     assert np.abs(sound).max() > 0.02
     looked_at(tmp_path / "app.png")
 
@@ -148,8 +149,7 @@ def test_the_app_composes_and_is_heard_and_seen(frozen: Path, tmp_path: Path, se
 def recorded(server: JackServer, path: Path) -> np.ndarray:
     """Five seconds of what the app plays."""
     soundfile = pytest.importorskip("soundfile")
-    done = server.tool("jack_rec", "-f", str(path), "-d", "5", "lakhnes:output_1", "lakhnes:output_2")
-    assert path.exists(), done.stderr
+    server.recorder(path, 5, "lakhnes:output_1", "lakhnes:output_2").wait(60)
     sound, _ = soundfile.read(path)
     return np.asarray(sound)
 

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A build of an installed checkout, whose compiler fails; what it adds to the package is returned."""
-    shutil.copytree(ROOT / "apu/src", tmp_path / "apu/src")
-    (tmp_path / "apu/lakhnes/apu").mkdir(parents=True)
+    for part in ("apu", "bridge"):
+        shutil.copytree(ROOT / part / "src", tmp_path / part / "src")
+        (tmp_path / part / "lakhnes" / part).mkdir(parents=True)
     monkeypatch.setenv("CC", "false")
     monkeypatch.delenv("LAKHNES_REQUIRE_CHIP", raising=False)
     hook = module_of(ROOT / "hatch_build.py").Hook(
@@ -57,5 +58,5 @@ def test_with_a_compiler_the_chip_is_in_the_package(build: Any, monkeypatch: pyt
     monkeypatch.setenv("LAKHNES_REQUIRE_CHIP", "1")
     monkeypatch.delenv("CC")
     added = build()
-    assert [Path(name).stem for name in added["artifacts"]] == ["_chip"]
+    assert [Path(name).stem for name in added["artifacts"]] == ["_chip", "_jack_port"]
     assert not added["pure_python"]

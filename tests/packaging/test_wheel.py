@@ -20,7 +20,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
-PORTIONS = {"apu", "bridge", "cli", "export", "gui", "runtime", "studio"}
+PORTIONS = {"apu", "bridge", "cli", "export", "gui", "runtime", "studio", "study"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     assert all(name.startswith("lakhnes/") for name in code)
     assert not any(f"lakhnes/{'__init__.py'}" == name for name in code), "it would hide the other portions"
     assert any(name.startswith("lakhnes/apu/_chip.") for name in code)
+    assert sys.platform == "win32" or "lakhnes/bridge/_jack_port.so" in code
     assert "lakhnes/runtime/models/nes-bars/model.onnx" in code
     assert not [name for name in code if "test" in name or name.endswith((".c", ".h", ".pyc"))]
     assert (facts["Name"], facts["Version"], facts["License-Expression"]) == (
@@ -72,9 +73,10 @@ def test_what_is_in_the_sdist(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"apu/src/chip.c", "hatch_build.py", "README.md", "LICENSE", "tests/conftest.py"} <= names
+    assert {"apu/src/chip.c", "bridge/src/jack_port.c", "hatch_build.py", "README.md", "LICENSE"} <= names
+    assert "tests/conftest.py" in names
     assert not [name for name in names if name.startswith(("shared", "dist", "build/", ".venv", "site/"))]
-    assert not [name for name in names if name.startswith("apu/lakhnes/apu/_chip.")]
+    assert not [name for name in names if name.endswith((".so", ".dll"))]
 
 
 def test_an_environment_with_nothing_else_makes_music(wheel: Path, tmp_path: Path) -> None:
