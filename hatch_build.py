@@ -1,4 +1,4 @@
-"""What hatch does beside packing: it compiles the sound chip (`apu/src`) and notes the commit."""
+"""What hatch does beside packing: it compiles the sound chip and JACK's MIDI ports, and notes the commit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ REQUIRE_CHIP = "LAKHNES_REQUIRE_CHIP"
 FOLDER = Path("apu/lakhnes/apu")
 COMMIT = "commit.txt"
 """In an sdist at the top, in a wheel beside the command line."""
-EXPORTS = ("apu_size", "apu_power_on", "apu_load", "apu_status", "apu_render", "apu_finish")
+EXPORTS = (
+    *("apu_size", "apu_power_on", "apu_load", "apu_status", "apu_render", "apu_finish"),
+    "apu_chip_level",
+    *("cpu_size", "cpu_power_on", "cpu_call", "cpu_interrupt", "cpu_run", "cpu_frames"),
+)
+JACK_PORT = ("bridge/src", "bridge/lakhnes/bridge", "_jack_port")
+"""Sources, folder and name of the library of MIDI ports on JACK, which Windows does not need."""
 UNIX_FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra")
 WINDOWS_FLAGS = ("/std:c11", "/O2", "/fp:precise")
 
@@ -52,7 +59,7 @@ class Hook(BuildHookInterface):
         """Compiles the chip. Without a compiler it leaves sound out and says so, or ends the build."""
         root = Path(self.root)
         try:
-            built = compile_chip(root / "apu" / "src", root / FOLDER)
+            built = compile_library(root / "apu" / "src", root / FOLDER, "_chip", EXPORTS)
         except (BaseError, CompileError, LinkError, OSError) as error:
             reason = f"The sound chip was not compiled ({error})."
             step = (
@@ -63,21 +70,27 @@ class Hook(BuildHookInterface):
                 self.app.abort(f"{reason} {REQUIRE_CHIP} is set, so this is an error. {step}")
             self.app.display_warning(f"{reason} Everything but sound will work. {step}")
             return
-        build_data["artifacts"].append(f"/{built.relative_to(root).as_posix()}")
+        libraries = [built]
+        if sys.platform != "win32":  # the same compiler, so it is there
+            sources, folder, name = JACK_PORT
+            libraries.append(compile_library(root / sources, root / folder, name))
+        build_data["artifacts"] += [f"/{library.relative_to(root).as_posix()}" for library in libraries]
         build_data["pure_python"] = False
         machine = sysconfig.get_platform().replace("-", "_").replace(".", "_")  # what it was compiled for
         build_data["tag"] = f"py3-none-{machine}"
 
 
-def compile_chip(sources: Path, folder: Path) -> Path:
+def compile_library(sources: Path, folder: Path, name: str, exports: Sequence[str] = ()) -> Path:
     """Compiles the C files of a folder into one library.
 
     Args:
         sources: the folder.
         folder: where the library goes.
+        name: of the library, without its ending.
+        exports: the functions that it offers; needed on Windows only.
 
     Returns:
-        The library, `_chip.so` or `_chip.dll`.
+        The library, which ends in `.so` or `.dll`.
 
     Raises:
         BaseError, CompileError, LinkError, OSError: if there is no compiler, or it fails.
@@ -88,7 +101,7 @@ def compile_chip(sources: Path, folder: Path) -> Path:
     compiler = new_compiler()
     customize_compiler(compiler)
     windows = compiler.compiler_type == "msvc"
-    library = folder / ("_chip.dll" if sys.platform == "win32" else "_chip.so")
+    library = folder / (f"{name}.dll" if sys.platform == "win32" else f"{name}.so")
     with tempfile.TemporaryDirectory() as work:
         objects = compiler.compile(
             [str(path) for path in sorted(sources.glob("*.c"))],
@@ -96,7 +109,7 @@ def compile_chip(sources: Path, folder: Path) -> Path:
             extra_postargs=list(WINDOWS_FLAGS if windows else UNIX_FLAGS),
         )
         built = Path(work) / library.name
-        compiler.link_shared_object(objects, str(built), export_symbols=list(EXPORTS) if windows else None)
+        compiler.link_shared_object(objects, str(built), export_symbols=list(exports) if windows else None)
         library.unlink(missing_ok=True)  # a process may have the old one open
         library.write_bytes(built.read_bytes())
     return library

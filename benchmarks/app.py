@@ -6,6 +6,7 @@
 - frames: 60 pictures a second of the whole roll with 3,000 notes in view, while it plays: share of a core
 - blocked: longest time that the interface stood still while a model of paper size (random weights) composes,
   a song is exported as WAV, and the JACK server dies under MIDI port and sound
+- editing: the same while a bar, or all, of 5,000 notes is edited, and a bar of a song of two hours
 - takes: four bars composed anew four times, from the order to the last take
 - memory: resident memory after ten minutes of play, with port and sound
 
@@ -22,13 +23,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from live import has_jack, machine, show
 from live_rigs import Figure
 
-PARTS = ("start", "frames", "blocked", "takes", "memory")
+PARTS = ("start", "frames", "blocked", "editing", "takes", "memory")
 ROOT = Path(__file__).parents[1]
 NOTES = 3000
 LOOK_SECONDS = 0.02
@@ -92,6 +93,7 @@ def main() -> None:
     asked = parser.parse_args()
     if "DISPLAY" not in os.environ:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users have the modules compiled
     figures: list[Figure] = []
     if not asked.json:
         print(machine(), flush=True)
@@ -180,7 +182,33 @@ class Bench:
             if server is not None:
                 server.kill()
                 figures["losing MIDI port and sound"] = app.longest_block(5.0)
-        return [Figure("blocked", f"{name}, longest", s * 1e3, "ms", 50) for name, s in figures.items()]
+        return block_figures("blocked", figures)
+
+    def editing(self) -> list[Figure]:
+        """Edits songs of 5,000 notes and of two hours while they play."""
+        from lakhnes.runtime import Voice
+        from lakhnes.runtime.time.grid import PPQ
+        from lakhnes.studio.state import SongState
+
+        figures: dict[str, Block] = {}
+        bar = 4 * PPQ
+        for what, score in (("5,000 notes", busy_song(5000)), ("two hours", busy_song(86_400))):
+            with App(SongState(score=score, kept=1 << 30, endless=False)) as app:
+                window = app.window
+                app.until(lambda window=window: window.studio.view().ready)
+                window.studio.playback.play()
+                app.run(2.0)
+                spans = {"a bar": (bar, 2 * bar)}
+                if what == "5,000 notes":
+                    spans["all"] = (0, window.studio.session.state.end)
+                for part, (first, last) in spans.items():
+                    for command in ("softer", "undo", "duplicate-bars", "undo", "delete-bars", "undo"):
+                        window.editor.select_span(first, last, set(Voice))
+                        action = window.commands[command].trigger
+                        name = f"{part} of {what}, {command}"
+                        block = app.longest_block(2.0, action)
+                        figures[name] = figures.get(name, Block()).or_longer(block)
+        return block_figures("editing", figures)
 
     def takes(self) -> list[Figure]:
         """Composes four bars of a melody anew."""
@@ -219,6 +247,32 @@ class Bench:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The longest time in which the interface stood still."""
+
+    seconds: float = 0.0
+    """Longest time on the clock; other programs that want the processor add to it."""
+    processor_seconds: float = 0.0
+    """Longest time that the window's thread itself computed without a break."""
+
+    def or_longer(self, other: "Block") -> "Block":
+        """Return the longer of both times."""
+        return Block(max(self.seconds, other.seconds), max(self.processor_seconds, other.processor_seconds))
+
+
+def block_figures(part: str, blocks: dict[str, Block]) -> list[Figure]:
+    """Return two figures of each block, in milliseconds."""
+    return [
+        figure
+        for name, block in blocks.items()
+        for figure in (
+            Figure(part, f"{name}, longest", block.seconds * 1e3, "ms", 50),
+            Figure(part, f"{name}, of the processor", block.processor_seconds * 1e3, "ms", 50),
+        )
+    ]
+
+
 class App:
     """The app's window in this process, without the user's settings."""
 
@@ -248,6 +302,7 @@ class App:
         from PySide6.QtCore import QEvent, QObject
 
         from lakhnes.bridge import keep_time
+        from lakhnes.gui.collector import Collector
 
         app = self
 
@@ -261,6 +316,7 @@ class App:
         self.window.resize(1400, 900)
         self.window.show()
         keep_time()
+        self._collector = Collector()
         self.window.begin()
         self.window._timer.timeout.connect(self._paint)
         return self
@@ -272,6 +328,10 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         self.window.close()
+        if not self.window.ended:
+            # A thread that is still inside the model when Python ends aborts the process.
+            self.window.studio.close()
+        self._collector.stop()
 
     def run(self, seconds: float) -> None:
         """Lets the app live for some seconds."""
@@ -289,28 +349,35 @@ class App:
                 raise TimeoutError("what the benchmark waits for does not come")
             self.run(0.02)
 
-    def longest_block(self, seconds: float) -> float:
-        """The longest time between two looks of a timer, less the time between its looks."""
+    def longest_block(self, seconds: float, what: Callable[[], object] = lambda: None) -> "Block":
+        """Return the longest time between two looks of a timer, less the time between its looks.
+
+        Args:
+            seconds: how long it looks.
+            what: is done in the window's thread meanwhile.
+        """
         from PySide6.QtCore import Qt, QTimer
 
-        longest, last = 0.0, time.perf_counter()
+        longest, last = Block(), (time.perf_counter(), time.thread_time())
 
         def look() -> None:
             nonlocal longest, last
-            now = time.perf_counter()
-            longest, last = max(longest, now - last - LOOK_SECONDS), now
+            now = (time.perf_counter(), time.thread_time())
+            longest = longest.or_longer(Block(now[0] - last[0] - LOOK_SECONDS, now[1] - last[1]))
+            last = now
 
         timer = QTimer()
         timer.setTimerType(Qt.TimerType.PreciseTimer)
         timer.timeout.connect(look)
         timer.start(round(LOOK_SECONDS * 1000))
+        QTimer.singleShot(100, what)
         self.run(seconds)
         timer.stop()
         return longest
 
 
-def busy_song():  # type: ignore[no-untyped-def]
-    """3,000 notes, 750 a voice, in four minutes."""
+def busy_song(n_notes=NOTES):  # type: ignore[no-untyped-def]
+    """A quarter of some notes in each voice; 3,000 in four minutes."""
     from lakhnes.runtime import SAMPLE_RATE, Note, Part, Score
 
     rng = random.Random(1)
@@ -318,10 +385,11 @@ def busy_song():  # type: ignore[no-untyped-def]
     parts = []
     for low, high in ((55, 90), (50, 85), (33, 60), (1, 16)):
         notes = [
-            Note(row * 2 * i, row * rng.choice((1, 1, 2)), rng.randint(low, high)) for i in range(NOTES // 4)
+            Note(row * 2 * i, row * rng.choice((1, 1, 2)), rng.randint(low, high))
+            for i in range(n_notes // 4)
         ]
         parts.append(Part(tuple(notes)))
-    return Score.of(parts, row * 2 * (NOTES // 4))
+    return Score.of(parts, row * 2 * (n_notes // 4))
 
 
 if __name__ == "__main__":

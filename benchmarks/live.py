@@ -7,6 +7,8 @@
   painted by another thread: 20 times a second, without a pause, and once more through a JACK port
 - start: from the command `lakhnes play` to the first note at another program
 - clock-start: from the first MIDI clock after Start to the first note, armed
+- frames: where notes lie on JACK, from the frame that their time has; by ports in C, and by rtmidi
+- trouble: a JACK server that stands still or is started anew, and a DAW that quits and returns
 - tempo: errors of notes after a MIDI clock with 1 ms of jitter (normal) steps from 90 to 150 BPM; fake time
 - cpu: share of a core of `lakhnes play` and its view
 - actions: 10,000 random starts, stops, seeks, mutes, panics, takes, notes of somebody, tempi; fake time
@@ -36,7 +38,7 @@ from live_rigs import Figure, note
 
 from lakhnes.runtime import Model
 
-PARTS = ("tempo", "actions", "start", "clock-start", "cpu", "lateness", "soak")
+PARTS = ("tempo", "actions", "start", "clock-start", "frames", "trouble", "cpu", "lateness", "soak")
 PERIODS = (128, 1024)
 
 
@@ -86,6 +88,21 @@ class Bench:
             import live_process
 
             yield live_process.clock_start(PERIODS, 5 if self._quick else 25)
+
+    def _frames(self) -> Iterator[list[Figure]]:
+        if self._needs_jack("frames"):
+            import live_frames
+
+            for period in PERIODS:
+                yield live_frames.frames(Model.load(), period, 10 if self._quick else 60)
+
+    def _trouble(self) -> Iterator[list[Figure]]:
+        if self._needs_jack("trouble"):
+            import live_trouble
+
+            folder = self._folder / "small"
+            random_model("tiny", folder)
+            yield live_trouble.trouble(folder, 3 if self._quick else 20)
 
     def _cpu(self) -> Iterator[list[Figure]]:
         seconds = 5 if self._quick else 20

@@ -37,7 +37,7 @@ def painting(performance: Performance, pause: float) -> Iterator[threading.Threa
             console = Console(file=nowhere, force_terminal=True, width=100, height=40)
             with screen(console) as live:
                 while not over.is_set():
-                    live.update(view(performance.status(), "LakhNES", ""), refresh=True)
+                    live.update(view(performance.status(), "LakhNES"), refresh=True)
                     if pause:
                         time.sleep(pause)
 

@@ -1,4 +1,4 @@
-"""What the site takes from the code when it is built: the page of commands, and the cards of the models."""
+"""Pages of the site that come from the code: the commands, and the cards of the models."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CLI_PAGE, CARD_PAGE = "cli.md", "model-{}.md"
 _CARD_LINK = re.compile(r"\]\((?:[./\w-]*/)?([\w-]+)/MODEL_CARD\.md\)")
 _INTRODUCTION = """# Commands
 
-Every command, its arguments, and its options with what they usually are. The ending of a file's name says its
-format. This page is made from the program: `lakhnes COMMAND --help` shows the same, `lakhnes --version` the
-version.
+This page lists every command with its arguments, options and defaults. The ending of a file's name chooses
+its format. The page comes from the program: `lakhnes COMMAND --help` shows the same, and `lakhnes --version`
+shows the version.
 
-Exit codes: 0 done; 1 it cannot be done, and a sentence says why and what to do; 2 wrong usage, also a setting
-out of its range; 130 interrupted.
+Exit codes: 0 success; 1 an error, with a sentence that gives the reason and the next step; 2 wrong usage, or
+a setting out of its range; 130 interrupted.
 """
 _KINDS = {float: "number", int: "whole number", str: "text", Path: "path"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that nobody writes."""
+    """Add the generated pages."""
     from lakhnes.runtime import find_model
 
     files.append(File.generated(config, CLI_PAGE, content=cli_page()))
@@ -42,7 +42,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lets links to cards in the repository go to their pages here."""
+    """Point links to cards in the repository to their pages here."""
     return _CARD_LINK.sub(lambda link: f"]({CARD_PAGE.format(link[1])})", markdown)
 
 
@@ -51,13 +51,13 @@ class Parameter:
     """An argument or an option of a command."""
 
     names: tuple[str, ...]
-    """As one types them; of an argument its place in the usage."""
+    """The names to type; for an argument its place in the usage."""
     value: str
-    """What it takes; empty for a switch."""
-    usually: str
-    """What it is when it is not given; empty if there is nothing to say."""
+    """Kind of value; empty for a switch."""
+    default: str
+    """Value when it is not given; empty for none."""
     text: str
-    """Its help."""
+    """Help text."""
     panel: str
     """Heading in the help; empty for none."""
     is_argument: bool
@@ -65,20 +65,25 @@ class Parameter:
 
 
 def commands() -> dict[str, Callable[..., None]]:
-    """The function of each command of `lakhnes`, in its order."""
+    """Return the function of each command of `lakhnes`, in order."""
     from lakhnes.cli.app import app
 
-    registered = ((info.name, info.callback) for info in app.registered_commands)
-    return {name or function.__name__: function for name, function in registered if function is not None}
+    found: dict[str, Callable[..., None]] = {}
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
+    for prefix, group in groups:
+        for info in group.registered_commands if group is not None else ():
+            if info.callback is not None:
+                found[prefix + (info.name or info.callback.__name__)] = info.callback
+    return found
 
 
 def parameters(function: Callable[..., None]) -> Iterator[Parameter]:
-    """The arguments and options of a command."""
+    """Yield the arguments and options of a command."""
     usual = inspect.signature(function).parameters
     for name, hint in get_type_hints(function, include_extras=True).items():
         information = getattr(hint, "__metadata__", ())
         if not information:
-            continue  # what a function gives back
+            continue  # the return value
         default = usual[name].default
         make = _argument if isinstance(information[0], ArgumentInfo) else _option
         yield make(name, hint.__origin__, information[0], default)
@@ -99,7 +104,7 @@ def _option(name: str, kind: Any, info: OptionInfo, default: Any) -> Parameter:
     return Parameter(
         tuple(sorted(names, key=lambda name: not name.startswith("--"))),
         "" if kind is bool else info.metavar or _value(kind, info),
-        "must be given" if required else _usually(default, names),
+        "required" if required else _default(default, names),
         info.help or "",
         info.rich_help_panel or "",
         is_argument=False,
@@ -112,8 +117,8 @@ def _is_list(kind: Any) -> bool:
 
 
 def _value(kind: Any, info: OptionInfo) -> str:
-    """What an option takes, such as `whole number from 1 to 16`."""
-    if get_origin(kind) in (UnionType, Union):  # X or nothing
+    """Return the kind of an option's value, such as `whole number from 1 to 16`."""
+    if get_origin(kind) in (UnionType, Union):  # X or None
         kind = next(part for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is list:
         (kind,) = get_args(kind)
@@ -123,16 +128,18 @@ def _value(kind: Any, info: OptionInfo) -> str:
     return _KINDS[kind] + low + ("" if info.max is None else f" to {info.max:,}")
 
 
-def _usually(default: Any, names: list[str]) -> str:
+def _default(default: Any, names: list[str]) -> str:
     if isinstance(default, bool):
         return f"`{names[0 if default else 1]}`" if len(names) > 1 and names[1].startswith("--no-") else ""
     return f"`{default}`" if default not in (None, "") else ""
 
 
 def cli_page() -> str:
-    """The page of commands as Markdown."""
+    """Return the page of commands as Markdown."""
     found = commands()
-    rows = [f"| [`{name}`](#lakhnes-{name}) | {_first(one)} |" for name, one in found.items()]
+    rows = [
+        f"| [`{name}`](#lakhnes-{name.replace(' ', '-')}) | {_first(one)} |" for name, one in found.items()
+    ]
     lines = [_INTRODUCTION, "| command | |", "|---|---|", *rows]
     for name, function in found.items():
         lines += _section(name, function)
@@ -140,7 +147,7 @@ def cli_page() -> str:
 
 
 def _section(name: str, function: Callable[..., None]) -> list[str]:
-    """One command: usage, arguments, and its options under their headings."""
+    """Return the lines of one command: usage, arguments, and its options under their headings."""
     every = list(parameters(function))
     arguments = [one for one in every if one.is_argument]
     options = [one for one in every if not one.is_argument]
@@ -153,10 +160,10 @@ def _section(name: str, function: Callable[..., None]) -> list[str]:
     for panel in dict.fromkeys(["", *(one.panel for one in options)]):
         inside = [one for one in options if one.panel == panel]
         if inside:
-            lines += ["", f"| {panel or 'option'} | takes | usually | |", "|---|---|---|---|"]
+            lines += ["", f"| {panel or 'option'} | value | default | |", "|---|---|---|---|"]
         for one in inside:
             names = ", ".join(f"`{name}`" for name in one.names)
-            lines.append(f"| {names} | {one.value} | {_cell(one.usually)} | {_cell(one.text)} |")
+            lines.append(f"| {names} | {one.value} | {_cell(one.default)} | {_cell(one.text)} |")
     return lines
 
 
@@ -165,5 +172,5 @@ def _first(function: Callable[..., None]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text with nothing in it that would end a cell of a table or begin a tag."""
+    """Return text that neither ends a table cell nor begins a tag."""
     return text.replace("|", "\\|").replace("<", "&lt;")

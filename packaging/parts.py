@@ -67,17 +67,23 @@ def data(extras: Iterable[str], models: str = "*") -> list[tuple[str, str]]:
     from PyInstaller.utils.hooks import collect_data_files, copy_metadata
 
     files = collect_data_files("lakhnes.runtime", includes=[f"models/{models}/*"])
+    files += collect_data_files("lakhnes.apu", includes=["console/*.s", "console/*.txt"])
     files += collect_data_files("lakhnes.cli", includes=["commit.txt"])
+    files += collect_data_files("lakhnes.study", includes=["page/*"])
+    files.append((str(Path(__file__).parents[1] / "docs/app.md"), "lakhnes/gui"))
     for name in bundled(*extras):
         files += copy_metadata(name)
     return files
 
 
 def library() -> list[tuple[str, str]]:
-    """The compiled sound chip."""
+    """The compiled sound chip, and MIDI ports on JACK where they were compiled."""
     from lakhnes.apu.native import library_path
+    from lakhnes.bridge.jack_port import port_library_path
 
-    return [(str(library_path()), "lakhnes/apu")]
+    jack = port_library_path()
+    ports = [(str(jack), "lakhnes/bridge")] if jack.exists() else []
+    return [(str(library_path()), "lakhnes/apu"), *ports]
 
 
 def slim(files: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
