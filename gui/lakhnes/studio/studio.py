@@ -137,10 +137,10 @@ class Studio:
     @property
     def settled(self) -> bool:
         """Whether the composer goes on with the session's song as it is."""
-        if self.stage is None or self._steered is not None:
+        old, new = self._applied, self.session.state
+        if self.stage is None or self._steered is not None or _differently_steered(old, new):
             return False
-        same = self._applied is self.session.state or self._applied.score is self.session.state.score
-        return same and self.stage.performance.composer.timeline.edition == self._edition
+        return old.score is new.score and self.stage.performance.composer.timeline.edition == self._edition
 
     # The song
 
@@ -321,11 +321,7 @@ class Studio:
             return
         self._applied = new
         performance = stage.performance
-        if any(getattr(old, name) != getattr(new, name) for name in STEERING_FIELDS) or any(
-            getattr(a, name) != getattr(b, name)
-            for a, b in zip(old.voices, new.voices, strict=True)
-            for name in _RANGES
-        ):
+        if _differently_steered(old, new):
             try:
                 performance.steer(new.request)
             except LakhnesError as error:
@@ -397,6 +393,15 @@ class Studio:
         stage.synth.set_volume(state.volume)
         for voice in Voice:
             stage.synth.set_volume(state.voices[voice].volume, voice)
+
+
+def _differently_steered(old: SongState, new: SongState) -> bool:
+    """Return whether two states ask for different music."""
+    return any(getattr(old, name) != getattr(new, name) for name in STEERING_FIELDS) or any(
+        getattr(a, name) != getattr(b, name)
+        for a, b in zip(old.voices, new.voices, strict=True)
+        for name in _RANGES
+    )
 
 
 __all__ = ["NEW_BARS", "Choice", "ClockStatus", "Studio"]
