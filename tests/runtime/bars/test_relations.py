@@ -140,6 +140,35 @@ def test_a_bar_is_what_was_named(like, seed, n_bars):
     assert twin.score() == whole
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_passage_of_all_voices_goes_on_to_return(monkeypatch, seed):
+    monkeypatch.setattr("lakhnes.runtime.decode.relations._GOES_ON", {4: 50.0})
+    codec = BarredCodec(CODEC.vocabulary, [])
+    song = Song(
+        codec,
+        np.random.default_rng(seed),
+        length_samples=48 * codec.bar_ticks * TICK_SAMPLES,
+        processors=[Relations(codec, list(Voice))],
+    )
+    song.state.tokens.extend([END_TOKEN, *song.prompt])
+    again = np.zeros(len(CODEC.vocabulary), np.float32)
+    again[[codec.relation_tokens(voice)[SAME + 3] for voice in Voice]] = 3
+    rng, bars = np.random.default_rng(seed), []
+    while not song.over:
+        song.take(rng.normal(0, 1, len(CODEC.vocabulary)).astype(np.float32) + again)
+    for voice in Voice:
+        notes = [(note.onset // TICK_SAMPLES, note.pitch) for note in song.score().parts[voice].notes]
+        lines = [[] for _ in range(48)]
+        for tick, pitch in notes:
+            lines[tick // codec.bar_ticks].append((tick % codec.bar_ticks, pitch))
+        bars.append(lines)
+    bars = list(zip(*bars, strict=True))
+    returned = [bar for bar in range(4, 47) if bars[bar] == bars[bar - 4] and any(bars[bar - 3])]
+    assert returned
+    for bar in returned:
+        assert bars[bar + 1] == bars[bar - 3] or bars[bar] == bars[bar - 3]
+
+
 def test_repetition_decides_how_many_bars_take_up_earlier_ones():
     codec = BarredCodec(CODEC.vocabulary, [])
     rng = np.random.default_rng(0)

@@ -103,7 +103,7 @@ class DecodeState:
         self.lines = [RecentNotes() for _ in Voice]
         self.has_notes = False
         self.onset_now = False
-        self.bars: deque[list[list[tuple[int, int, int]]]] = deque(maxlen=FARTHEST + 1)
+        self.bars: deque[list[list[tuple[int, int, int]]]] = deque(maxlen=FARTHEST + 2)
         self._in_bars = codec.timing is Timing.BARS
         if self._in_bars:
             self.bars.append([[] for _ in Voice])
