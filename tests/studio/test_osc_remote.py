@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,6 @@ class Ear:
         self.said: list[tuple[str, list[object]]] = []
         self.port = OscInput(ANY_PORT, {})
         self.port.receive = lambda address, *said: self.said.append((address, list(said)))  # type: ignore[method-assign]
-        self.port._server.dispatcher.set_default_handler(self.port.receive)
 
     def of(self, address: str) -> list[list[object]]:
         return [said for where, said in self.said if where == address]
@@ -145,6 +145,61 @@ def test_any_bytes_are_survived(data: bytes) -> None:
         with OscOutput(remote.address) as hand:
             hand.send("/here")
         until(lambda: done)
+    finally:
+        remote.close()
+
+
+def bundle(time_tag: bytes, *messages: bytes) -> bytes:
+    return b"#bundle\0" + time_tag + b"".join(len(message).to_bytes(4) + message for message in messages)
+
+
+HERE = b"/lakhnes/here\0\0\0,\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"/\xff\0\0,\0\0\0",
+        b"/lakhnes/x\0\0,?\0\0",
+        bundle(bytes(8), b"what\0\0\0\0"),
+        reduce(lambda inside, _: bundle(bytes(8), inside), range(2000), HERE),
+    ],
+    ids=["no text", "an unknown type", "no message", "too deep"],
+)
+def test_an_odd_packet_prints_nothing(
+    data: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[int] = []
+    remote = OscInput(ANY_PORT, {"/here": lambda numbers: done.append(1)})
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            for packet in (data, HERE):
+                out.sendto(packet, (remote.address.host, remote.address.port))
+        until(lambda: done)
+    finally:
+        remote.close()
+    assert (*capfd.readouterr(), caplog.records) == ("", "", [])
+
+
+def test_a_packet_that_is_none_is_reported() -> None:
+    remote = OscInput(ANY_PORT, {})
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(b"GET / HTTP/1.1", (remote.address.host, remote.address.port))
+        until(remote.check)
+        assert "A packet came that is no OSC" in str(remote.check())
+    finally:
+        remote.close()
+
+
+def test_no_time_in_a_packet_makes_others_wait() -> None:
+    done: list[int] = []
+    remote = OscInput(ANY_PORT, {"/here": lambda numbers: done.append(1)})
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            for packet in (bundle(b"\xff" * 8, HERE, HERE), HERE):
+                out.sendto(packet, (remote.address.host, remote.address.port))
+        until(lambda: len(done) == 3)
     finally:
         remote.close()
 

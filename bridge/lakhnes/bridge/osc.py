@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +14,7 @@ from typing import Any
 from lakhnes.runtime.errors import LakhnesError, MissingExtraError, OptionError, PortError
 from lakhnes.runtime.music.events import Kind, Voice
 from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import reason_of
 
 LOOPBACK = "127.0.0.1"
 """The host that is used unless another one is asked for: this machine hears and nobody else."""
@@ -21,6 +24,8 @@ ROOT = "/lakhnes"
 _TOLD_SECONDS = 5.0
 """How long a message that was not understood is reported."""
 _STOP_SECONDS = 1.0
+_POLL_SECONDS = 0.1
+_MAX_BYTES = 65_535  # of a packet
 
 Argument = float | int | str | bool
 Command = Callable[[Sequence[float]], None]
@@ -77,18 +82,21 @@ class OscInput:
             PortError: if the port is taken or the host is not this machine's.
             MissingExtraError: if python-osc is not installed.
         """
-        server, dispatcher = _module("osc_server"), _module("dispatcher").Dispatcher()
-        dispatcher.set_default_handler(self.receive)
+        self._packet = _module("osc_packet").OscPacket
         self._commands, self._now = commands, now
         self._problem: tuple[float, str] | None = None
+        self._closed = False
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._server = server.BlockingOSCUDPServer((address.host, address.port), dispatcher)
-        except OSError as error:
+            self._socket.settimeout(_POLL_SECONDS)
+            self._socket.bind((address.host, address.port))
+        except (OSError, OverflowError) as error:
+            self._socket.close()
             raise PortError(
-                f"OSC cannot be heard on {address.host}:{address.port} ({error.strerror or error}): choose "
+                f"OSC cannot be heard on {address.host}:{address.port} ({reason_of(error)}): choose "
                 "another port."
             ) from error
-        self.address = OscAddress(address.host, int(self._server.server_address[1]))
+        self.address = OscAddress(address.host, int(self._socket.getsockname()[1]))
         self._thread = threading.Thread(target=self._listen, name="lakhnes OSC", daemon=True)
         self._thread.start()
 
@@ -108,12 +116,39 @@ class OscInput:
 
     def close(self) -> None:
         """Listen no more."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._closed = True
         self._thread.join(_STOP_SECONDS)
+        self._socket.close()
 
     def _listen(self) -> None:
-        self._server.serve_forever(poll_interval=0.1)
+        here, root = threading.get_ident(), logging.getLogger()
+
+        def ours(record: logging.LogRecord) -> bool:
+            return record.thread != here  # python-osc warns of odd packets; `check` tells of them
+
+        root.addFilter(ours)
+        try:
+            while not self._closed:
+                try:
+                    data = self._socket.recv(_MAX_BYTES)
+                except OSError:  # nothing came for a while, or a reply of ours found nobody
+                    continue
+                self._take(data)
+        finally:
+            root.removeFilter(ours)
+
+    def _take(self, data: bytes) -> None:
+        """Do what a packet asks for, at once: no time that it names can make the others wait."""
+        try:
+            messages = [timed.message for timed in self._packet(data).messages]
+            heard = [(message.address, list(message.params)) for message in messages]
+        except Exception as error:  # python-osc raises many kinds for what strangers send
+            self._complain(
+                f"A packet came that is no OSC ({printable(reason_of(error))}). See `docs/osc.md`."
+            )
+            return
+        for address, arguments in heard:
+            self.receive(address, *arguments)
 
     def _complain(self, text: str) -> None:
         self._problem = (self._now(), text)
