@@ -242,6 +242,48 @@ def test_bad_files_are_named_with_the_reason(tmp_path: Path, content: bytes, rea
         import_midi(path)
 
 
+def midi_of(*tracks: bytes, sizes: int | None = None) -> bytes:
+    """Tracks behind a header; all claim one size, if it is given."""
+    chunks = (b"MTrk" + (len(track) if sizes is None else sizes).to_bytes(4) + track for track in tracks)
+    return b"MThd" + bytes.fromhex("00000006 0001 0001 0060") + b"".join(chunks)
+
+
+NOTE = bytes.fromhex("00 90 3C 40 01 3C 00")
+FILLED = NOTE + (bytes.fromhex("00 FF 7F 7F") + bytes(127)) * 60
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (midi_of(*[NOTE] * 1001), "more than 1000 tracks"),
+        (midi_of(*[FILLED] * 900, sizes=1 << 23), "its tracks overlap"),
+        (
+            midi_of(bytes.fromhex("00 90") + bytes.fromhex("3C 40 01") * 1_000_001),
+            "more than 1,000,000 events",
+        ),
+        (
+            b"SMF2CLIP" + bytes.fromhex("40903C00 FFFF0000") * 1_000_001,
+            "more than 1,000,000 events",
+        ),
+        (midi_of(bytes(8 << 20)), "larger than 8 MiB"),
+        (gzip.compress(midi_of(bytes(8 << 20))), "a gzip file of more than 8 MiB"),
+    ],
+    ids=["tracks", "overlap", "events", "clip", "size", "gzip"],
+)
+def test_a_file_that_would_take_the_machine_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
+    path = tmp_path / "bomb.mid"
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=rf"bomb\.mid: .*{reason}"):
+        import_midi(path)
+
+
+def test_names_and_texts_are_read_up_to_a_length() -> None:
+    name = b"\x00\xff\x03" + bytes.fromhex("87 68") + b"x" * 1000
+    texts = b"\x00\xff\x01\x03abc" * 100
+    (track,) = parse(midi_of(name + texts + NOTE)).tracks
+    assert (track.name, len(track.texts), len(track.notes)) == ("x" * 200, 4, 2)
+
+
 def test_noise_in_a_file_never_makes_another_error(tmp_path: Path) -> None:
     rng = random.Random(4)
     whole = whole_file()

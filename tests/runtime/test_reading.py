@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lakhnes.runtime import DataError, FormatError, LakhnesError
 from lakhnes.runtime.printable import printable
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
 
 
 class OddError(Exception):
@@ -29,6 +29,20 @@ def test_whatever_a_parser_raises_is_the_readers_error(raised: Exception, messag
     with pytest.raises(DataError, match=message) as caught, reading("a.npz", DataError, "Get it again."):
         raise raised
     assert caught.value.__cause__ is raised
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"x" * 2048)
+    assert read_at_most(path, 2048) == b"x" * 2048
+    with pytest.raises(ValueError, match="larger than 1 KiB"):
+        read_at_most(path, 2047)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no endless device")
+def test_an_endless_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="larger than 3 MiB"):
+        read_at_most(Path("/dev/zero"), 3 << 20)
 
 
 def test_a_music_files_error_names_it_first() -> None:

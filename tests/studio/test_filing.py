@@ -21,6 +21,7 @@ from lakhnes.runtime.time.grid import TimeSignature
 from lakhnes.studio import filing as filing_module
 from lakhnes.studio import opening
 from lakhnes.studio.exports import ExportRequest, chosen, playing, targets
+from lakhnes.studio.music_files import Forms, Music, read_music, write_music
 from lakhnes.studio.preferences import PreferenceStore
 from lakhnes.studio.session_file import read_session, read_song, write_session
 from lakhnes.studio.state import SongState, Whereabouts
@@ -161,6 +162,15 @@ def test_notes_out_of_reach_are_shifted_and_said(desk: Desk, tmp_path: Path) -> 
     assert "1 notes outside the voices' ranges were shifted by octaves." in desk.texts[0]
 
 
+@pytest.mark.parametrize("ending", [".ftm.txt", ".fms.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_trackers_text_is_read_as_editors_save_it(tmp_path: Path, ending: str, encoding: str) -> None:
+    written, saved = tmp_path / f"written{ending}", tmp_path / "saved.txt"
+    write_music({written: Music(tune())}, Forms())
+    saved.write_text(written.read_text("utf-8"), encoding)
+    assert read_music(saved).origin == read_music(written).origin
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -170,7 +180,14 @@ def test_notes_out_of_reach_are_shifted_and_said(desk: Desk, tmp_path: Path) -> 
         ("cut.lakhnes", b"PK\x03\x04", r"cut.lakhnes: not a session, or a broken one"),
         ("song.wav", b"RIFF", r"song.wav is sound"),
         ("thesis.pdf", b"%PDF", r"thesis.pdf has no known ending"),
+        ("thesis", b"%PDF", r"a tracker's text (.ftm.txt, .fms.txt)"),
         ("empty.tx1.txt", b"WT_100", r"empty.tx1.txt has no notes"),
+        ("empty.ftm.txt", b"", r"empty.ftm.txt: not a text of FamiTracker (its first line"),
+        ("other.fms.txt", b"# Famitracker", r"other.fms.txt: not a text of FamiStudio"),
+        ("zeros.ftm.txt", bytes(9), r"zeros.ftm.txt: not a text (character 1 is 0)"),
+        ("song.0cc", b"FamiTracker Module", r"song.0cc is a module of FamiTracker; export it there as text"),
+        ("song.fms", b"FMS!", r"song.fms is a project of FamiStudio; export it there"),
+        ("song.nes", b"NES\x1a", r"song.nes is a ROM, which lakhnes writes but does not read"),
         ("..", None, r".. is a folder"),
     ],
 )

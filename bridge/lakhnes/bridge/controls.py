@@ -24,6 +24,9 @@ from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.files import write_whole
 from lakhnes.runtime.music.events import Voice
 from lakhnes.runtime.printable import printable
+from lakhnes.runtime.reading import read_at_most
+
+_MAX_MAP_BYTES = 1 << 16
 
 
 class Control(StrEnum):
@@ -101,7 +104,7 @@ class ControlMap:
             OptionError: if the file cannot be read or is no such map.
         """
         try:
-            found = json.loads(path.read_text("utf-8"))
+            found = json.loads(read_at_most(path, _MAX_MAP_BYTES))
             read = cls(())
             for name, controller in dict(found).items():
                 if type(controller) is not int:

@@ -11,7 +11,15 @@ import sys
 from array import array
 from collections import defaultdict
 
-from lakhnes.bridge.smf import BrokenFileError, ControlChange, MidiFile, NoteMessage, Track
+from lakhnes.bridge.smf import (
+    MAX_EVENTS,
+    MAX_NAME_BYTES,
+    BrokenFileError,
+    ControlChange,
+    MidiFile,
+    NoteMessage,
+    Track,
+)
 
 MAGIC = b"SMF2CLIP"
 
@@ -90,7 +98,9 @@ class _ClipReader:
             self._key(words[1] >> 28, words[1] >> 24 & 15)
         elif bank == _METADATA and status in _NAMES and self.ticks == 0:
             text = b"".join(word.to_bytes(4) for word in words[1:]).replace(b"\0", b"")
-            self.tracks[words[0] >> 24 & 15].name += text.decode("utf-8", "replace")
+            track = self.tracks[words[0] >> 24 & 15]
+            if len(track.name) < MAX_NAME_BYTES:
+                track.name += text.decode("utf-8", "replace")
 
     def _key(self, sharps: int, tonic: int) -> None:
         """A key: sharps, of 4 bits with a sign, and its tonic, 1 for A to 7 for G; others say no mode."""
@@ -133,6 +143,8 @@ def parse(data: bytes) -> MidiFile:
             reader.stream(packet[0])
     reader.conductor.end = reader.ticks
     tracks = (reader.conductor, *(reader.tracks[group] for group in sorted(reader.tracks)))
+    if sum(track.n_events for track in tracks) > MAX_EVENTS:
+        raise BrokenFileError(f"more than {MAX_EVENTS:,} events; give a shorter piece")
     remarks = () if reader.over or not words else ("The clip is cut off; what comes after is missing.",)
     return MidiFile(1, reader.division, tracks, remarks)
 

@@ -6,10 +6,7 @@ import zlib
 from dataclasses import replace
 
 from lakhnes.bridge import midi_clip, smf
-from lakhnes.bridge.smf import BrokenFileError, MidiFile
-
-MOST_BYTES = 1 << 28
-"""What a compressed file may unpack to."""
+from lakhnes.bridge.smf import MAX_BYTES, BrokenFileError, MidiFile
 
 _GZIP = b"\x1f\x8b"
 _MOST_LAYERS = 3
@@ -58,13 +55,13 @@ def _unzipped(data: bytes) -> bytes:
     """The content of a gzip file, as far as it goes."""
     unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        content = unzip.decompress(data, MOST_BYTES)
+        content = unzip.decompress(data, MAX_BYTES)
     except zlib.error:
         content = b""
     if not content:
         raise BrokenFileError("a damaged gzip file; get the file again")
     if unzip.unconsumed_tail:
-        raise BrokenFileError(f"a gzip file of more than {MOST_BYTES >> 20} MiB, which is no music")
+        raise BrokenFileError(f"a gzip file of more than {MAX_BYTES >> 20} MiB, which is no music")
     return content
 
 

@@ -18,7 +18,14 @@ import mido
 
 from lakhnes.bridge.midi_names import decoded_names
 from lakhnes.runtime.errors import FormatError
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
+
+MAX_BYTES = 8 << 20
+"""Largest MIDI file, also after decompression, in bytes."""
+
+MAX_TRACKS = 1000
+MAX_EVENTS = 1_000_000
+"""Most events of a file that are kept: notes, controls and the like."""
 
 
 class NoteMessage(NamedTuple):
@@ -74,6 +81,12 @@ class Track:
     """Its name as it stands in the file, until all of the file is read."""
     raw_texts: list[bytes] = field(default_factory=list)
 
+    @property
+    def n_events(self) -> int:
+        """Number of its events."""
+        changes = len(self.tempi) + len(self.signatures) + len(self.programs) + len(self.keys)
+        return len(self.notes) + len(self.controls) + changes
+
     def cut(self, end: int) -> None:
         """Takes away what it says of later times."""
         self.notes = [note for note in self.notes if note.ticks <= end]
@@ -121,6 +134,9 @@ class BrokenFileError(Exception):
 _USUAL_DIVISION = 480
 _SMPTE_RATES = (24, 25, 29, 30)
 _MOST_BYTES = 8  # of a number
+_MOST_WORK_BYTES = 2 * MAX_BYTES  # that tracks claim, which may overlap in a broken file
+MAX_NAME_BYTES = 200
+_MAX_TEXTS = 4  # of a track
 _LONGEST_DELTA = 0x0FFFFFFF  # what the four bytes hold that a number may have
 _HEADER, _TRACK = b"MThd", b"MTrk"
 
@@ -134,10 +150,9 @@ def load(path: Path) -> MidiFile:
     """
     from lakhnes.bridge.midi_wrappers import parse_any
 
-    data = path.read_bytes()
     with reading(path, FormatError, "Get the file again"):
         try:
-            return parse_any(data)
+            return parse_any(read_at_most(path, MAX_BYTES))
         except BrokenFileError as error:
             raise FormatError(path, str(error)) from None
 
@@ -152,11 +167,20 @@ def parse(data: bytes) -> MidiFile:
     kind, said, division, place = _header(data, remarks)
     tracks: list[Track] = []
     damaged: list[Track] = []
+    work = n_events = 0
     while place < len(data):
         if not _is_track(data[place : place + 4]):
             place = _after_alien(data, place, remarks)
             continue
+        if len(tracks) == MAX_TRACKS:
+            raise BrokenFileError(f"more than {MAX_TRACKS} tracks; give a file with fewer")
+        work += min(int.from_bytes(data[place + 4 : place + 8]), len(data) - place)
+        if work > _MOST_WORK_BYTES:
+            raise BrokenFileError("damaged, its tracks overlap; get the file again")
         track, place, problem = _chunk(data, place)
+        n_events += track.n_events
+        if n_events > MAX_EVENTS:
+            raise BrokenFileError(f"more than {MAX_EVENTS:,} events; give a shorter piece")
         tracks.append(track)
         if problem:
             damaged.append(track)
@@ -186,7 +210,8 @@ def _is_track(name: bytes) -> bool:
 
 def _cut_damaged(tracks: list[Track], damaged: list[Track]) -> None:
     """Takes from damaged tracks what they say of times long after the others are over."""
-    whole = max((track.end for track in tracks if not any(track is bad for bad in damaged)), default=0)
+    bad = {id(track) for track in damaged}
+    whole = max((track.end for track in tracks if id(track) not in bad), default=0)
     for track in damaged if whole else []:
         if track.end > 2 * whole:
             track.cut(whole)
@@ -340,9 +365,9 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
 
 def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
     if meta == 0x03 and not track.raw_name:
-        track.raw_name = content
-    elif meta == 0x01 and ticks == 0:
-        track.raw_texts.append(content)
+        track.raw_name = content[:MAX_NAME_BYTES]
+    elif meta == 0x01 and ticks == 0 and len(track.raw_texts) < _MAX_TEXTS:
+        track.raw_texts.append(content[:MAX_NAME_BYTES])
     elif meta == 0x51 and int.from_bytes(content) > 0:
         track.tempi.append((ticks, int.from_bytes(content[:3])))
     elif meta == 0x58:

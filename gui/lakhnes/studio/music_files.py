@@ -38,7 +38,13 @@ from lakhnes.runtime import Voice
 from lakhnes.runtime.errors import FormatError, MusicError, OptionError, OutputError
 from lakhnes.runtime.files import Content, real_path, write_all
 from lakhnes.runtime.music.score import Score
-from lakhnes.runtime.music.texts import read_text, tx1_text, tx2_text
+from lakhnes.runtime.music.texts import (
+    decode_text,
+    read_text_bytes,
+    score_from_text,
+    tx1_text,
+    tx2_text,
+)
 from lakhnes.runtime.reading import reading
 from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
@@ -53,11 +59,21 @@ _NSF = (".nsf", ".nsfe")
 _CONSOLE = {".nsf": nsf_bytes, ".nsfe": nsfe_bytes, ".nes": rom_bytes}
 _SOUND = tuple(SOUND_FORMATS)
 _ALL = (*_TX1, *_TX2, *_TRACKERS, *_MIDI, *_VGM, *_CONSOLE, *_SOUND)
-_READABLE = "a MIDI (.mid), a text (.tx1.txt, .tx2.txt), a VGM (.vgm, .vgz) or an NSF (.nsf, .nsfe)"
+_READABLE = (
+    "a MIDI (.mid), a text (.tx1.txt, .tx2.txt), a tracker's text (.ftm.txt, .fms.txt), "
+    "a VGM (.vgm, .vgz) or an NSF (.nsf, .nsfe)"
+)
 _WRITABLE = ".mid, .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .vgz, .nsf, .nsfe, .nes, .wav, .flac or .ogg"
 _TRACKER_TEXTS = {
     famitracker_reader.MAGIC: parse_famitracker,
     f"{famistudio_reader.MAGIC} ": parse_famistudio,
+}
+_TRACKER_ENDINGS = {".ftm.txt": parse_famitracker, ".fms.txt": parse_famistudio}
+_UNREADABLE = {
+    (".ftm", ".0cc", ".dnm"): "a module of FamiTracker; export it there as text (.txt), and give that",
+    (".fms",): "a project of FamiStudio; export it there as FamiStudio text (.txt), and give that",
+    (".nes",): "a ROM, which lakhnes writes but does not read; give the music as .nsf",
+    (".lakhnes",): "a session of the app; open it there, and export it",
 }
 _SYSTEM = "Nintendo Entertainment System"
 
@@ -243,25 +259,35 @@ def read_music(
         if name.endswith(_NSF):
             played = play_nsf(read_nsf(path), song, seconds)
             return Music(played.log, played.remarks, name=name_of(path))
-        for magic, parse in _TRACKER_TEXTS.items():
-            if name.endswith(".txt") and _begins_with(path, magic.encode()):
-                tracked = parse(path.read_text("utf-8", "replace"), path)
-                return Music(tracked.score, tracked.remarks, tracked.grid, settled=True, name=name_of(path))
         if name.endswith((*_TX1, *_TX2, ".txt")):
-            return Music(read_text(path), name=name_of(path))
+            return _of_text(path)
         if name.endswith(_VGM):
             file = read_vgm(path)
             return Music(file.log, file.remarks, name=name_of(path))
+    for endings, kind in _UNREADABLE.items():
+        if name.endswith(endings):
+            raise MusicError(f"{path} is {kind}.")
     raise MusicError(f"{path} has no known ending; give {_READABLE}.")
 
 
+def _of_text(path: Path) -> Music:
+    """Read a text of any kind: what it begins with says which, else its ending."""
+    data = read_text_bytes(path)
+    try:
+        text = decode_text(data, "replace")
+    except ValueError:
+        return Music(score_from_text(data, path))  # which says why it is no text
+    parsers = [parse for magic, parse in _TRACKER_TEXTS.items() if text.startswith(magic)]
+    parsers += [parse for ending, parse in _TRACKER_ENDINGS.items() if path.name.lower().endswith(ending)]
+    if not parsers:
+        return Music(score_from_text(data, path), name=name_of(path))
+    tracked = parsers[0](text, path)
+    return Music(tracked.score, tracked.remarks, tracked.grid, settled=True, name=name_of(path))
+
+
 def _begins_as_midi(path: Path) -> bool:
-    return _begins_with(path, b"MThd", b"SMF2CLIP")
-
-
-def _begins_with(path: Path, *signs: bytes) -> bool:
     with path.open("rb") as file:
-        return file.read(64).removeprefix(b"\xef\xbb\xbf").startswith(signs)
+        return file.read(8).startswith((b"MThd", b"SMF2CLIP"))
 
 
 def name_of(path: Path) -> str:

@@ -14,6 +14,7 @@ import platformdirs
 
 from lakhnes.runtime import OptionError
 from lakhnes.runtime.files import write_whole
+from lakhnes.runtime.reading import read_at_most
 from lakhnes.studio.editor import STEPS, USUAL_STEP
 from lakhnes.studio.field_readers import switch, whole
 from lakhnes.studio.session_file import checked
@@ -22,6 +23,7 @@ from lakhnes.studio.state import STEERING_FIELDS, SongState
 MOST_RECENT = 10
 """Files that are remembered."""
 
+_MAX_BYTES = 16 << 20
 _THEMES = ("system", "light", "dark")
 
 
@@ -122,9 +124,12 @@ class PreferenceStore:
 
     def _load(self) -> None:
         try:
-            data = self.path.read_bytes()
+            data = read_at_most(self.path, _MAX_BYTES)
         except FileNotFoundError:
             self.first = True
+            return
+        except ValueError:
+            self._set_aside()
             return
         except OSError as error:
             reason = error.strerror or str(error)

@@ -42,6 +42,27 @@ def reading(source: str | Path, refusal: type[LakhnesError], step: str) -> Itera
         raise refusal(f"{source} cannot be read ({reason_of(error)}). {step}") from error
 
 
+def read_at_most(path: Path, most_bytes: int) -> bytes:
+    """Return the content of a file that has a size that its format can have.
+
+    Unlike the size that the system gives, this also holds for pipes and devices.
+
+    Args:
+        path: the file.
+        most_bytes: largest size in bytes.
+
+    Raises:
+        ValueError: if it is larger; `reading` adds the name.
+        OSError: if it cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        size = f"{most_bytes >> 20} MiB" if most_bytes >> 20 else f"{most_bytes >> 10} KiB"
+        raise ValueError(f"it is larger than {size}")
+    return data
+
+
 def reason_of(error: BaseException) -> str:
     """Return an exception's message on one short line, or its class name if it has none."""
     if isinstance(error, OSError) and error.strerror:

@@ -8,7 +8,7 @@ from support import tune
 from tracker_songs import onsets_of, said_ends, tracked
 
 from lakhnes.apu import InstrumentSet, Tags, instrument_names, instrument_set
-from lakhnes.apu.trackers import famistudio_text, parse_famistudio
+from lakhnes.apu.trackers import famistudio_reader, famistudio_text, parse_famistudio
 from lakhnes.runtime import BeatGrid, Change, FormatError, Kind, Score
 
 FRAME = 735
@@ -127,6 +127,15 @@ def test_what_is_none_says_so(text: str, reason: str) -> None:
 @pytest.mark.parametrize("junk", ["[" * 300_000, "x=" * 150_000, ' a="' * 75_000])
 def test_a_long_line_of_junk_takes_no_longer_than_others(junk: str) -> None:
     assert parse_famistudio(f"{OTHERS}\n{junk}", "song").score == parse_famistudio(OTHERS, "song").score
+
+
+def test_a_pattern_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(famistudio_reader, "_MAX_NOTES", 10)
+    note = '\t\t\t\tNote Time="0" Value="?"\n'
+    place = OTHERS.index("\t\t\t\tNote")
+    parse_famistudio(OTHERS, "song.txt")
+    with pytest.raises(FormatError, match=r"^song\.txt: it has more than 10 notes; export"):
+        parse_famistudio(OTHERS[:place] + 11 * note + OTHERS[place:], "song.txt")
 
 
 @settings(max_examples=30)

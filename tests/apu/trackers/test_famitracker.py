@@ -182,6 +182,20 @@ def test_what_is_none_says_so(text: str, reason: str) -> None:
         parse_famitracker(text, "song.txt")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("F06 ... : ", "F06 ... ... ... F20 : "),
+        ("ORDER 00 : 00 00 00 00 00\n", f"ORDER 00 :{' 00' * 32} 01\n"),
+    ],
+)
+def test_more_effects_and_channels_than_there_can_be_are_passed_over(before: str, after: str) -> None:
+    usual = OTHERS.replace("ROW 01 : ... .. . D01 ...", "ROW 01 : ... .. . D01" + " ... :" * 32 + " F20")
+    assert before in usual
+    odd = parse_famitracker(usual.replace(before, after), "song")
+    assert odd.score.length == parse_famitracker(OTHERS, "song").score.length
+
+
 @settings(max_examples=30)
 @given(st.integers(0, len(OTHERS)), st.integers(0, 30), st.text(max_size=5))
 def test_damaged_texts_are_read_or_refused(place: int, count: int, junk: str) -> None:

@@ -41,6 +41,8 @@ def test_the_originals_texts_read(shared: Path, name: str) -> None:
         (b"WT_10\n\nP1_NOTEON_200", "bad.tx1.txt, line 3: 'P1_NOTEON_200' is out of range"),
         (b"<S>\nWT_10\n", "line 1: <S> does not belong"),
         (b"WT_10\n\xff\xfe", "byte 6"),
+        ("WT_10\n".encode("utf-16-le"), r"not a text \(character 2 is 0\); give a text in UTF-8"),
+        (b"WT_10\n" * (1 << 21), "larger than 8 MiB"),
     ],
 )
 def test_bad_texts_name_file_line_and_reason(tmp_path: Path, content: bytes, message: str) -> None:
@@ -48,3 +50,10 @@ def test_bad_texts_name_file_line_and_reason(tmp_path: Path, content: bytes, mes
     path.write_bytes(content)
     with pytest.raises(FormatError, match=message):
         read_text(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_texts_are_read_as_editors_save_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "saved.tx2.txt"
+    path.write_text(tx2_text(tune()), encoding, newline="\r\n")
+    assert read_text(path) == tune()

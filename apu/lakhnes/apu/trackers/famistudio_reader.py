@@ -25,7 +25,8 @@ MAGIC = "Project"
 _VOICES = {name: voice for voice, name in CHANNEL_NAMES.items()}
 _ATTRIBUTE = re.compile(r'(?<![^\s="])([^\s="]+)="((?:""|[^"])*)"')  # looks at each word once, from its start
 _NOTE = re.compile(r"([A-G]#?)(\d)")
-_MOST_NOTES = 1_000_000
+_MAX_NOTES = 1_000_000
+"""Most notes of a song, those of a repeated pattern counted each time."""
 _LEFT_OUT = ("Arpeggio", "SlideTarget", "VibratoSpeed", "VolumeSlideTarget", "FinePitch", "Speed")
 _PITCHES = {name.rstrip("-"): number for number, name in enumerate(NAMES)}
 
@@ -79,7 +80,9 @@ def parse_famistudio(text: str, source: str | Path) -> TrackerMusic:
     """
     lines = text.lstrip("\ufeff").splitlines()
     if not lines or lines[0].split()[:1] != [MAGIC]:
-        raise FormatError(source, "not a text of FamiStudio (it does not begin with 'Project'); export one")
+        raise FormatError(
+            source, "not a text of FamiStudio (it does not begin with 'Project'); export it anew as text"
+        )
     song, tags, n_songs = _read(lines, source)
     if song is None:
         raise FormatError(source, "no song in it; export it anew")
@@ -158,14 +161,22 @@ def _play(song: _ProjectSong) -> tuple[list[TimedEvent], int, list[str]]:
         raise ValueError("it is longer than a day")
     events: list[TimedEvent] = []
     left_out: dict[str, None] = {}
+    patterns = {
+        voice: {name: sorted(notes, key=_time) for name, notes in named.items()}
+        for voice, named in song.patterns.items()
+    }
+    n_notes = 0
     for voice, order in song.orders.items():
         level = 15
         for place in sorted(order):
             if place >= len(starts) - 1:
                 break
-            for said in sorted(song.patterns.get(voice, {}).get(order[place], []), key=_time):
-                if starts[place] + _time(said) >= starts[place + 1] or len(events) > _MOST_NOTES:
+            for said in patterns.get(voice, {}).get(order[place], []):
+                if starts[place] + _time(said) >= starts[place + 1]:
                     break
+                n_notes += 1
+                if n_notes > _MAX_NOTES:
+                    raise ValueError(f"it has more than {_MAX_NOTES:,} notes")
                 left_out |= dict.fromkeys(key for key in _LEFT_OUT if key in said)
                 level = min(15, _size(said, "Volume", level))
                 begin = round((starts[place] + _time(said)) * unit)

@@ -27,6 +27,8 @@ MAX_ROWS = 200_000
 _TEXT = re.compile(r'^(TITLE|AUTHOR|COPYRIGHT)\s+"(.*)"\s*$')
 _TEMPO_FROM = 0x20  # of Fxx; below is a speed
 _KNOWN = "GSVFBCD"
+_MAX_CHANNELS, _MAX_WORDS = 32, 3 + 4
+"""Most channels of a song, and most words of a cell: note, instrument, volume and effects."""
 
 
 @dataclass(slots=True)
@@ -87,12 +89,14 @@ def _read(text: str, source: str | Path) -> tuple[_ModuleTrack, Tags, bool]:
                 if not (1 <= track.length <= 256 and track.speed > 0 and track.tempo > 0):
                     raise _BrokenTextError("a length, a speed or a tempo is out of range")
             elif word == "ORDER":
-                track.orders.append([int(value, 16) for value in rest.partition(":")[2].split()])
+                numbers = rest.partition(":")[2].split(maxsplit=_MAX_CHANNELS)[:_MAX_CHANNELS]
+                track.orders.append([int(value, 16) for value in numbers])
             elif word == "PATTERN":
                 pattern = track.patterns.setdefault(int(rest, 16), {})
             elif word == "ROW":
                 place, _, cells = rest.partition(":")
-                pattern[int(place, 16)] = [cell.split() for cell in cells.split(":")]
+                parts = cells.split(":", _MAX_CHANNELS)[:_MAX_CHANNELS]
+                pattern[int(place, 16)] = [part.split(maxsplit=_MAX_WORDS)[:_MAX_WORDS] for part in parts]
             elif match := _TEXT.match(line.strip()):
                 told[match[1]] = match[2].replace('""', '"')
         except (ValueError, _BrokenTextError) as error:

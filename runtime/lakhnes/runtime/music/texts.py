@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +10,12 @@ from pathlib import Path
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.music.events import MAX_SAMPLES, Event, Kind, parse_event
 from lakhnes.runtime.music.score import Score, events_of_score, rank, score_from_events
+from lakhnes.runtime.reading import read_at_most, reading
+
+MAX_TEXT_BYTES = 8 << 20
+"""Largest text of music, in bytes."""
+
+_ENCODINGS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 def parse_text(text: str, source: str | Path = "text") -> list[Event]:
@@ -46,23 +53,51 @@ def read_text(path: str | Path) -> Score:
     Raises:
         FormatError: if it is not text, has a line that is no event, or no event at all.
     """
-    return score_from_text(Path(path).read_bytes(), path)
+    return score_from_text(read_text_bytes(path), path)
+
+
+def read_text_bytes(path: str | Path) -> bytes:
+    """Return the content of a text of music.
+
+    Raises:
+        FormatError: if it is too long or cannot be read.
+    """
+    with reading(path, FormatError, "Give a shorter text"):
+        return read_at_most(Path(path), MAX_TEXT_BYTES)
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Return a text in UTF-8, or in the UTF-16 that its first two bytes announce, as some editors save it.
+
+    Args:
+        data: its content.
+        errors: how to decode what is damaged, as in `bytes.decode`.
+
+    Raises:
+        ValueError: if it is no text, with the place.
+    """
+    mark = next((mark for mark in _ENCODINGS if data.startswith(mark)), b"")
+    text = data[len(mark) :].decode(_ENCODINGS.get(mark, "utf-8"), errors)
+    if (place := text.find("\0")) >= 0:
+        raise ValueError(f"character {place + 1} is 0")
+    return text
 
 
 def score_from_text(data: bytes, source: str | Path = "text") -> Score:
     """Read the content of a TX1 or TX2 file.
 
     Args:
-        data: UTF-8.
+        data: UTF-8, or UTF-16 with its mark.
         source: its name in errors.
 
     Raises:
         FormatError: if it is not text, has a line that is no event, or no event at all.
     """
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(source, f"not a text (byte {error.start}); give a TX1 or TX2 file") from None
+        text = decode_text(data)
+    except ValueError as error:
+        reason = f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise FormatError(source, f"not a text ({reason}); give a text in UTF-8") from None
     events = parse_text(text.replace("\r\n", "\n").replace("\r", "\n"), source)
     if not events:
         raise FormatError(source, "empty; a TX1 or TX2 file has one event a line")
