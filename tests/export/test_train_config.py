@@ -96,7 +96,7 @@ def test_a_run_keeps_its_sizes() -> None:
         ('optimizer = "\\u001b[2J"', r"optimizer = '\\x1b\[2J' is not known"),
         ('"\\u001b" = 1', r"there is no setting '\\x1b'"),
         ("lr = 1\nlr = 2", "cannot be read"),
-        ("# " + "x" * 70_000, "too long"),
+        ("# " + "x" * 70_000, "larger than 64 KiB"),
     ],
 )
 def test_an_error_of_a_file_names_it(tmp_path: Path, text: str, message: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lakhnes.runtime.errors import StudyError
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
 from lakhnes.study.plan import Question
 
 KEY_FILE = "key.json"
@@ -75,9 +75,7 @@ def read_key(path: Path) -> StudyKey:
     """
     step = "Give the key.json that `lakhnes study make` wrote, with --key."
     with reading(path, StudyError, step):
-        if path.stat().st_size > _MAX_KEY_BYTES:
-            raise StudyError(f"{path} is larger than a key can be. {step}")
-        facts: dict[str, Any] = json.loads(path.read_bytes())
+        facts: dict[str, Any] = json.loads(read_at_most(path, _MAX_KEY_BYTES))
         if not isinstance(facts, dict) or facts.pop("format", None) != _FORMAT:
             raise StudyError(f"{path} is no key of a listening study. {step}")
         facts["clips"] = {name: ClipOrigin(**origin) for name, origin in facts["clips"].items()}

@@ -19,7 +19,7 @@ from typing import Any
 
 from lakhnes.runtime.errors import LakhnesError, OutputError, StudyError
 from lakhnes.runtime.files import write_whole
-from lakhnes.runtime.reading import reading, reason_of
+from lakhnes.runtime.reading import read_at_most, reading, reason_of
 from lakhnes.study.key import KEY_FILE, StudyKey, read_key
 from lakhnes.study.making import DATA_FILE, PAGE_FOLDER, data_js, read_data_js
 from lakhnes.study.results import MAX_RESULT_BYTES, MAX_RESULTS, parse_result
@@ -41,6 +41,7 @@ _HEADERS = {
 }
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 _MOST_CONNECTIONS = 64
+_MAX_DATA_BYTES = 4 << 20
 _TIMEOUT_SECONDS = 30
 
 
@@ -162,7 +163,7 @@ def _page_files(page: Path) -> dict[str, tuple[str, bytes | Path]]:
             for path in page.rglob("*")
             if path.suffix in _TYPES and path.is_file() and not path.is_symlink()
         }
-        data = read_data_js((page / DATA_FILE).read_bytes())
+        data = read_data_js(read_at_most(page / DATA_FILE, _MAX_DATA_BYTES))
         data["send_to"] = RESULTS_PATH.removeprefix("/")
         files[f"/{DATA_FILE}"] = (_TYPES[".js"], data_js(data))
         files["/"] = files["/index.html"]

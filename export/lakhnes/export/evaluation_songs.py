@@ -13,7 +13,7 @@ from lakhnes.bridge import read_midi
 from lakhnes.export.prepared import INFO_FILE, PreparedData, Songs, open_prepared
 from lakhnes.runtime.errors import DataError, LakhnesError
 from lakhnes.runtime.music.events import Kind
-from lakhnes.runtime.music.texts import parse_text, read_text
+from lakhnes.runtime.music.texts import decode_text, parse_text, read_text_bytes, score_from_text
 from lakhnes.runtime.music.timing import Codec, Timing
 
 _MIDI = (".mid", ".midi")
@@ -127,9 +127,10 @@ def _files(folder: Path) -> Iterator[Path]:
 def _tokens_of_file(path: Path, codec: Codec) -> list[int]:
     if path.suffix.lower() in _MIDI:
         return codec.encode(read_midi(path))
-    score = read_text(path)  # also refuses files that are no text
+    data = read_text_bytes(path)
+    score = score_from_text(data, path)  # also refuses files that are no text
     if codec.timing is Timing.SAMPLES:
-        events = parse_text(path.read_text("utf-8-sig"), path)
+        events = parse_text(decode_text(data), path)
         expression = any(event.kind in (Kind.VELOCITY, Kind.TIMBRE) for event in events)
         if expression == codec.vocabulary.has_expression:
             return codec.tokens(events)

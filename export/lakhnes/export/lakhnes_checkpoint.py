@@ -21,7 +21,7 @@ from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.model.cache_weights import CacheWeights
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
 
 PUBLISHED = {
     "856e2ec6db1568d6712d73703804a518616174aaf6eb419ea763bf7490b0b61c": "LakhNES (400k)",
@@ -137,10 +137,8 @@ def _vocabulary(file: Path, n_token: int, path: Path) -> Vocabulary:
     beside = file.parent in (path, path.parent)
     where = str(file) if beside else f"{file.name} in {path}"
     if file.is_file():
-        if file.stat().st_size > _MAX_VOCABULARY_BYTES:
-            raise CheckpointError(f"{where} is no vocabulary of TX1 or TX2 events: it is too long.")
         with reading(where, CheckpointError, "It is no vocabulary of TX1 or TX2 events."):
-            vocabulary = Vocabulary.from_text(file.read_text("utf-8-sig"))
+            vocabulary = Vocabulary.from_text(read_at_most(file, _MAX_VOCABULARY_BYTES).decode("utf-8-sig"))
     else:
         known = {len(make()): make for make in NAMED.values()}
         if n_token not in known:

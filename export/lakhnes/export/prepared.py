@@ -29,7 +29,7 @@ from lakhnes.runtime.music.events import SAMPLE_RATE
 from lakhnes.runtime.music.timing import Codec, Timing, has_timing
 from lakhnes.runtime.music.vocabulary import END_TOKEN, NAMED, Vocabulary
 from lakhnes.runtime.printable import printable
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
 
 FORMAT = 1
 """Version of the folder's layout."""
@@ -162,9 +162,7 @@ def open_prepared(folder: Path) -> PreparedData:
             "Run `lakhnes prepare` (again) to make it."
         )
     with reading(path, DataError, _STEP):
-        if path.stat().st_size > _MAX_INFO_BYTES:
-            raise ValueError("it is too long")
-        info = json.loads(path.read_text("utf-8"))
+        info = json.loads(read_at_most(path, _MAX_INFO_BYTES))
         if info["format"] != FORMAT:
             raise DataError(f"{path} is of format {str(info['format'])[:20]}, not {FORMAT}; {_AGAIN}.")
         events, timing, made_by = (_text(info[name]) for name in ("events", "timing", "created_by"))

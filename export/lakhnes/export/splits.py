@@ -10,9 +10,13 @@ from pathlib import Path, PurePosixPath
 
 from lakhnes.export.prepared import SPLITS
 from lakhnes.runtime.errors import DataError, OptionError
+from lakhnes.runtime.music.texts import decode_text
+from lakhnes.runtime.reading import read_at_most, reading
 
 _FOLDERS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid"}
 _FOLDERS |= {"dev": "valid", "test": "test"}
+
+_MAX_LIST_BYTES = 64 << 20  # half a million files
 
 MODES = ("auto", "file", "composer")
 """Ways to split without a list."""
@@ -74,13 +78,10 @@ def read_split_list(path: Path) -> dict[str, str]:
 
     Raises:
         DataError: with the line that is no such pair, or if the list is empty or no text.
-        OSError: if it cannot be opened.
     """
     listed: dict[str, str] = {}
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text (byte {error.start}); give a list of splits and files.") from None
+    with reading(path, DataError, "Give a text with lines such as  valid 004_Balloon.mid"):
+        lines = decode_text(read_at_most(path, _MAX_LIST_BYTES)).splitlines()
     for number, line in enumerate(lines, start=1):
         split, _, name = line.strip().replace("\t", " ").partition(" ")
         if split and (split not in SPLITS or not name.strip()):

@@ -14,7 +14,7 @@ from lakhnes.export.augment import Changes
 from lakhnes.export.transformer_xl import TransformerXLConfig
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.printable import printable
-from lakhnes.runtime.reading import reading
+from lakhnes.runtime.reading import read_at_most, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,9 +382,7 @@ def _read(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise OptionError(f"{file} is not there; give a TOML file of settings.")
     with reading(file, OptionError, "A TOML file of settings has lines such as  lr = 0.001"):
-        if file.stat().st_size > _MAX_FILE_BYTES:
-            raise OptionError(f"{file} is too long for a file of settings; give a TOML file.")
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(read_at_most(file, _MAX_FILE_BYTES).decode("utf-8"))
 
 
 def _checked(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
