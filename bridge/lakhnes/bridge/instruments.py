@@ -1,4 +1,4 @@
-"""Instruments with a MIDI channel for each string or finger: guitars, basses and MPE, as one line each."""
+"""Guitars, basses and MPE with a MIDI channel or a track for each string or finger, as one line each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lakhnes.bridge.lines import Line, channel_lines
 from lakhnes.bridge.monophony import share_alone
 from lakhnes.bridge.mpe import mpe_channels
 from lakhnes.bridge.smf import MidiFile, Track
+from lakhnes.bridge.string_tracks import name_of_strings, string_groups
 
 _PLUCKED = (*range(24, 40), *range(104, 108))
 """General MIDI programs of guitars, basses, sitar, banjo, shamisen and koto."""
@@ -37,15 +38,21 @@ def read_lines(midi: MidiFile) -> tuple[list[Line], int]:
 def _joined(lines: Sequence[Line], tracks: Sequence[Track]) -> list[Line]:
     """Lines of which those that are strings of one instrument are one.
 
-    They are where a track plays them at one plucked program. Where all notes of the file are in one track,
-    which then may hold a whole band, there must be four of them at least, each one note after the other.
+    They are where each is a track that is named as one, see `string_groups`; and where a track plays them at
+    one plucked program. Where all notes of the file are in one track, which then may hold a whole band, there
+    must be four of them at least, each one note after the other.
 
     The lines of a zone of MPE are one too. All are numbered anew.
     """
+    instruments = string_groups(lines, tracks, _is_plucked)
+    strings = {line.number for its in instruments for line in its}
+    found = [_of_tracks(its) for its in instruments]
     groups: defaultdict[tuple[int, ...], list[Line]] = defaultdict(list)
     single = len({line.track for line in lines}) == 1
     zones = [mpe_channels(track) for track in tracks]
     for line in lines:
+        if line.number in strings:
+            continue
         if line.channel in zones[line.track]:
             key: tuple[int, ...] = (line.track,)
         elif _is_plucked(line) and not (single and (line.program is None or _chords(line))):
@@ -53,7 +60,6 @@ def _joined(lines: Sequence[Line], tracks: Sequence[Track]) -> list[Line]:
         else:
             key = (line.track, line.channel, line.number)
         groups[key].append(line)
-    found: list[Line] = []
     for key, group in groups.items():
         if len(key) == 2 and single and len(group) < _STRINGS:
             found += group
@@ -75,12 +81,23 @@ def _chords(line: Line) -> bool:
 
 def _one(group: Sequence[Line], lines: Iterable[Line]) -> Line:
     """Several lines of a track as one."""
-    first = group[0]
-    if any(line.levels != first.levels for line in group):
-        group = [line.levelled() for line in group]
+    alone = sum(line.track == group[0].track for line in lines) == len(group)
+    return replace(_together(group), alone=alone, others=tuple(line.channel for line in group[1:]))
+
+
+def _of_tracks(strings: Sequence[Line]) -> Line:
+    """The strings of an instrument that have a track each as one."""
+    others = sorted({line.channel for line in strings} - {strings[0].channel})
     return replace(
-        group[0],
-        notes=tuple(sorted(note for line in group for note in line.notes)),
-        alone=sum(line.track == first.track for line in lines) == len(group),
-        others=tuple(line.channel for line in group[1:]),
+        _together(strings),
+        name=name_of_strings([line.name for line in strings]),
+        others=tuple(others),
+        other_tracks=tuple(line.track for line in strings[1:]),
     )
+
+
+def _together(group: Sequence[Line]) -> Line:
+    """The first of several lines with the notes of all; each is as loud as it says."""
+    if any(line.levels != group[0].levels for line in group):
+        group = [line.levelled() for line in group]
+    return replace(group[0], notes=tuple(sorted(note for line in group for note in line.notes)))

@@ -70,6 +70,8 @@ class Line:
     """Sample and loudness from there on, by channel volume and expression; 1 where they say nothing."""
     others: tuple[int, ...] = ()
     """Further channels that it is played on, as a guitar with one for each string."""
+    other_tracks: tuple[int, ...] = ()
+    """Further tracks that it is written in, as a guitar with one for each string."""
 
     @property
     def label(self) -> str:
@@ -77,7 +79,8 @@ class Line:
         name = f"'{self.name}'" if self.name else f"track {self.number}"
         if self.name and self.alone:
             return name
-        others = f"s {self.channel + 1} to {max(self.others) + 1}" if self.others else f" {self.channel + 1}"
+        channels = (self.channel, *self.others)
+        others = f"s {min(channels) + 1} to {max(channels) + 1}" if self.others else f" {self.channel + 1}"
         return f"{name}, channel{others}"
 
     @property
@@ -133,11 +136,11 @@ def left_out(midi: MidiFile, lines: Iterable[Line]) -> str:
     """What lines say that the four voices cannot play, as a sentence, or nothing."""
     found: dict[str, None] = {}
     for line in lines:
-        track = midi.tracks[line.track]
+        tracks = [midi.tracks[index] for index in (line.track, *line.other_tracks)]
         channels = {line.channel, *line.others}
-        if channels & track.bent:
+        if any(channels & track.bent for track in tracks):
             found["pitch bend"] = None
-        moved = {c.number for c in track.controls if c.value and c.channel in channels}
+        moved = {c.number for track in tracks for c in track.controls if c.value and c.channel in channels}
         found |= dict.fromkeys(what for number, what in _LEFT_OUT.items() if number in moved)
     return f"Left out, since the four voices have none: {', '.join(found)}." if found else ""
 
