@@ -66,9 +66,15 @@ def with_size(data: bytes, track: int, size: int) -> bytes:
         (WHOLE[:SECOND] + b"XFIH\0\0\0\3abc" + WHOLE[SECOND:], ""),
         (WHOLE + b"\0\0\x1a\0", ""),
         (RIFF + WHOLE, ""),
+        (RIFF[:-4] + b"\x20\0\0\0" + WHOLE, ""),  # its size is wrong
+        (RIFF[:-4] + b"\x0f\0\0\0" + WHOLE, ""),
+        (RIFF + WHOLE + b"RIFF\x08\0\0\0DLS colh", ""),
         (MAC_BINARY + WHOLE + b"resources", ""),
         (gzip.compress(WHOLE, mtime=0), ""),
         (gzip.compress(gzip.compress(WHOLE, mtime=0), mtime=0), ""),
+        (gzip.compress(WHOLE[:SECOND], mtime=0) + gzip.compress(WHOLE[SECOND:], mtime=0) + b"\0\0", ""),
+        (gzip.compress(WHOLE, mtime=0)[:-8] + b"\0" * 8, "gzip file around it is damaged"),  # its checksum
+        (gzip.compress(WHOLE, mtime=0)[:-6], "gzip file around it is damaged"),
     ],
 )
 def test_all_of_the_music_is_read(tmp_path: Path, data: bytes, said: str) -> None:

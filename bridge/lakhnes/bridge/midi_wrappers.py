@@ -9,6 +9,9 @@ from lakhnes.bridge import midi_clip, smf
 from lakhnes.bridge.smf import MAX_BYTES, BrokenFileError, MidiFile
 
 _GZIP = b"\x1f\x8b"
+_GZIP_BITS = zlib.MAX_WBITS | 16
+_MOST_DAMAGED = 1 << 20
+"""Bytes of a damaged gzip file that are tried one by one."""
 _MOST_LAYERS = 3
 """The most layers of gzip that are read. A file can contain itself without end."""
 _FOREIGN = {
@@ -25,9 +28,17 @@ def parse_any(data: bytes) -> MidiFile:
     Raises:
         BrokenFileError: if no music can be read from it.
     """
+    whole = True
     for _ in range(_MOST_LAYERS):
-        if data.startswith(_GZIP):
-            data = _unzipped(data)
+        if whole and data.startswith(_GZIP):
+            data, whole = _unzipped(data)
+    midi = _parse_unzipped(data)
+    if whole:
+        return midi
+    return replace(midi, remarks=("The gzip file around it is damaged.", *midi.remarks))
+
+
+def _parse_unzipped(data: bytes) -> MidiFile:
     if not data:
         raise BrokenFileError("empty; give a MIDI file")
     for magic, reason in _FOREIGN.items():
@@ -45,24 +56,62 @@ def parse_any(data: bytes) -> MidiFile:
         )
     size = _wrapped_size(data, start)
     if size is not None:
-        return smf.parse(data[start : start + size])
+        return _sized(data[start:], size)
     midi = smf.parse(data[start:])
     front = f"{start} bytes in front of it are no part of a MIDI file; they are passed over."
     return replace(midi, remarks=(front, *midi.remarks)) if start else midi
 
 
-def _unzipped(data: bytes) -> bytes:
-    """The content of a gzip file, as far as it goes."""
-    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+def _sized(data: bytes, size: int) -> MidiFile:
+    """Reads a MIDI file of a size that its wrapper says, or all that is there if that cuts it off."""
     try:
-        content = unzip.decompress(data, MAX_BYTES)
-    except zlib.error:
-        content = b""
+        midi = smf.parse(data[:size])
+    except BrokenFileError:
+        if size >= len(data):
+            raise
+        return smf.parse(data)
+    if not midi.remarks or size >= len(data):
+        return midi
+    whole = smf.parse(data)
+    return whole if _n_notes(whole) > _n_notes(midi) else midi
+
+
+def _n_notes(midi: MidiFile) -> int:
+    return sum(len(track.notes) for track in midi.tracks)
+
+
+def _unzipped(data: bytes) -> tuple[bytes, bool]:
+    """The content of a gzip file of one member or several, as far as it goes, and whether it is whole."""
+    content = bytearray()
+    whole = True
+    while data.startswith(_GZIP) and whole:
+        unzip = zlib.decompressobj(_GZIP_BITS)
+        try:
+            content += unzip.decompress(data, MAX_BYTES + 1 - len(content))
+        except zlib.error:
+            content += _before_damage(data)
+            whole = False
+        if len(content) > MAX_BYTES:
+            raise BrokenFileError(f"a gzip file of more than {MAX_BYTES >> 20} MiB, which is no music")
+        whole = whole and unzip.eof
+        data = unzip.unused_data
     if not content:
         raise BrokenFileError("a damaged gzip file; get the file again")
-    if unzip.unconsumed_tail:
-        raise BrokenFileError(f"a gzip file of more than {MAX_BYTES >> 20} MiB, which is no music")
-    return content
+    return bytes(content), whole
+
+
+def _before_damage(data: bytes) -> bytes:
+    """What a gzip file holds before the first byte that cannot be right, which may be of its checksum."""
+    unzip = zlib.decompressobj(_GZIP_BITS)
+    content = bytearray()
+    for place in range(min(len(data), _MOST_DAMAGED)):
+        try:
+            content += unzip.decompress(data[place : place + 1])
+        except zlib.error:
+            break
+        if len(content) > MAX_BYTES:
+            break
+    return bytes(content)
 
 
 def _wrapped_size(data: bytes, start: int) -> int | None:
