@@ -160,6 +160,18 @@ def test_a_header_that_hides_the_notes_makes_no_empty_song(tmp_path: Path) -> No
         ("Für Elise".encode("latin-1"), "Für Elise"),
         ("Äänet".encode("latin-1"), "Äänet"),
         ("Piano “left”".encode("cp1252"), "Piano “left”"),
+        ("À deux".encode("cp1252"), "À deux"),
+        ("“Solo” été".encode("cp1252"), "“Solo” été"),
+        ("Flûte".encode("mac_roman"), "Flûte"),
+        ("Größe “1”".encode("mac_roman"), "Größe “1”"),
+        ("Percusión".encode("mac_roman"), "Percusión"),
+        ("Flûte".encode("cp850"), "Flûte"),
+        ("Körner".encode("cp850"), "Körner"),
+        ("Señor".encode("cp850"), "Señor"),
+        ("Zpěv".encode("cp1250"), "Zpěv"),
+        ("Perkusja: dźwięk".encode("cp1250"), "Perkusja: dźwięk"),
+        ("Скрипка".encode("cp866"), "Скрипка"),
+        ("メロディ".encode("iso2022_jp"), "メロディ"),
         (b"", ""),
     ],
 )
@@ -185,10 +197,12 @@ def test_all_names_of_a_file_are_in_one_encoding(encoding: str, names: list[str]
 
 def test_names_of_any_encoding_say_the_role(tmp_path: Path) -> None:
     for bass, lead, encodings in (
-        ("ベース", "メロディ", ("utf-8", "utf-16", "shift_jis", "euc_jp")),
+        ("ベース", "メロディ", ("utf-8", "utf-16", "shift_jis", "euc_jp", "iso2022_jp")),
         ("bass", "lead", ("utf-8", "utf-16")),
         ("贝斯", "主旋律", ("utf-8", "gbk")),
-        ("Бас", "Мелодия", ("utf-8", "cp1251", "koi8_r")),
+        ("Бас", "Мелодия", ("utf-8", "cp1251", "koi8_r", "cp866")),
+        ("Basse", "Mélodie", ("utf-8", "cp1252", "cp850", "mac_roman")),
+        ("Baskytara", "Zpěv", ("utf-8", "cp1250")),
         ("베이스", "멜로디", ("utf-8", "cp949")),
         ("Μπάσο", "Μελωδία", ("utf-8", "cp1253")),
     ):

@@ -62,9 +62,21 @@ _GREEK = (
     "α-ωΑ-Ωά-ώΆΈΉΊΌΎΏϊϋΐΰς",
     "μελωδ|μπασο|μπάσο|κιθαρ|κιθάρ|ντραμ|πιάνο|πιανο|φων",
 )
-_WESTERN = ("éèêëàâäáãåæçïîíñöôóòõøüûúùßÉÈÀÄÁÅÇÖÓØÜÚœ", "À-ÖØ-öø-ÿœŒšŠžŽ’“”–", "(?!)")
+_WESTERN = (
+    "éèêëàâäáãåæçïîíñöôóòõøüûúùßÉÈÀÄÁÅÇÖÓØÜÚœ’“”–",
+    "À-ÖØ-öø-ÿœŒ’“”–",
+    "mélod|flûte|flöte|hörner|bässe|baß|électr|écho|chœur|percusión|batería|violín|violão|percussão|söng",
+)
+_CENTRAL = (
+    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰ",
+    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰäöüÄÖÜßâăîşţș’“”–",
+    "zpěv|śpiew|klavír|bicí|housl|smyčc|flétn|trubk|sólo|hlavní|skrzyp|gitara prow|wiodąc|fortepian|chór|"
+    "ének|hegedű|basszusgitár|szóló|zongora|dobo|vokál",
+)
+_ESCAPES = (b"\x1b$B", b"\x1b$@")  # of ISO-2022-JP, where Japanese begins
 
 _WRITINGS = (
+    _writing("cp1252", *_WESTERN),
     _writing("cp932", *_JAPANESE),
     _writing("gbk", *_CHINESE),
     _writing("euc_jp", *_JAPANESE),
@@ -73,9 +85,15 @@ _WRITINGS = (
     _writing("cp1251", *_RUSSIAN),
     _writing("koi8_r", *_RUSSIAN),
     _writing("cp1253", *_GREEK),
-    _writing("cp1252", *_WESTERN),
+    _writing("cp1250", *_CENTRAL),
+    _writing("cp850", *_WESTERN),
+    _writing("mac_roman", *_WESTERN),
+    _writing("cp866", *_RUSSIAN),
 )
+"""Of two in which names look as likely the first counts."""
 _WESTERN_ENCODING = "cp1252"
+_LATIN = (_WESTERN_ENCODING, "cp1250", "cp850", "mac_roman")
+"""Encodings whose letters stand among plain ones."""
 
 
 def decoded_names(contents: Sequence[bytes]) -> list[str]:
@@ -83,8 +101,8 @@ def decoded_names(contents: Sequence[bytes]) -> list[str]:
 
     The file format asks for ASCII; programs write anything, and do not say what. What is neither UTF-8 nor
     UTF-16 is in one encoding for the whole file: that in which it looks most like a language and like names
-    of tracks. It may be Shift-JIS, EUC-JP, GBK, Big5, of Korea (CP949), of Russia (CP1251, KOI8-R), of Greece
-    (CP1253) or of the West (CP1252).
+    of tracks. It may be Shift-JIS, EUC-JP, ISO-2022-JP, GBK, Big5, of Korea (CP949), of Russia (CP1251,
+    KOI8-R, CP866), of Greece (CP1253), of Central Europe (CP1250) or of the West (CP1252, CP850, Mac Roman).
 
     Args:
         contents: bytes of every name.
@@ -100,10 +118,12 @@ def decoded_names(contents: Sequence[bytes]) -> list[str]:
 
 
 def _unicode(content: bytes) -> str | None:
-    """The text of a name that is in UTF-8 or UTF-16, which is as good as certain; None for another."""
+    """The text of a name that is in UTF-8, UTF-16 or ISO-2022-JP, which is as good as certain; else None."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "replace")
+    if any(escape in content for escape in _ESCAPES):
+        return content.decode("iso2022_jp", "replace")
     if 0 in content.rstrip(b"\0") and len(content) % 2 == 0:
         big = content[::2].count(0) > content[1::2].count(0)
         return content.decode("utf-16-be" if big else "utf-16-le", "replace")
@@ -136,16 +156,15 @@ def _likeliest(contents: Sequence[bytes]) -> str:
 def _worth(text: str, writing: _Writing) -> float:
     """How much a text looks like one: the mean of its characters beyond ASCII, more with musical words.
 
-    Letters of the West stand near plain ones, or alone; those of other languages touch no small one.
+    Letters of languages that are not written in Latin ones touch no small plain one.
     """
-    western = writing.encoding == _WESTERN_ENCODING
     worth = []
     for place, letter in enumerate(text):
         if letter.isascii():
             continue
         before, after = text[max(0, place - 2) : place], text[place + 1 : place + 3]
-        if western:
-            fits = _has_plain(before + after) or not (before[-1:] + after[:1]).strip()
+        if writing.encoding in _LATIN:
+            fits = _fits_latin(before, letter, after)
         else:
             fits = not any("a" <= other <= "z" for other in before[-1:] + after[:1])
         if not fits or not writing.letter.match(letter):
@@ -154,6 +173,18 @@ def _worth(text: str, writing: _Writing) -> float:
             worth.append(2.0 if writing.usual.match(letter) else 1.0)
     words = len(writing.words.findall(unicodedata.normalize("NFKC", text).lower()))
     return sum(worth) / max(1, len(worth)) + 2 * min(words, 3)
+
+
+def _fits_latin(before: str, letter: str, after: str) -> bool:
+    """Whether a letter or mark is where Latin ones are, by the two before and after it.
+
+    It is near plain letters, or alone; no capital follows a small letter, and no quotation mark is in a word.
+    """
+    if before[-1:].isalpha() and (
+        (letter.isupper() and before[-1:].islower()) or (letter in "“”" and after[:1].isalpha())
+    ):
+        return False
+    return _has_plain(before + after) or not (before[-1:] + after[:1]).strip()
 
 
 def _has_plain(letters: str) -> bool:

@@ -14,7 +14,7 @@ from lakhnes.bridge.monophony import WINDOW, outline
 from lakhnes.runtime.music.events import SAMPLE_RATE
 
 _LEADS = re.compile(
-    r"melod|melodi|\b(lead|vocals?|vox|voice|voix|voz|solo|sing(er|stimme)?|gesang|stimme|canto|chant|sopran\w*|"
+    r"m[eé]lod|\b(lead|vocals?|vox|voice|voix|voz|solo|sing(er|stimme)?|gesang|stimme|canto|chant|sopran\w*|"
     r"mezzo\w*|alto?|tenor\w*|baritone?|bariton\w*|zpěv|śpiew|sång|"
     r"мелод\w+|вокал|голос|соло|μελωδ\w+|φων\w+)\b|メロディ|リード|ボーカル|歌|旋律|主唱|人声|人聲|멜로디|보컬"
 )
