@@ -36,6 +36,7 @@ from lakhnes.gui.unsaved_dialog import UnsavedDialog
 from lakhnes.runtime import OutputError, Voice
 from lakhnes.studio import filing as filing_module
 from lakhnes.studio.autosave import Autosave
+from lakhnes.studio.file_formats import WRITTEN
 from lakhnes.studio.session_file import read_session, write_session
 from lakhnes.studio.state import SongState, Whereabouts
 
@@ -44,6 +45,7 @@ LEFT = Qt.MouseButton.LeftButton
 Sit = Callable[..., AbstractContextManager[Desk]]
 FORM = {form.name: number for number, form in enumerate(FORMS)}
 WAV, MIDI = "Sound (.wav)", "MIDI for DAWs, aligned to bars and beats (.mid)"
+OGG = "Sound, compressed, with loop tags for games (.ogg)"
 
 
 def leave(folder: Path, *states: SongState, name: str = "", place: int = 0) -> None:
@@ -228,6 +230,21 @@ def test_without_a_selection_nothing_is_selected(at: Desk, places: Path) -> None
     assert not dialog.selected.isEnabled()
     assert all(box.isChecked() for box in dialog.voices.values())
     dialog.reject()
+
+
+def test_the_dialog_offers_what_the_commands_write_with_the_options_that_it_has(
+    at: Desk, places: Path
+) -> None:
+    song(at, places)
+    assert list(dict.fromkeys(form.format for form in FORMS)) == list(WRITTEN)
+    dialog = export_dialog(at, OGG)
+    assert dialog.rate.isEnabled()
+    assert dialog.loops.isEnabled()
+    assert not dialog.bits.isEnabled(), "Vorbis has no bits per sample"
+    dialog.loops.setChecked(True)
+    press_export(at, dialog, places / "mine")
+    at.until(lambda: (places / "mine.ogg").exists())
+    assert b"LOOPSTART=0" in (places / "mine.ogg").read_bytes()
 
 
 def test_music_has_its_name_in_the_title_and_in_what_is_exported(at: Desk, places: Path) -> None:

@@ -470,7 +470,7 @@ def test_everything_can_be_exported(at: Desk, places: Path) -> None:
         dialog = at.window.findChild(ExportDialog)
         assert dialog is not None
         dialog.form.setCurrentIndex(index)
-        path = places / f"{index}{form.ending}"
+        path = places / f"{index}{form.format.ending}"
         at.answers = [str(path)]
         before = len(at.said)
         at.qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)

@@ -462,6 +462,17 @@ def test_a_loop_is_one_in_a_vgm_file(desk: Desk, tmp_path: Path) -> None:
     assert read_vgm(tmp_path / "a.vgm").log.loop == 0
 
 
+def test_a_loop_is_one_in_an_ogg_file(desk: Desk, tmp_path: Path) -> None:
+    for name, loops in (("a.ogg", True), ("b.ogg", False)):
+        desk.filing.export(ExportRequest(tmp_path / name, sample_rate=48_000, loops=loops))
+        desk.settle()
+        frames = soundfile.info(tmp_path / name).frames
+        assert soundfile.info(tmp_path / name).samplerate == 48_000
+        comments = (tmp_path / name).read_bytes()
+        assert (b"LOOPSTART=0" in comments) is loops
+        assert (f"LOOPLENGTH={frames}".encode() in comments) is loops
+
+
 @pytest.mark.parametrize(
     ("name", "begins"),
     [

@@ -98,7 +98,7 @@ def continue_(
     from lakhnes.runtime import Model, OptionError, continue_score
     from lakhnes.runtime.compose.arrange import prompt_perplexity
     from lakhnes.runtime.music.editing import cut, join, last_seconds
-    from lakhnes.studio.music_files import check_outputs
+    from lakhnes.studio.file_names import check_outputs
 
     check_outputs(output, source)
     given = _read(source, voices, bpm, meter)
@@ -183,7 +183,7 @@ def accompany(
         compose_dynamics,
     )
     from lakhnes.runtime.music.editing import extract
-    from lakhnes.studio.music_files import check_outputs
+    from lakhnes.studio.file_names import check_outputs
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []

@@ -184,11 +184,13 @@ def render(
     from lakhnes.apu.register_log import RegisterLog
     from lakhnes.apu.registers import RegisterMode
     from lakhnes.apu.render import Filters, Mixer
-    from lakhnes.apu.sound_files import SOUND_FORMATS, SPREAD, SoundSettings
+    from lakhnes.apu.sound_files import SPREAD, SoundSettings
     from lakhnes.cli.progress import rendering
     from lakhnes.cli.request_options import parse_by_channel
     from lakhnes.runtime.errors import OutputError
-    from lakhnes.studio.music_files import Forms, is_album, read_music, write_music
+    from lakhnes.studio.file_formats import SOUNDS, format_of, usual_endings
+    from lakhnes.studio.file_names import is_album
+    from lakhnes.studio.music_files import Forms, read_music, write_music
 
     places = parse_by_channel(pan, "place", "-1 to 1, such as 'P1:-0.5'")
     volumes = parse_by_channel(volume, "volume", "0 to 1, such as 'NO:0.5'")
@@ -212,8 +214,10 @@ def render(
     )
     _check(output, sources)
     for path in output:
-        if not (path.name.lower().endswith(tuple(SOUND_FORMATS)) or is_album(path)):
-            raise OutputError(f"{path} is no sound; end it in .wav, .flac or .ogg, or use `lakhnes convert`.")
+        if format_of(path.name) not in SOUNDS and not is_album(path):
+            raise OutputError(
+                f"{path} is no sound; end it in {usual_endings(SOUNDS)}, or use `lakhnes convert`."
+            )
     with rendering("rendering") as progress:
         songs = [
             read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length) for source in sources
@@ -237,7 +241,7 @@ def render(
 def _check(output: list[Path], sources: list[Path]) -> None:
     """Refuses outputs that cannot be written, and several songs for one that holds a single one."""
     from lakhnes.runtime.errors import OutputError
-    from lakhnes.studio.music_files import check_outputs, is_album
+    from lakhnes.studio.file_names import check_outputs, is_album
 
     for source in sources:
         check_outputs(output, source)

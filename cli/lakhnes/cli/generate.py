@@ -113,7 +113,8 @@ def generate(
     from lakhnes.bridge import MidiStyle
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.runtime import GAME_PIECES, SAMPLE_RATE, BeatGrid, Model, parse_form
-    from lakhnes.studio.music_files import Forms, Music, check_outputs, named, numbered, write_music
+    from lakhnes.studio.file_names import check_outputs, named, numbered
+    from lakhnes.studio.music_files import Forms, Music, write_music
 
     sections = () if form is None else parse_form(form)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
@@ -287,7 +288,8 @@ def _compose_game(
     """Compose a game's music; return the pieces that go into each file, and the number of events."""
     from lakhnes.cli.progress import composing
     from lakhnes.runtime import compose_game_set
-    from lakhnes.studio.music_files import Music, named
+    from lakhnes.studio.file_names import named
+    from lakhnes.studio.music_files import Music
 
     if ask.grid is None or ask.bars is None or ask.length is None:
         raise ValueError("a game's music is asked for in bars")

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lakhnes.studio.file_formats import usual_endings
+
 
 def finite(value: float | None) -> float | None:
     """Refuse infinity and NaN, which pass a check of the range."""
@@ -52,8 +54,7 @@ ArpeggioFlag = Annotated[
 _OUTPUT = typer.Option(
     "-o",
     "--output",
-    help="File to write: .mid, .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .nsf, .nes, .wav, .flac or "
-    ".ogg. May be given again.",
+    help=f"File to write: {usual_endings()}. May be given again.",
 )
 Outputs = Annotated[list[Path], _OUTPUT]
 MaybeOutputs = Annotated[list[Path] | None, _OUTPUT]

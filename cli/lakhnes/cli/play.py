@@ -194,7 +194,7 @@ def play(
     from lakhnes.bridge.song_position import SongPositionUnit
     from lakhnes.cli.live_show import Show
     from lakhnes.runtime.errors import LakhnesError, PortLostError
-    from lakhnes.studio.music_files import check_outputs
+    from lakhnes.studio.file_names import check_outputs
     from lakhnes.studio.stage import Stage
     from lakhnes.studio.wiring import Sync, Wiring
 

@@ -20,7 +20,8 @@ from lakhnes.runtime.errors import LakhnesError, StudyError
 from lakhnes.runtime.music.editing import extract
 from lakhnes.runtime.music.score import FULL_VELOCITY
 from lakhnes.runtime.printable import printable
-from lakhnes.studio.music_files import name_of, read_music
+from lakhnes.studio.file_names import name_of
+from lakhnes.studio.music_files import read_music
 from lakhnes.study.plan import StudySource
 
 PEAK = 10 ** (-1 / 20)

@@ -21,41 +21,37 @@ from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.naming import named
 from lakhnes.runtime import Voice
 from lakhnes.studio.exports import ExportRequest, heard
+from lakhnes.studio.file_formats import MIDI, WRITTEN, FileFormat
 from lakhnes.studio.selecting import Selection
 from lakhnes.studio.state import SongState
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A kind of file."""
+    """A choice in the dialog: a file format, and how its notes are timed if it has several ways."""
 
-    name: str
-    """For people."""
-    ending: str
+    format: FileFormat
+    way: str = ""
+    """What distinguishes it from the other choices of this format, for people; empty for the only one."""
     exact: bool = False
     raw: bool = False
-    sound: bool = False
-    """Whether it has the options of sound files."""
-    loops: bool = False
-    """Whether it can say that its end leads into its beginning."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.format.name}{self.way} ({self.format.ending})"
 
 
-FORMS = (
-    Form("MIDI for DAWs, aligned to bars and beats (.mid)", ".mid"),
-    Form("MIDI for DAWs, raw timing (.mid)", ".mid", raw=True),
-    Form("MIDI with exact chip values (.mid)", ".mid", exact=True),
-    Form("Sound (.wav)", ".wav", sound=True),
-    Form("Sound, compressed (.flac)", ".flac", sound=True),
-    Form("Chip music (.vgm)", ".vgm", loops=True),
-    Form("Chip music, compressed (.vgz)", ".vgz", loops=True),
-    Form("Music for the console (.nsf)", ".nsf", loops=True),
-    Form("Cartridge for the console (.nes)", ".nes", loops=True),
-    Form("FamiTracker text (.ftm.txt)", ".ftm.txt", loops=True),
-    Form("FamiStudio text (.fms.txt)", ".fms.txt", loops=True),
-    Form("Text without dynamics (.tx1.txt)", ".tx1.txt"),
-    Form("Text with dynamics (.tx2.txt)", ".tx2.txt"),
-)
-"""The formats that can be written."""
+_WAYS = {
+    MIDI: (
+        Form(MIDI, " for DAWs, aligned to bars and beats"),
+        Form(MIDI, " for DAWs, raw timing", raw=True),
+        Form(MIDI, " with exact chip values", exact=True),
+    )
+}
+
+FORMS = tuple(form for written in WRITTEN for form in _WAYS.get(written, (Form(written),)))
+"""The choices: every format that is written."""
 
 _RATES = (44_100, 48_000, 96_000)
 
@@ -128,15 +124,16 @@ class ExportDialog(QDialog):
             raw_timing=form.raw,
             sample_rate=self.rate.currentData(),
             bits=self.bits.currentData(),
-            stereo=form.sound and self.stereo.isChecked(),
-            stems=form.sound and self.stems.isChecked(),
-            loops=form.loops and self.loops.isChecked(),
+            stereo=form.format.sound and self.stereo.isChecked(),
+            stems=form.format.sound and self.stems.isChecked(),
+            loops=form.format.loops and self.loops.isChecked(),
         )
 
     def _go(self) -> None:
         form = FORMS[self.form.currentIndex()]
-        while name := self._ask(form.ending, f"{form.name.split(' (')[0]} (*{form.ending})"):
-            path = Path(name if name.lower().endswith(form.ending) else name + form.ending)
+        ending = form.format.ending
+        while name := self._ask(ending, f"{form.name.split(' (')[0]} (*{ending})"):
+            path = Path(name if name.lower().endswith(ending) else name + ending)
             if self._export(self.request(path)):
                 self.accept()
                 return
@@ -151,10 +148,11 @@ class ExportDialog(QDialog):
 
     def _fit(self) -> None:
         """Lets those options be set that the kind of file has; nothing moves."""
-        form = FORMS[self.form.currentIndex()]
-        for widget in (self.rate, self.bits, self.stereo, self.stems):
-            widget.setEnabled(form.sound)
-        self.loops.setEnabled(form.loops)
+        written = FORMS[self.form.currentIndex()].format
+        for widget in (self.rate, self.stereo, self.stems):
+            widget.setEnabled(written.sound)
+        self.bits.setEnabled(written.bit_depth)
+        self.loops.setEnabled(written.loops)
         self.go.setEnabled(any(box.isChecked() for box in self.voices.values()))
 
     def _lay_out(self) -> None:

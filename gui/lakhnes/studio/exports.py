@@ -14,7 +14,8 @@ from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import BeatGrid, OptionError, OutputError, Score, Voice, retimed
 from lakhnes.runtime.files import write_all
 from lakhnes.runtime.music.editing import extract
-from lakhnes.studio.music_files import Forms, Music, check_outputs, write_music, written_files
+from lakhnes.studio.file_names import check_outputs, written_files
+from lakhnes.studio.music_files import Forms, Music, write_music
 from lakhnes.studio.state import SongState
 
 
@@ -23,8 +24,7 @@ class ExportRequest:
     """The content and form of an exported file."""
 
     path: Path
-    """Its ending says the format: .mid, .wav, .flac, .vgm, .vgz, .nsf, .nsfe, .nes,
-    .ftm.txt, .fms.txt, .tx1.txt or .tx2.txt."""
+    """Its ending says which of `WRITTEN` in `file_formats` it is."""
     voices: frozenset[Voice] | None = None
     """Those that are in it; None for those that are heard."""
     span: tuple[int, int] | None = None
@@ -42,7 +42,7 @@ class ExportRequest:
     stems: bool = False
     """Whether each voice gets a sound file of its own."""
     loops: bool = False
-    """Whether the end leads into the beginning: files for the chip say so, a sound file has `passes`."""
+    """Whether the end leads into the beginning: a file that can say so does; other sound has `passes`."""
     passes: int = 1
     """How often a loop is played in a sound file."""
     fade_seconds: float = 0.0
@@ -128,7 +128,7 @@ def export(
 
 def targets(request: ExportRequest) -> list[Path]:
     """Return the files that an export writes."""
-    return written_files(request.path, Forms(stems=request.stems, voices=request.voices))
+    return written_files(request.path, stems=request.stems, voices=request.voices)
 
 
 def is_there(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,8 +34,8 @@ from lakhnes.apu.vgm import read_vgm
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MIDI_ENDINGS, MidiStyle, import_midi, midi_bytes
 from lakhnes.runtime import Voice
-from lakhnes.runtime.errors import FormatError, MusicError, OptionError, OutputError
-from lakhnes.runtime.files import Content, real_path, write_all
+from lakhnes.runtime.errors import FormatError, MusicError, OptionError
+from lakhnes.runtime.files import Content, write_all
 from lakhnes.runtime.music.score import Score
 from lakhnes.runtime.music.texts import (
     decode_text,
@@ -49,21 +48,19 @@ from lakhnes.runtime.reading import reading
 from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
 from lakhnes.runtime.time.tempo import SURE, track_beats
+from lakhnes.studio.file_formats import ENDINGS, MIDI, SOUNDS, TX1, TX2, VGM, VGZ
+from lakhnes.studio.file_names import is_album, name_of, stem_file
 
-_MIDI = (".mid", ".midi")
-_TX1 = (".tx1.txt", ".tx1")
-_TX2 = (".tx2.txt", ".tx2")
+_MIDI, _TX1, _TX2 = MIDI.endings, TX1.endings, TX2.endings
 _TRACKERS = {".ftm.txt": famitracker_text, ".fms.txt": famistudio_text}
-_VGM = (".vgm", ".vgz")
+_VGM = (*VGM.endings, *VGZ.endings)
 _NSF = (".nsf", ".nsfe")
 _CONSOLE = {".nsf": nsf_bytes, ".nsfe": nsfe_bytes, ".nes": rom_bytes}
-_SOUND = tuple(SOUND_FORMATS)
-_ALL = (*_TX1, *_TX2, *_TRACKERS, *_MIDI, *_VGM, *_CONSOLE, *_SOUND)
+_SOUND = tuple(ending for form in SOUNDS for ending in form.endings)
 _READABLE = (
     "a MIDI (.mid), a text (.tx1.txt, .tx2.txt), a tracker's text (.ftm.txt, .fms.txt), "
     "a VGM (.vgm, .vgz) or an NSF (.nsf, .nsfe)"
 )
-_WRITABLE = ".mid, .tx1.txt, .tx2.txt, .ftm.txt, .fms.txt, .vgm, .vgz, .nsf, .nsfe, .nes, .wav, .flac or .ogg"
 _TRACKER_TEXTS = {
     famitracker_reader.MAGIC: parse_famitracker,
     f"{famistudio_reader.MAGIC} ": parse_famistudio,
@@ -251,7 +248,7 @@ def read_music(
     if not name.endswith(_NSF) and (song is not None or seconds is not None):
         raise OptionError(f"{path} holds one song; give --song and --length for NSF files only.")
     with reading(path, FormatError, "Give another file"):
-        if name.endswith(MIDI_ENDINGS) or (not name.endswith((*_ALL, ".txt")) and _begins_as_midi(path)):
+        if name.endswith(MIDI_ENDINGS) or (not name.endswith((*ENDINGS, ".txt")) and _begins_as_midi(path)):
             imported = import_midi(path, voices, arpeggio=arpeggio)
             return Music(imported.score, imported.remarks, imported.grid, name=name_of(path))
         if voices or arpeggio:
@@ -288,64 +285,6 @@ def _of_text(path: Path) -> Music:
 def _begins_as_midi(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(8).startswith((b"MThd", b"SMF2CLIP"))
-
-
-def name_of(path: Path) -> str:
-    """Return the name of a file without the ending that says its format."""
-    ending = next((e for e in (*_ALL, *MIDI_ENDINGS, ".txt") if path.name.lower().endswith(e)), "")
-    return path.name[: len(path.name) - len(ending)]
-
-
-def written_files(path: Path, forms: Forms) -> list[Path]:
-    """Return the files that music written to a path becomes: itself, or a file for each voice beside it."""
-    if not (forms.stems and path.name.lower().endswith(_SOUND)):
-        return [path]
-    return [_stem_file(path, voice.name) for voice in Voice if forms.voices is None or voice in forms.voices]
-
-
-def _stem_file(path: Path, voice: str) -> Path:
-    return path.with_name(f"{path.stem}-{voice}{path.suffix}")
-
-
-def check_outputs(paths: list[Path], source: Path | None = None) -> None:
-    """Refuses files that cannot be written, before any work is done for them.
-
-    Args:
-        paths: what is to be written.
-        source: what is read; it is not to be overwritten.
-
-    Raises:
-        OutputError: for a name that says no format, a folder that is not there or not ours, or the source
-            itself.
-    """
-    for path in paths:
-        try:
-            _check_output(path, source)
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written: {error.strerror or error}. Give another name."
-            ) from error
-
-
-def _check_output(path: Path, source: Path | None) -> None:
-    if source is not None and os.path.realpath(path) == os.path.realpath(source):
-        raise OutputError(f"{path} would be overwritten by what is made of it. Give another name with -o.")
-    if not path.name.lower().endswith(_ALL):
-        raise OutputError(f"{path} has no ending that says a format; use {_WRITABLE}.")
-    if path.name.lower() in _ALL:
-        raise OutputError(f"{path} is an ending without a name; put one before it.")
-    real_path(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"{path} cannot be written: it is not yours to write. Give another place.")
-    if path.is_dir():
-        raise OutputError(f"{path} cannot be written: it is a folder. Give another name.")
-
-
-def is_album(path: Path) -> bool:
-    """Return whether a file of this name holds several songs."""
-    return path.name.lower().endswith(tuple(_CONSOLE))
 
 
 def write_music(
@@ -444,23 +383,10 @@ def _chip_contents(
     if forms.stems:
         left_out = {voice.name for voice in Voice if forms.voices is not None and voice not in forms.voices}
         each = stems(log, forms.sound)
-        parts = {_stem_file(path, name): each[name] for name in each if name not in left_out}
+        parts = {stem_file(path, name): each[name] for name in each if name not in left_out}
     file_format = SOUND_FORMATS[next(ending for ending in _SOUND if name.endswith(ending))]
 
     def writer(settings: SoundSettings) -> Content:
         return lambda file: write_sound(file, log, settings, file_format=file_format, progress=progress)
 
     return {part: writer(settings) for part, settings in parts.items()}
-
-
-def numbered(path: Path, number: int, count: int) -> Path:
-    """Return the path of one of several songs: NAME-001.mid of NAME.mid; itself if it holds them all."""
-    return path if count == 1 else named(path, f"{number:03d}")
-
-
-def named(path: Path, piece: str) -> Path:
-    """Return the path of a piece: NAME-PIECE.mid of NAME.mid; the path itself if it holds all pieces."""
-    if is_album(path):
-        return path
-    name = name_of(path)
-    return path.with_name(f"{name}-{piece}{path.name[len(name) :]}")

@@ -9,7 +9,8 @@ from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
 from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
 from lakhnes.runtime.time.quantise import moved as in_time
-from lakhnes.studio.music_files import Music, name_of, read_music
+from lakhnes.studio.file_names import name_of
+from lakhnes.studio.music_files import Music, read_music
 from lakhnes.studio.session_file import ENDING, read_song
 from lakhnes.studio.state import SongState, Whereabouts
 
