@@ -25,9 +25,13 @@ from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from live import has_jack, machine, show
 from live_rigs import Figure
+
+if TYPE_CHECKING:
+    from lakhnes.gui.questions import Question
 
 PARTS = ("start", "frames", "blocked", "editing", "takes", "memory")
 ROOT = Path(__file__).parents[1]
@@ -247,6 +251,13 @@ class Bench:
         ]
 
 
+def _stop_exports(question: "Question") -> str:
+    """Answer instead of a user: an export that is not done when its part ends would wait for one for ever."""
+    from lakhnes.gui.questions import QUIT_NOW
+
+    return QUIT_NOW if QUIT_NOW in question.answers else question.answers[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """The longest time in which the interface stood still."""
@@ -294,7 +305,7 @@ class App:
         store = PreferenceStore(Path(os.environ["XDG_CONFIG_HOME"]) / "app.json")
         store.change(ports=() if live else None, sound=live)
         studio = Studio(state, load=load or Model.load)
-        self.window = MainWindow(studio, store, theme=dress(application, True))
+        self.window = MainWindow(studio, store, theme=dress(application, True), ask=_stop_exports)
         self.painted = 0
         self.paint_all = False
 
