@@ -1,16 +1,34 @@
 """The colours: readable, and the voices different without them."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from lakhnes.bridge import picture
-from lakhnes.gui.theme import DARK, LIGHT, Theme, contrast, dress, ink_on, mixed, palette_of, theme_for
+from lakhnes.gui.buttons import Button
+from lakhnes.gui.theme import (
+    DARK,
+    LIGHT,
+    TARGET,
+    Theme,
+    contrast,
+    dress,
+    ink_on,
+    mixed,
+    palette_of,
+    theme_for,
+)
 from lakhnes.runtime import Voice
 
 pytestmark = pytest.mark.gui
 THEMES = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+
+
+def rows(theme: Theme) -> tuple[QColor, ...]:
+    """All that notes lie on."""
+    return (theme.lane, theme.lane_alternate, theme.ahead, theme.outside_key, theme.tonic, theme.to_come)
 
 
 def over(back: QColor, front: QColor) -> QColor:
@@ -37,7 +55,8 @@ def test_texts_can_be_read(theme: Theme) -> None:
     for ink in (theme.text, theme.faint_text, theme.error):
         for back in backs:
             assert contrast(ink, back) >= 4.5
-        assert contrast(ink, over(theme.lane, theme.selection)) >= 3
+    for ink in (theme.text, theme.faint_text):  # the numbers on the ruler
+        assert contrast(ink, over(theme.window, theme.selection)) >= 4.5
 
 
 @THEMES
@@ -51,8 +70,13 @@ def test_switches_can_be_told_apart_and_read(theme: Theme) -> None:
 @THEMES
 def test_notes_and_lines_stand_out(theme: Theme) -> None:
     for colour in (*theme.voices, theme.playhead, theme.accent):
-        for back in (theme.lane, theme.lane_alternate, theme.ahead):
+        for back in rows(theme):
             assert contrast(colour, back) >= 3
+    for colour in theme.voices:  # what is selected lies over notes and rows
+        for back in rows(theme):
+            assert contrast(over(colour, theme.selection), over(back, theme.selection)) >= 3
+    for back in rows(theme):
+        assert contrast(theme.playhead, over(back, theme.selection)) >= 3
     assert contrast(theme.bar_line, theme.lane) > contrast(theme.beat_line, theme.lane) > 1
 
 
@@ -67,7 +91,31 @@ def test_the_palette_can_be_read(theme: Theme) -> None:
     for ink, back in pairs:
         assert contrast(palette.color(ink), palette.color(back)) >= 4.5, (ink, back)
     off = palette.color(QPalette.ColorGroup.Disabled, role.Text)
-    assert contrast(off, theme.lane) < contrast(palette.color(role.Text), theme.lane)
+    for back in (role.Window, role.Base, role.Button):
+        assert contrast(off, palette.color(back)) >= 4.5
+    assert contrast(off, theme.lane) < contrast(palette.color(role.Text), theme.lane) / 2
+
+
+@THEMES
+@pytest.mark.parametrize("state", ["up", "hovered", "down", "down and hovered", "disabled"])
+def test_buttons_can_be_read_in_every_state(qtbot: QtBot, theme: Theme, state: str) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    dress(app, theme is DARK)
+    for colour in (theme.accent, theme.mute, theme.solo, theme.lock):
+        button = Button("Solo", "", text="\u2588\u2588", checkable=True)
+        qtbot.addWidget(button)
+        button.set_down_colour(colour)
+        button.setChecked("down" in state)
+        button.setEnabled(state != "disabled")
+        button.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, "hovered" in state)
+        button.resize(120, TARGET)
+        button.ensurePolished()
+        image = button.grab().toImage()
+        middle = TARGET // 2
+        ink, back = image.pixelColor(60, middle), image.pixelColor(15, middle)
+        assert ink != back
+        assert contrast(ink, back) >= 4.5, (ink.name(), back.name())
 
 
 @THEMES

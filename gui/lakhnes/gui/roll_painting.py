@@ -112,7 +112,7 @@ def _back(painter: QPainter, sight: Sight, lane: Lane, left: int, right: int) ->
     start, kept, end = round(sight.axis.x(0)), round(sight.kept), round(sight.end)
     asked = round(sight.asked)
     if asked > start:
-        painter.fillRect(QRect(start, lane.top, asked - start, lane.height), _between(theme))
+        painter.fillRect(QRect(start, lane.top, asked - start, lane.height), theme.to_come)
     painter.fillRect(QRect(start, lane.top, end - start, lane.height), theme.lane)
     painter.setPen(Qt.PenStyle.NoPen)
     for colour, wanted in _rows(sight, lane):
@@ -137,18 +137,12 @@ def _rows(sight: Sight, lane: Lane) -> list[tuple[QColor, Callable[[int], bool]]
         return [(theme.lane_alternate, lambda pitch: pitch % 2 == 0)]
     if scale is None:
         return [(theme.lane_alternate, lambda pitch: pitch % 12 in _BLACK_KEYS)]
-    outside = mixed(theme.lane_alternate, theme.bar_line, 0.22)
     rows: list[tuple[QColor, Callable[[int], bool]]] = [
-        (outside, lambda pitch: pitch % 12 not in scale.notes)
+        (theme.outside_key, lambda pitch: pitch % 12 not in scale.notes)
     ]
     if scale.tonic is not None:
-        tonic = mixed(theme.lane, theme.accent, 0.13)
-        rows.append((tonic, lambda pitch: pitch % 12 == scale.tonic))
+        rows.append((theme.tonic, lambda pitch: pitch % 12 == scale.tonic))
     return rows
-
-
-def _between(theme: Theme) -> QColor:
-    return mixed(theme.window, theme.lane, 0.45)
 
 
 def _hatch(painter: QPainter, area: QRect, sight: Sight) -> None:
@@ -330,6 +324,8 @@ def _ruler(painter: QPainter, sight: Sight, left: int, right: int) -> None:
     line = RULER - 5
     beats = state.beats_per_bar
     bar = beats * PPQ
+    if sight.selection is not None:  # behind the numbers, which are read on it
+        _on_ruler(painter, sight, sight.selection.span, theme.selection, line)
     near = axis.pixels_per_beat >= _LABEL_ROOM
     step = PPQ if near else bar * _bars_between(axis.pixels_per_beat * beats, _LABEL_ROOM)
     if axis.pixels_per_beat >= 10:
@@ -345,8 +341,6 @@ def _ruler(painter: QPainter, sight: Sight, left: int, right: int) -> None:
         text = f"{number + 1}.{inside // PPQ + 1}" if near and inside else f"{number + 1}"
         painter.drawText(QPoint(x + 4, line - 6), text)
     painter.fillRect(QRect(left, line, right - left, 1), theme.bar_line)
-    if sight.selection is not None:
-        _on_ruler(painter, sight, sight.selection.span, theme.selection, line)
     if sight.loop is not None:
         _on_ruler(painter, sight, sight.loop, theme.accent, 5)
         _loop_ends(painter, sight, sight.loop)

@@ -55,6 +55,21 @@ class Theme:
     voices: tuple[QColor, QColor, QColor, QColor]
     """In the order of `Voice`."""
 
+    @property
+    def outside_key(self) -> QColor:
+        """Behind the notes that are not in the key."""
+        return mixed(self.lane_alternate, self.bar_line, 0.22)
+
+    @property
+    def tonic(self) -> QColor:
+        """Behind the first note of the key."""
+        return mixed(self.lane, self.accent, 0.13)
+
+    @property
+    def to_come(self) -> QColor:
+        """Behind bars that are still to be composed."""
+        return mixed(self.window, self.lane, 0.45)
+
     def note_brush(self, voice: Voice) -> QBrush:
         """Return the brush of a voice's notes.
 
@@ -116,7 +131,7 @@ LIGHT = Theme(
     bar_line=QColor("#b3bbc6"),
     beat_line=QColor("#e0e4e9"),
     text=QColor("#1c2128"),
-    faint_text=QColor("#525c69"),
+    faint_text=QColor("#4b5562"),
     playhead=QColor("#d1123f"),
     selection=_clear("#4353d9", 48),
     ahead=QColor("#e6e9f3"),
@@ -137,7 +152,7 @@ DARK = Theme(
     beat_line=QColor("#2d343e"),
     text=QColor("#eef1f5"),
     faint_text=QColor("#9aa5b3"),
-    playhead=QColor("#ff5c74"),
+    playhead=QColor("#ff7488"),
     selection=_clear("#8f9bff", 60),
     ahead=QColor("#262c3f"),
     accent=QColor("#8f9bff"),
@@ -190,7 +205,7 @@ def palette_of(theme: Theme) -> QPalette:
     }
     for name, colour in colours.items():
         palette.setColor(name, colour)
-    off = mixed(theme.faint_text, theme.window, 0.35)
+    off = mixed(theme.faint_text, theme.window, 0.1)  # quiet, and still read by everybody
     for name in (role.WindowText, role.Text, role.ButtonText, role.PlaceholderText):
         palette.setColor(QPalette.ColorGroup.Disabled, name, off)
     palette.setColor(QPalette.ColorGroup.Disabled, role.Highlight, theme.bar_line)
