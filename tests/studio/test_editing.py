@@ -13,7 +13,7 @@ from lakhnes.runtime import Note, OptionError, Part, Score, Voice
 from lakhnes.runtime.music.editing import with_tail
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.runtime.time.grid import PPQ
-from lakhnes.studio import bar_editor, editor
+from lakhnes.studio import bar_editor, edit_steps, editor
 from lakhnes.studio.bar_editor import BarEditor
 from lakhnes.studio.editor import STEPS, Editor
 from lakhnes.studio.note_commands import NoteCommands
@@ -444,7 +444,8 @@ def finished(hands: Hands) -> None:
 
 
 def test_very_many_notes_are_edited_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(editor, "MANY_NOTES", 3)
+    for module in (editor, edit_steps):
+        monkeypatch.setattr(module, "MANY_NOTES", 3)
     monkeypatch.setattr(bar_editor, "MANY_NOTES", 3)
     hands = Hands(SongState(tune(), kept=8 * PPQ))
     hands.editor.select_span(0, 8 * PPQ)

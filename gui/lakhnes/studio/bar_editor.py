@@ -7,7 +7,8 @@ from collections.abc import Callable
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.runtime import OptionError, Score, Voice
 from lakhnes.runtime.music.editing import extract, spliced
-from lakhnes.studio.editor import MANY_NOTES, Editor
+from lakhnes.studio.edit_steps import MANY_NOTES
+from lakhnes.studio.editor import Editor
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.note_columns import prepare_columns
 from lakhnes.studio.session import Splice

@@ -7,7 +7,7 @@ so that it goes on with whatever is composed meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lakhnes.runtime import LakhnesError, Note, OptionError, Score, Voice
 from lakhnes.runtime.music.editing import difference
@@ -23,10 +23,8 @@ from lakhnes.runtime.music.note_editing import (
 )
 from lakhnes.runtime.music.score import FULL_VELOCITY
 from lakhnes.runtime.time.grid import PPQ
-from lakhnes.studio.jobs import Job
-from lakhnes.studio.note_columns import prepare_columns
+from lakhnes.studio.edit_steps import MANY_NOTES, carry_out
 from lakhnes.studio.selecting import Selection, Selector, by_voice, cell
-from lakhnes.studio.session import Splice
 from lakhnes.studio.state import SongState
 from lakhnes.studio.studio import Studio
 from lakhnes.studio.view import Message
@@ -47,27 +45,8 @@ USUAL_STEP = "1/16"
 
 NOTHING = "Select notes first: click one, or drag over some."
 
-MANY_NOTES = 1500
-"""Notes from which on an edit is done in the background, and not shown before."""
-
 Change = Callable[[Score, Pick], Edited]
 """An edit of some notes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """An edit that is thought through."""
-
-    old: Score
-    edited: Edited
-    found: tuple[tuple[int, int], frozenset[Voice]] | None
-    """Where the two differ."""
-
-
-def _plan(old: Score, edited: Edited) -> _Planned:
-    """Return an edit with the place where it changes a score."""
-    prepare_columns(edited.score, old)
-    return _Planned(old, edited, difference(old.lengthened(edited.score.length), edited.score))
 
 
 def _count(pick: Pick) -> int:
@@ -348,35 +327,7 @@ class Editor:
             then: takes it when it is done.
             n_notes: about how many notes change.
         """
-        old, edits = self.state.score, self.studio.session.edits
-
-        def take(planned: _Planned) -> None:
-            if self.studio.session.edits != edits:
-                self.studio.say(Message(f"{label}: the song changed in the meantime. Try again.", error=True))
-                return
-            self._take(label, planned)
-            then(planned.edited)
-
-        if n_notes <= MANY_NOTES:
-            take(_plan(old, make(old)))
-        else:
-            self.studio.jobs.start(Job(label), lambda job: _plan(old, make(old)), take, lane="edit")
-
-    def _take(self, label: str, planned: _Planned) -> None:
-        """Take an edited score as one step; the song grows by whole bars."""
-        state, session = self.state, self.studio.session
-        new = planned.edited.score
-        if new.length > planned.old.length:
-            bar = state.grid.bar_ticks
-            end = -(-state.grid.tick(new.length) // bar) * bar
-            new = new.lengthened(state.grid.sample(end))
-            first = (
-                planned.old.length if planned.found is None else min(planned.found[0][0], planned.old.length)
-            )
-            place = Splice(first, planned.old.length, new.length)
-            session.splice(label, new, place, kept=max(state.kept, state.grid.tick(new.length)))
-        elif planned.found is not None:
-            session.edit(label, new, *planned.found)
+        carry_out(self.studio, label, make, then, n_notes)
 
     def _go(self, step: Callable[[], str | None]) -> None:
         """Undo or redo a step, and select the notes that it restores."""
@@ -403,4 +354,4 @@ class Editor:
                 self.hear_note(each.voice, each.note)
 
 
-__all__ = ["MANY_NOTES", "NOTHING", "STEPS", "USUAL_STEP", "Change", "Editor"]
+__all__ = ["NOTHING", "STEPS", "USUAL_STEP", "Change", "Editor"]

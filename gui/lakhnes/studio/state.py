@@ -195,3 +195,11 @@ def _steady(bpm: float, beats_per_bar: int) -> BeatGrid:
 
 STEERING_FIELDS = steering_fields(SongState)
 """Fields that control composing; presets hold them."""
+
+
+def differently_steered(old: SongState, new: SongState) -> bool:
+    """Return whether two states ask for different music."""
+    return any(getattr(old, name) != getattr(new, name) for name in STEERING_FIELDS) or any(
+        (before.lowest, before.highest) != (after.lowest, after.highest)
+        for before, after in zip(old.voices, new.voices, strict=True)
+    )

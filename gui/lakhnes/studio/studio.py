@@ -25,7 +25,7 @@ from lakhnes.studio.models import Models
 from lakhnes.studio.playback import Playback
 from lakhnes.studio.session import Session
 from lakhnes.studio.stage import Stage
-from lakhnes.studio.state import STEERING_FIELDS, SongState
+from lakhnes.studio.state import SongState, differently_steered
 from lakhnes.studio.view import Message, View
 from lakhnes.studio.wiring import Wiring
 
@@ -38,7 +38,6 @@ _SETTLE_SECONDS = 0.25
 _COLLECT_SECONDS = 0.1
 """Least time between two updates of the song, which take longer in a long song."""
 
-_RANGES = ("lowest", "highest")
 
 Choice = tuple[str, ...] | None
 """Where MIDI goes: None nowhere, () to a port of our own, else to existing ports."""
@@ -138,7 +137,7 @@ class Studio:
     def settled(self) -> bool:
         """Whether the composer goes on with the session's song as it is."""
         old, new = self._applied, self.session.state
-        if self.stage is None or self._steered is not None or _differently_steered(old, new):
+        if self.stage is None or self._steered is not None or differently_steered(old, new):
             return False
         return old.score is new.score and self.stage.performance.composer.timeline.edition == self._edition
 
@@ -321,7 +320,7 @@ class Studio:
             return
         self._applied = new
         performance = stage.performance
-        if _differently_steered(old, new):
+        if differently_steered(old, new):
             try:
                 performance.steer(new.request)
             except LakhnesError as error:
@@ -393,15 +392,6 @@ class Studio:
         stage.synth.set_volume(state.volume)
         for voice in Voice:
             stage.synth.set_volume(state.voices[voice].volume, voice)
-
-
-def _differently_steered(old: SongState, new: SongState) -> bool:
-    """Return whether two states ask for different music."""
-    return any(getattr(old, name) != getattr(new, name) for name in STEERING_FIELDS) or any(
-        getattr(a, name) != getattr(b, name)
-        for a, b in zip(old.voices, new.voices, strict=True)
-        for name in _RANGES
-    )
 
 
 __all__ = ["NEW_BARS", "Choice", "ClockStatus", "Studio"]
