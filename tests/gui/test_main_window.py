@@ -13,7 +13,7 @@ import pytest
 from desk import BAR, Desk
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QPixmap
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QSlider
 from support import tune
 
 from lakhnes.apu import Synth
@@ -606,7 +606,20 @@ def test_all_can_be_used_in_a_small_window(at: Desk) -> None:
             place = QRect(button.mapTo(at.window, QPoint(0, 0)), button.size())
             assert area.contains(place), button.objectName()
             assert min(button.width(), button.height()) >= TARGET
+    for kind in (QComboBox, QAbstractSpinBox, QLineEdit):
+        for field in at.window.findChildren(kind):
+            if field.isVisible() and not isinstance(field.parent(), QAbstractSpinBox | QComboBox):
+                assert field.height() >= TARGET, field.objectName()
     at.window.takes.done()
+
+
+@pytest.mark.parametrize(("width", "steering"), [(1024, True), (960, False)])
+def test_a_narrow_screen_has_room_for_the_roll_at_first(at: Desk, width: int, steering: bool) -> None:
+    at.window.steering_dock.show()
+    at.window.fit_screen(QRect(0, 0, width, 540), first=True)
+    assert at.window.steering_dock.isHidden() is not steering
+    assert at.window.frameGeometry().width() <= width
+    assert at.window.frameGeometry().height() <= 540
 
 
 def test_half_a_small_screen_is_enough(at: Desk) -> None:

@@ -302,6 +302,16 @@ def test_late_events_are_counted(bar: TransportBar, view: View, text: str) -> No
     assert "10 ms" in bar.late.toolTip()
 
 
+def test_late_events_are_shortened_where_there_is_little_room(bar: TransportBar) -> None:
+    bar.show_view(View(sent=1204, late=3, worst_seconds=0.0142))
+    bar.late.resize(400, 28)
+    assert bar.late.shown == bar.late.text()
+    bar.late.resize(90, 28)
+    assert bar.late.shown.startswith("late")
+    assert bar.late.shown.endswith("\u2026")
+    assert bar.late.fontMetrics().horizontalAdvance(bar.late.shown) <= 90
+
+
 def test_it_says_whether_the_model_keeps_up(qtbot: QtBot, bar: TransportBar, studio: Studio) -> None:
     bar.show_view(View())
     assert bar.composing.text() == "· no model"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from lakhnes.gui.theme import TARGET
+
 _HELP = (
     "One chord for each bar, such as Am F C G; the list repeats. Composed notes follow the chord on strong "
     "beats, and the bass follows its root. Leave empty for no chords."
@@ -25,6 +27,7 @@ class ChordsBox(QLineEdit):
         super().__init__(parent)
         self._shown = ""
         self.setObjectName("chords")
+        self.setMinimumHeight(TARGET)
         self.setAccessibleName("Chords")
         self.setAccessibleDescription(_HELP)
         self.setToolTip(_HELP)

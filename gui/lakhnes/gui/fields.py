@@ -44,14 +44,15 @@ def caption(text: str, field: QWidget) -> QLabel:
     return label
 
 
-def reading(name: str, tip: str = "") -> QLabel:
+def reading(name: str, tip: str = "", label: QLabel | None = None) -> QLabel:
     """Return a label whose text changes.
 
     Args:
         name: the object name.
         tip: the tooltip, which a screen reader also reads.
+        label: the label; a new one if None.
     """
-    label = QLabel()
+    label = QLabel() if label is None else label
     label.setObjectName(name)
     label.setToolTip(tip)
     label.setAccessibleDescription(tip)

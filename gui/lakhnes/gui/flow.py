@@ -130,12 +130,17 @@ class Flow(QLayout):
         return QSize(wide, high)
 
 
-def grouped(*widgets: QWidget) -> QWidget:
-    """Return a widget that keeps some widgets side by side."""
+def grouped(*widgets: QWidget, gap: int = SMALL_GAP) -> QWidget:
+    """Return a widget that keeps some widgets side by side.
+
+    Args:
+        widgets: they.
+        gap: pixels between them.
+    """
     group = QWidget()
     row = QHBoxLayout(group)
     row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(SMALL_GAP)
+    row.setSpacing(gap)
     for widget in widgets:
         row.addWidget(widget)
     return group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer
+from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -38,6 +38,7 @@ from lakhnes.gui.theme import GAP, SMALL_GAP, Theme, dress
 from lakhnes.gui.transport import TransportBar
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.gui.volume_lane import VolumeLane
+from lakhnes.gui.window_place import ROOM_FOR_STEERING, fit
 from lakhnes.runtime import Voice
 from lakhnes.runtime.printable import printable
 from lakhnes.studio.arranging import Arranging
@@ -56,7 +57,6 @@ _CLOSE_SECONDS = 1.5
 """Longest time that closing waits for a device that does not answer."""
 
 _USUAL_SIZE = (1280, 800)
-_ROOM_FOR_STEERING = 900  # pixels of a screen
 
 _PULL = "Drag this button into the DAW. Ctrl+E exports to a file instead."
 _WELCOME = (
@@ -162,25 +162,21 @@ class MainWindow(QMainWindow):
         self.resize(*_USUAL_SIZE)
         self.restoreGeometry(QByteArray.fromBase64(preferences.geometry.encode()))
         self.restoreState(QByteArray.fromBase64(preferences.layout.encode()))
-        self._fit_screen(first=not preferences.geometry)
+        self.fit_screen(self.screen().availableGeometry(), first=not preferences.geometry)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.refresh)
 
-    def _fit_screen(self, *, first: bool) -> None:
-        """Move and resize the window into the screen; on a narrow screen the steering is hidden at first."""
-        area = self.screen().availableGeometry()
-        if first and area.width() < _ROOM_FOR_STEERING:
+    def fit_screen(self, area: QRect, *, first: bool) -> None:
+        """Move and resize the window into a screen; on a narrow one the steering is hidden at first.
+
+        Args:
+            area: the free part of the screen.
+            first: whether no earlier run has left the place of the window.
+        """
+        if first and area.width() < ROOM_FOR_STEERING:
             self.steering_dock.hide()
-        frame = self.frameGeometry().size() - self.geometry().size()
-        size = self.size().boundedTo(area.size() - frame)
-        if size != self.size() and not self.isMaximized():
-            self.resize(size)
-        place = self.geometry()
-        if not area.contains(place):
-            place.moveLeft(max(area.left(), min(place.left(), area.right() - place.width() + 1)))
-            place.moveTop(max(area.top(), min(place.top(), area.bottom() - place.height() + 1)))
-            self.setGeometry(place)
+        fit(self, area)
 
     def begin(self) -> None:
         """Load the model, open the outputs, offer unsaved songs, and start the refresh timer."""

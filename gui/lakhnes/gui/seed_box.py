@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.fields import is_for_window
+from lakhnes.gui.theme import TARGET
 
 MAX_SEED = (1 << 32) - 1
 """Largest seed that is taken."""
@@ -67,6 +68,7 @@ class SeedBox(QWidget):
         self._new = new
         self.line = _SeedLine()
         self.line.setObjectName("seed")
+        self.line.setMinimumHeight(TARGET)
         self.line.setAccessibleName("Seed")
         self.line.setToolTip(
             "The same seed and settings make the same song.\n"

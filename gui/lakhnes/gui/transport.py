@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QButtonGroup, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QLabel, QWidget
 
 from lakhnes.gui.buttons import Button, pixmap
+from lakhnes.gui.elided_label import ElidedLabel
 from lakhnes.gui.fields import DoubleSpin, Spin, caption, reading
 from lakhnes.gui.flow import Flow, grouped
 from lakhnes.gui.tap_tempo import TapTempo
@@ -233,8 +234,7 @@ class TransportBar(QWidget):
         self.tempo = DoubleSpin("Tempo", _TEMPO_TIP, TEMPI_BPM, step=1.0, decimals=1)
         self.tap_button = Button("Tap", "Tap the tempo (T)", text="Tap")
         self.beats_per_bar = Spin("Beats per bar", _METRE_TIP, 1, 16)
-        self.late = reading("late", _LATE_TIP)
-        self.late.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.late = reading("late", _LATE_TIP, ElidedLabel())
         self.composing = reading("composing", "What the model is doing")
 
     def _make_clock(self) -> None:

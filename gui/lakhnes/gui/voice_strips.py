@@ -15,7 +15,7 @@ from lakhnes.gui.fields import Combo, Slider, Spin, caption, reading
 from lakhnes.gui.flow import Flow, grouped
 from lakhnes.gui.level_meter import LevelMeter
 from lakhnes.gui.pitch_box import PitchBox
-from lakhnes.gui.theme import LIGHT, SMALL_GAP, Theme
+from lakhnes.gui.theme import GAP, LIGHT, SMALL_GAP, Theme
 from lakhnes.runtime import Voice
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 from lakhnes.studio.state import SongState
@@ -224,7 +224,7 @@ class VoiceStrips(QWidget):
         self.setObjectName("strips")
         pairs = Flow(self)
         for first, second in ((Voice.P1, Voice.P2), (Voice.TR, Voice.NO)):
-            pairs.add(grouped(self.strips[first], self.strips[second]), stretch=True)
+            pairs.add(grouped(self.strips[first], self.strips[second], gap=GAP), stretch=True)
 
     def show_state(self, state: SongState) -> None:
         """Shows a song's settings."""
