@@ -334,6 +334,36 @@ def test_a_line_that_doubles_the_bass_leaves_its_voice_to_what_is_between() -> N
     assert nothing_else["P2"] == list(range(48, 56))
 
 
+def test_an_arpeggio_over_a_held_bass_is_two_voices() -> None:
+    held = [(bar * 1920, 42 + bar, 1900) for bar in range(4)]
+    arpeggio = [(bar * 1920 + i * 240, (58, 61, 64, 70)[i % 4], 230) for bar in range(4) for i in range(1, 8)]
+    sung = [(960 + i * 960, 72 + i % 4, 900) for i in range(7)]
+    piano = track(*notes(*held, *arpeggio), name="Piano", channel=1)
+    score, remarks = score_from_midi(file_of(track(*notes(*sung), name="Voice"), piano))
+    assert pitches(score) == {
+        "P1": [pitch for _, pitch, _ in sung],
+        "P2": [pitch for _, pitch, _ in arpeggio],
+        "TR": [pitch for _, pitch, _ in held],
+        "NO": [],
+    }
+    assert remarks[1:] == (
+        "Pulse 2 plays the notes between of 'Piano'.",
+        "Triangle plays the lowest notes of 'Piano'.",
+    )
+
+
+def test_both_hands_together_get_no_voice_beside_each_hand() -> None:
+    right = [(i * 480, 70 + 2 * (i % 3) + k, 200) for i in range(8) for k in (0, 4)]
+    left = [(i * 480 + 240, 36 + i % 3, 200) for i in range(8)]
+    both = track(program(3), *notes(*right, *left), name="Keyboards", channel=0)
+    hand = track(program(26), *notes(*right), name="Solo", channel=1)
+    bass = track(program(35), *notes(*left), name="Piano", channel=2)
+    score, _ = score_from_midi(file_of(both, hand, bass))
+    assert pitches(score)["P1"] == [pitch for _, pitch, _ in right[1::2]]
+    assert pitches(score)["P2"] == [pitch for _, pitch, _ in right[::2]]
+    assert pitches(score)["TR"] == [pitch for _, pitch, _ in left]
+
+
 @pytest.mark.parametrize("late", [40, 120, 200])
 def test_an_echo_gets_no_voice_of_its_own(late: int) -> None:
     tune = scale(72)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import fmean
 
 from lakhnes.bridge.lines import Line, LineNote
@@ -74,6 +75,8 @@ _DEEP = 40  # mean pitch of lines below any lead
 _SUNG = 48  # mean pitch of what is called a bass, above which it may be a man's voice
 _LOW = 60  # mean pitch of lines that can stand in for a bass
 _SAME = SAMPLE_RATE // 20  # onsets in one of these are together, as lines that double each other are
+_SAID = 0.9
+"""Share of its moments from which on a line says nothing that others do not say together."""
 _ECHO = 5  # slots of `_SAME` by which an echo comes later at most
 _SAMPLED = 200  # notes of a line, more or less, that stand for all of it
 
@@ -96,15 +99,21 @@ class Role:
     @cached_property
     def bottom(self) -> list[LineNote]:
         """Its lowest notes."""
-        return self.top if self.alone == 1 else outline(self.line.notes, highest=False, window=self.window)
+        if len(self.top) == len(self.line.notes) and not _overlap(self.line.notes):
+            return self.top
+        return outline(self.line.notes, highest=False, window=self.window)
 
     @cached_property
     def alone(self) -> float:
-        """Share of its notes that sound alone, 0..1: by their number or their length, whichever is less."""
-        if len(self.top) == len(self.line.notes):
+        """Share of its notes that sound alone, 0..1: by their number or their length, whichever is less.
+
+        Nearly all notes of an arpeggio over a held bass are in the top, few in the bottom; the fewer count.
+        """
+        fewest = min(len(self.top), len(self.bottom))
+        if fewest == len(self.line.notes):
             return 1.0
         by_length = _length(self.top) / _length(self.line.notes)
-        return min(len(self.top) / len(self.line.notes), by_length)
+        return min(fewest / len(self.line.notes), by_length)
 
     @cached_property
     def _height(self) -> float:
@@ -192,6 +201,11 @@ class Role:
         under = sum(pitch == lowest[second] for second, pitch in self.lows.items()) / len(lowest)
         return named + self._family[1] + 0.5 * self.alone + 3 * under + register
 
+    def is_said_by(self, others: Iterable[Role]) -> bool:
+        """Whether others play all of it together, as the two hands of a piano that has a track too."""
+        sayings = frozenset[tuple[int, int]]().union(*(other._sayings for other in others))
+        return len(self._sayings & sayings) > _SAID * len(self._sayings)
+
     def doubles(self, other: Role) -> float:
         """Share of its moments in which another line plays the same, or in octaves, 0..1.
 
@@ -258,6 +272,11 @@ def by_tune(roles: Sequence[Role]) -> list[Role]:
     """Lines by how much each is a melody where it plays, the most first."""
     loudest = max((role.loudness for role in roles), default=0.0) or 1.0
     return sorted(roles, key=lambda role: role.lead(role, loudest), reverse=True)
+
+
+def _overlap(notes: Sequence[LineNote]) -> bool:
+    """Whether any note begins before the one before it ends."""
+    return any(after.onset < before.end for before, after in pairwise(notes))
 
 
 def _lowest(roles: Iterable[Role]) -> dict[int, int]:

@@ -212,7 +212,7 @@ def _by_role(
         chosen[first] = _sung(lead, first, window)
     given = [role for role in (lead, bass) if role is not None]
     pool = [role for role in by_worth(roles, given) if role not in given and _says_something(role, roles)]
-    doubling = [role for role in pool if any(role.doubles(other) > _DOUBLED for other in given)]
+    doubling = [role for role in pool if _is_doubled(role, given)]
     pool = [role for role in pool if role not in doubling]
     for voice in [voice for voice in free if voice not in chosen]:
         second = next(iter(pool), None)
@@ -265,6 +265,11 @@ def _sung(role: Role, voice: Voice, window: int, *, arpeggio: bool = False) -> _
     how = f"the {'lowest' if low else 'highest'} notes of {{}}" if role.alone < _MONOPHONIC else ""
     single = role.bottom if low else role.top
     return _voice([role.line], role.line.notes, single, window, arpeggio=arpeggio and not low, how=how)
+
+
+def _is_doubled(role: Role, given: Sequence[Role]) -> bool:
+    """Whether a line says nothing that those which have a voice do not say."""
+    return any(role.doubles(other) > _DOUBLED for other in given) or role.is_said_by(given)
 
 
 def _says_something(role: Role, roles: Sequence[Role]) -> bool:
