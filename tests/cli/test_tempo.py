@@ -1,6 +1,8 @@
 """Tempo and bars from the command line, as another library reads them."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from simulated import KINDS, simulate
 from support import lakhnes_here
 
 from lakhnes.bridge import MidiStyle, write_midi
-from lakhnes.runtime import Score
+from lakhnes.runtime import BeatGrid, Note, Part, Score, TimeSignature
 
 symusic = pytest.importorskip("symusic")
 
@@ -185,6 +187,45 @@ def test_a_meter_is_a_number_or_a_fraction(tmp_path: Path, small: Path) -> None:
         assert lakhnes_here(*common, "--meter", meter, "-o", f"{name}.mid", cwd=tmp_path).returncode == 0
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "c.mid").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("meters", "end", "first"),
+    [
+        ([(0, 4)], 7.9, 8),  # the prompt ends just before a bar line
+        ([(0, 4)], 8, 8),
+        ([(0, 4)], 5, 4),  # it ends within a bar, in which the new music begins
+        ([(0, 4)], 7.5, 8),  # the new music rests up to the bar line
+        ([(0, 1), (1, 4)], 8.9, 9),  # after a pick-up
+        ([(0, 4), (8, 3)], 13.9, 14),  # after bars of another length
+    ],
+)
+@pytest.mark.parametrize("length", [("--bars", "2"), ("--seconds", "3")])
+def test_only_what_is_new_begins_with_the_bar_of_its_first_note(
+    tmp_path: Path,
+    small: Path,
+    meters: list[tuple[int, int]],
+    end: float,
+    first: int,
+    length: tuple[str, str],
+) -> None:
+    """Places are in beats; `first` is the bar line that becomes the first one of the new music."""
+    signatures = tuple(TimeSignature(480 * beat, numerator) for beat, numerator in meters)
+    grid = replace(BeatGrid.steady(150), signatures=signatures)
+    beat = grid.sample(480)
+    notes = tuple(Note(i * beat, round(min(1, end - i) * beat), 60 + i % 5) for i in range(math.ceil(end)))
+    prompt = Score((Part(notes), Part(), Part(), Part()), round(end * beat))
+    write_midi(prompt, tmp_path / "a.mid", MidiStyle.DAW, grid)
+    common = ("continue", "--model", small, "a.mid", *length, "--seed", "2")
+    for options in (("-o", "whole.mid"), ("--only-new", "-o", "new.mid")):
+        done = lakhnes_here(*common, *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    continued = onsets(tmp_path / "whole.mid")[len(notes) :]
+    assert onsets(tmp_path / "new.mid") == [onset - 480 * first for onset in continued]
+    assert min(onsets(tmp_path / "new.mid")) < 480 * meters[-1][1]
+    read = symusic.Score(tmp_path / "new.mid")
+    assert [(s.time, s.numerator) for s in read.time_signatures] == [(0, meters[-1][1])]
+    assert [(tempo.time, round(tempo.qpm)) for tempo in read.tempos] == [(0, 150)]
 
 
 def test_only_what_is_new_begins_in_its_first_bar(tmp_path: Path, small: Path) -> None:

@@ -118,9 +118,9 @@ def continue_(
     arrangement = continue_score(player, prompt, request, seconds, grid=prompt_grid)
     _run(arrangement, quiet=as_json)
     _, new, _ = cut(arrangement.score(), prompt.length)
-    whole = new if only_new else join(score, new)
-    if only_new and grid is not None:
-        grid = grid.since(score.length)
+    whole = join(score, new)
+    if only_new:
+        whole, grid = _from_bar_line(new, grid, score.length, exact=bars is None and seconds is not None)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
     _finish(
         whole,
@@ -259,6 +259,34 @@ def _seconds_of_bars(grid: BeatGrid, start: int, bars: int) -> float:
     before, after = grid.bars_later(tick, 0), grid.bars_later(tick, 1)
     over = tick - before >= (after - before) / 4  # a bar that has hardly begun does not count
     return max(0.1, (grid.sample(grid.bars_later(tick, bars + over)) - start) / SAMPLE_RATE)
+
+
+def _from_bar_line(
+    new: Score, grid: BeatGrid | None, start: int, *, exact: bool
+) -> tuple[Score, BeatGrid | None]:
+    """Return new music and its grid from the bar in which its notes begin.
+
+    If the prompt ends within a bar and the first note comes after that bar, the rest of it is left out.
+
+    Args:
+        new: the new music.
+        grid: grid of the whole; None for no beat.
+        start: sample of the whole at which the new music starts.
+        exact: whether the user set the length; a rest of a beat or more then belongs to it.
+    """
+    from lakhnes.runtime.music.editing import extract
+    from lakhnes.runtime.time.grid import PPQ
+
+    if grid is None:
+        return new, None
+    here = grid.tick(start)
+    line = grid.bars_later(here, 1)
+    begins = min((note.onset for part in new.parts for note in part.notes), default=0)
+    late = grid.tick(start + begins) >= line and not (exact and line - here >= PPQ)
+    if not late or here == grid.bars_later(here, 0):
+        return new, grid.since(start)
+    over = grid.sample(line) - start
+    return extract(new, (over, new.length)), grid.since(start + over)
 
 
 def _run(arrangement: Arrangement, *, quiet: bool) -> None:

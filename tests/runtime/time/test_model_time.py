@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import scores
 
-from lakhnes.runtime import BeatGrid, Note, Part, Score, Timing, Voice
+from lakhnes.runtime import BeatGrid, KeySignature, Note, Part, Score, TimeSignature, Timing, Voice
 from lakhnes.runtime.music.timing import EVENT_TIMINGS, FRAME_SAMPLES
 from lakhnes.runtime.time.model_time import beat_of, model_grid, model_rows, row_time, to_song, whole_frames
 
@@ -79,6 +79,40 @@ def test_a_grid_since_a_sample_begins_with_its_bar() -> None:
     assert later.sample(480 + 960) == grid.sample(960)
     assert later.lead_ticks == 0
     assert later.tempi == ((0, 120.0),)
+
+
+def test_a_grid_since_a_sample_has_the_meters_tempi_and_keys_from_there() -> None:
+    """A pick-up of a quarter note, three bars of 4/4, and waltz bars in another key and tempo."""
+    ticks = np.array([0.0, 480 + 3 * 1920, 480 + 3 * 1920 + 6 * 1440])
+    change = int(ticks[1])
+    grid = BeatGrid(
+        np.array([0.0, 13 * 22_050, 13 * 22_050 + 18 * 11_025]),
+        ticks,
+        (TimeSignature(0, 1), TimeSignature(480), TimeSignature(change, 3)),
+        ((0, 120.0), (change, 240.0)),
+        keys=(KeySignature(480, 1, False), KeySignature(change, -3, True)),
+    )
+    second = grid.since(grid.sample(480 + 1920 + 100))
+    assert second.tick(0) == 100
+    assert second.signatures == (TimeSignature(0), TimeSignature(2 * 1920, 3))
+    assert second.tempi == ((0, 120.0), (2 * 1920, 240.0))
+    assert second.keys == (KeySignature(0, 1, False), KeySignature(2 * 1920, -3, True))
+    waltz = grid.since(grid.sample(change + 1440))
+    assert waltz.tick(0) == 0
+    assert waltz.signatures == (TimeSignature(0, 3),)
+    assert waltz.tempi == ((0, 240.0),)
+    assert waltz.keys == (KeySignature(0, -3, True),)
+    assert grid.since(0).signatures == grid.signatures
+    assert grid.since(0).keys == grid.keys
+
+
+@given(st.integers(0, 8 * 1920), st.integers(0, 20))
+def test_a_grid_since_a_sample_is_the_same_time(start: int, bars: int) -> None:
+    grid = uneven()
+    line, since = grid.bars_later(start, 0), grid.since(grid.sample(start))
+    for tick in (line, start, line + bars * 480, line + bars * 1920):
+        assert since.sample(tick - line) == pytest.approx(grid.sample(tick) - grid.sample(start), abs=1)
+    assert since.tick(0) == start - line
 
 
 def test_silence_has_no_beat() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import SAMPLE_RATE
 from lakhnes.runtime.time.tempo import Beats
+
+_State = TypeVar("_State")
 
 PPQ = 480
 """Ticks of a beat."""
@@ -190,11 +192,18 @@ class BeatGrid:
 
     def since(self, sample: float) -> BeatGrid:
         """Return the grid from a sample on; its first bar is the one that contains the sample."""
-        bar = math.floor(self.exact_tick(sample) / self.bar_ticks + 1e-6) * self.bar_ticks
-        started = [(tick - bar, bpm) for tick, bpm in self.tempi]
-        before = [bpm for tick, bpm in started if tick <= 0] or [self.bpm]
-        tempi = ((0, before[-1]), *((tick, bpm) for tick, bpm in started if tick > 0))
-        return replace(self, samples=self.samples - sample, ticks=self.ticks - bar, tempi=tempi)
+        line = self.bars_later(self.tick(sample), 0)
+        first = min(max(0, int(np.searchsorted(self.ticks, line, "right")) - 1), len(self.ticks) - 2)
+        signatures = _since(line, [(signature.tick, signature) for signature in self.signatures])
+        keys = _since(line, [(key.tick, key) for key in self.keys])
+        return replace(
+            self,
+            samples=self.samples[first:] - sample,
+            ticks=self.ticks[first:] - line,
+            signatures=tuple(signature._replace(tick=tick) for tick, signature in signatures),
+            tempi=tuple((tick, bpm) for tick, (_, bpm) in _since(line, [(t[0], t) for t in self.tempi])),
+            keys=tuple(key._replace(tick=tick) for tick, key in keys),
+        )
 
     def in_few_tempi(self, tolerance: float = FEW_TEMPI_SAMPLES) -> BeatGrid:
         """Return a grid with few tempi that follows this one, for an exact and readable tempo map.
@@ -318,6 +327,12 @@ def grid_of_beats(beats: Beats) -> BeatGrid:
         round(row_ticks),
         swing=beats.swing,
     )
+
+
+def _since(line: int, states: Sequence[tuple[int, _State]]) -> list[tuple[int, _State]]:
+    """Return the states that hold from a bar line on, each with its tick from there; 0 if it held already."""
+    now = sum(tick <= line for tick, _ in states[1:])
+    return [(0 if tick <= max(0, line) else tick - line, state) for tick, state in states[now:]]
 
 
 def _along(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:
