@@ -138,6 +138,7 @@ _MOST_WORK_BYTES = 2 * MAX_BYTES  # that tracks claim, which may overlap in a br
 MAX_NAME_BYTES = 200
 _MAX_TEXTS = 4  # of a track
 _LONGEST_DELTA = 0x0FFFFFFF  # what the four bytes hold that a number may have
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong in files
 _HEADER, _TRACK = b"MThd", b"MTrk"
 
 
@@ -276,20 +277,19 @@ def _chunk(data: bytes, place: int) -> tuple[Track, int, str]:
     return track, end, problem or "does not say where it ends."
 
 
-def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:  # noqa: C901, PLR0912
+def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
     """Reads the events of a track in `data[start:size]`.
 
     Returns:
         The track; the place after its last event; and None if it says its end, else what is wrong.
     """
+    data = data[:size]
     track = Track()
-    notes, controls = track.notes.append, track.controls.append
+    notes = track.notes.append
     place = start
     ticks = status = 0
     problem: str | None = ""
     damage = ""
-    if size < len(data):
-        data = data[:size]
     try:
         while place < size:
             delta = data[place]
@@ -306,50 +306,69 @@ def _track(data: bytes, start: int, size: int) -> tuple[Track, int, str | None]:
                 place += 1
             elif status:
                 new = status
-            else:  # data that belong to nothing: go on with the next note
+            else:  # data that belong to nothing
                 damage = damage or f"is damaged at byte {place}; some of it is missing."
-                while not (0x80 <= data[place] < 0xA0 and data[place + 1] < 0x80 and data[place + 2] < 0x80):
-                    place += 1
+                place = _next_note(data, place)
                 new = data[place]
                 place += 1
             if new < 0xA0:
                 status = new
                 one, two = data[place], data[place + 1]
                 place += 2
-                if one > 127 or two > 127:
+                if one | two > 127:
                     one, two = min(one, 127), min(two, 127)
                 notes(_fast_note((ticks, new & 15, one, two if new >= 0x90 else 0)))
             elif new < 0xF0:
                 status = new
-                one, two = min(data[place], 127), 0
+                one, two = data[place], 0
                 place += 1
                 if not 0xC0 <= new < 0xE0:
-                    two = min(data[place], 127)
+                    two = data[place]
                     place += 1
-                if 0xB0 <= new < 0xC0:
-                    controls(ControlChange(ticks, new & 15, one, two))
-                elif 0xC0 <= new < 0xD0:
-                    track.programs.append((ticks, new & 15, one))
-                elif new >= 0xE0 and (one, two) != (0, 64):
-                    track.bent.add(new & 15)
-            elif new == 0xFF:
-                meta = data[place]
-                length, place = _number(data, place + 1)
-                if meta == 0x2F:
+                _channel_message(track, new, ticks, min(one, 127), min(two, 127))
+            else:
+                place, over = _system_message(track, new, data, place, ticks)
+                if over:
                     problem = None
                     break
-                _meta(track, meta, data[place : place + length], ticks)
-                place += length
-            elif new in (0xF0, 0xF7):
-                length, place = _number(data, place)
-                _exclusive(track, data[place : place + length])
-                place += length
-            else:  # system common and real time do not belong in files; they have this many data bytes
-                place += {0xF1: 1, 0xF2: 2, 0xF3: 1}.get(new, 0)
     except IndexError:
         problem = "is cut off; what comes after is missing."
     track.end = ticks
     return track, place, damage or problem
+
+
+def _next_note(data: bytes, place: int) -> int:
+    """The place of the next note message from a place on."""
+    while not (0x80 <= data[place] < 0xA0 and data[place + 1] < 0x80 and data[place + 2] < 0x80):
+        place += 1
+    return place
+
+
+def _channel_message(track: Track, status: int, ticks: int, one: int, two: int) -> None:
+    """Takes a message of a channel that is no note, with its data bytes."""
+    channel = status & 15
+    if 0xB0 <= status < 0xC0:
+        track.controls.append(ControlChange(ticks, channel, one, two))
+    elif 0xC0 <= status < 0xD0:
+        track.programs.append((ticks, channel, one))
+    elif status >= 0xE0 and (one, two) != (0, 64):
+        track.bent.add(channel)
+
+
+def _system_message(track: Track, status: int, data: bytes, place: int, ticks: int) -> tuple[int, bool]:
+    """Reads a meta event or a system message; returns the place after it, and whether it ends the track."""
+    if status == 0xFF:
+        meta = data[place]
+        length, place = _number(data, place + 1)
+        if meta == 0x2F:
+            return place, True
+        _meta(track, meta, data[place : place + length], ticks)
+        return place + length, False
+    if status in (0xF0, 0xF7):
+        length, place = _number(data, place)
+        _exclusive(track, data[place : place + length])
+        return place + length, False
+    return place + _SYSTEM_DATA.get(status, 0), False
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:

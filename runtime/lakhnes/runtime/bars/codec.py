@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,38 +175,48 @@ def bars_of_events(events: Iterable[Event]) -> Bars:
 
     Music that is shown early occurs again in its own time.
     """
-    meter, bpm, swing = 4, 120.0, 0.5
-    articulation = [0] * len(Voice)
+    head: dict[tuple[Kind, Voice | None], int] = {}
     parts: tuple[list[BarNote], ...] = tuple([] for _ in Voice)
-    n_bars, place, early = 0, 0, False
-    for event in events:
-        voice = event.voice
-        if event.kind is Kind.END:
-            break
-        if early or event.kind in (Kind.AHEAD, Kind.GIVEN):
-            early = event.kind is not Kind.BACK
-            continue
-        if event.kind is Kind.METER:
-            meter = event.value
-        elif event.kind is Kind.TEMPO:
-            bpm = tempo_of_class(event.value)
-        elif event.kind is Kind.SWING:
-            swing = SWINGS[event.value]
-        elif event.kind is Kind.BAR:
+    n_bars = place = 0
+    for event in _in_their_time(events):
+        if event.kind is Kind.BAR:
             n_bars, place = n_bars + 1, 0
         elif event.kind is Kind.POSITION:
             place = event.value
-        elif voice is not None:
-            tick = max(n_bars - 1, 0) * meter * TICKS_PER_BEAT + place
-            if event.kind is Kind.ARTICULATION:
-                articulation[voice] = event.value
-            elif event.kind is Kind.NOTE_ON:
-                parts[voice].append(BarNote(tick, None, event.value))
-            elif event.kind is not Kind.NOTE_OFF:
-                continue
-            elif parts[voice] and parts[voice][-1].end is None and parts[voice][-1].onset < tick:
-                parts[voice][-1] = replace(parts[voice][-1], end=tick)
-    return Bars(tuple(map(tuple, parts)), max(n_bars, 1), meter, bpm, swing, tuple(articulation))
+        elif event.voice is not None and event.kind in (Kind.NOTE_ON, Kind.NOTE_OFF):
+            bar = max(n_bars - 1, 0) * head.get((Kind.METER, None), 4)
+            _play(parts[event.voice], event, bar * TICKS_PER_BEAT + place)
+        else:
+            head[event.kind, event.voice] = event.value
+    tempo, swing = head.get((Kind.TEMPO, None)), head.get((Kind.SWING, None))
+    return Bars(
+        tuple(map(tuple, parts)),
+        max(n_bars, 1),
+        head.get((Kind.METER, None), 4),
+        120.0 if tempo is None else tempo_of_class(tempo),
+        0.5 if swing is None else SWINGS[swing],
+        tuple(head.get((Kind.ARTICULATION, voice), 0) for voice in Voice),
+    )
+
+
+def _in_their_time(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events of a song up to `<S>`, without music that is shown early."""
+    early = False
+    for event in events:
+        if event.kind is Kind.END:
+            return
+        if early or event.kind in (Kind.AHEAD, Kind.GIVEN):
+            early = event.kind is not Kind.BACK
+        else:
+            yield event
+
+
+def _play(line: list[BarNote], event: Event, tick: int) -> None:
+    """Add a note to the notes of a voice, or let a rest end the last one."""
+    if event.kind is Kind.NOTE_ON:
+        line.append(BarNote(tick, None, event.value))
+    elif line and line[-1].end is None and line[-1].onset < tick:
+        line[-1] = replace(line[-1], end=tick)
 
 
 class BarCodec(Codec):
@@ -433,6 +444,11 @@ class BarredCodec(BarCodec):
     def bar_at(self, time: int) -> int:
         """Return the number of the bar, from 0."""
         return time // TICK_SAMPLES // self.bar_ticks
+
+
+def names_relations(codec: Codec) -> TypeGuard[BarredCodec]:
+    """Return whether a codec names the relations of bars, before their notes."""
+    return isinstance(codec, BarredCodec) and codec.vocabulary.relates
 
 
 def make_codec(vocabulary: Vocabulary, timing: Timing) -> Codec:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lakhnes.runtime.music.events import AFTER_BAR_VALUES, BAR_VALUES, Event, Kind, Voice
+from lakhnes.runtime.music.events import BAR_VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.vocabulary import Vocabulary
 
 N_BARS = len(BAR_VALUES[Kind.BAR])
 """Period of the numbers of bars in tokens."""
+
+Floats = NDArray[np.float32]
 
 _FORBIDDEN = np.float32(-np.inf)
 
@@ -37,28 +40,32 @@ class BarTables:
         self.positions = np.array([vocabulary.token(event) for event in positions])
         self.ticks = np.array([e.value if e.kind is Kind.POSITION else 0 for e in events], np.int64)
         self.bars = [vocabulary.token(Event(Kind.BAR, None, value)) for value in range(N_BARS)]
-        chords = (vocabulary.find(Event(Kind.CHORD, None, chord)) for chord in AFTER_BAR_VALUES[Kind.CHORD])
-        self.chords = [token for token in chords if token is not None]
-        self.before_chord = {
-            token for token, event in enumerate(events) if event.kind in (Kind.BAR, Kind.BACK)
-        }
-        self.relations = [
-            [token for token, e in enumerate(events) if e.kind is Kind.RELATION and e.voice is voice]
-            for voice in Voice
-        ]
+        self.chords = _tokens(vocabulary, Kind.CHORD)
+        self.before_chord = {*self.bars, *_tokens(vocabulary, Kind.BACK)}
+        self.relations = [_tokens(vocabulary, Kind.RELATION, voice) for voice in Voice]
         self.relating = {
             token: (voice, value) for voice in Voice for value, token in enumerate(self.relations[voice])
         }
-        self.before_relation = self.before_chord | set(self.chords) | set(self.relating)
-        self.biases = np.full((len(Voice) + 1, 1 << len(Voice), len(events)), _FORBIDDEN, np.float32)
-        for token, event in enumerate(events):
-            voice = event.voice
-            if voice is None or event.kind not in (Kind.NOTE_ON, Kind.NOTE_OFF):
-                continue
-            for sounding in range(1 << len(Voice)):
-                ends = event.kind is Kind.NOTE_OFF
-                if not ends or (sounding >> voice & 1 and voice is not Voice.NO):
-                    self.biases[: voice + 1, sounding, token] = 0
+        self.before_relation = {*self.before_chord, *self.chords, *self.relating}
+        self.biases = _biases(vocabulary)
+
+
+def _tokens(vocabulary: Vocabulary, kind: Kind, voice: Voice | None = None) -> list[int]:
+    """Return the tokens of a kind of event, of one voice if the kind has voices, in order."""
+    events = enumerate(vocabulary.events)
+    return [token for token, event in events if event.kind is kind and event.voice is voice]
+
+
+def _biases(vocabulary: Vocabulary) -> Floats:
+    """Return the biases of `BarTables`."""
+    biases = np.full((len(Voice) + 1, 1 << len(Voice), len(vocabulary)), _FORBIDDEN, np.float32)
+    sets = np.arange(1 << len(Voice))
+    for token, (kind, voice, _) in enumerate(vocabulary.events):
+        if voice is not None and kind is Kind.NOTE_ON:
+            biases[: voice + 1, :, token] = 0
+        elif voice is not None and kind is Kind.NOTE_OFF and voice is not Voice.NO:
+            biases[: voice + 1, sets >> voice & 1 == 1, token] = 0
+    return biases
 
 
 @cache

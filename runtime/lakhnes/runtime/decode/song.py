@@ -196,18 +196,9 @@ class Song:
         Raises:
             OptionError: if the processors forbid everything.
         """
-        if self._told:
-            self.state.tokens.append(self._told.popleft())
-            return self.state.tokens[-1], []
-        if self._chords is not None and self.codec.chord_due(self.state.tokens[-1]):
-            named = self._chords.token_at(self.state.time)
-            if named is not None:
-                self.state.tokens.append(named)
-                return named, [self._add(self.codec.event(named))]
-        relation = None if self._relations is None else self._relations.draw(self.state, logits, self._rng)
-        if relation is not None:
-            self.state.tokens.append(relation)
-            return relation, []
+        named = self._named(logits)
+        if named is not None:
+            return named
         shaped = logits.copy()
         for processor in self._processors:
             shaped = processor(self.state, shaped)
@@ -220,17 +211,40 @@ class Song:
         if event != drawn:
             token = self.codec.token_at(event, self.state.time)
         self.state.tokens.append(token)
-        if event.kind is Kind.WAIT and drawn.kind is Kind.NOTE_ON and self.state.rows is not None:
+        if event.kind is Kind.WAIT:
+            return token, self._wait(event, drawn)
+        said = [self._add(event)]
+        return token, [*said, *self._finish()] if self.n_tokens == self._max_tokens else said
+
+    def _named(self, logits: NDArray[np.float32]) -> tuple[int, list[Event]] | None:
+        """Return the token of a bar's beginning that comes next, as `take` does; None if events come.
+
+        These tokens show existing music, or name the chord of the bar or a relation.
+        """
+        if self._told:
+            self.state.tokens.append(self._told.popleft())
+            return self.state.tokens[-1], []
+        if self._chords is not None and self.codec.chord_due(self.state.tokens[-1]):
+            chord = self._chords.token_at(self.state.time)
+            if chord is not None:
+                self.state.tokens.append(chord)
+                return chord, [self._add(self.codec.event(chord))]
+        relation = None if self._relations is None else self._relations.draw(self.state, logits, self._rng)
+        if relation is None:
+            return None
+        self.state.tokens.append(relation)
+        return relation, []
+
+    def _wait(self, event: Event, drawn: Event) -> list[Event]:
+        """Take a wait, also one that replaces a note, and return the events; the song may end with it."""
+        if drawn.kind is Kind.NOTE_ON and self.state.rows is not None:
             self.state.late = drawn
         left = None if self._end_samples is None else self._end_samples - self.state.time
-        if event.kind is Kind.WAIT and left is not None and event.value >= left:
-            return token, [self._add(Event(Kind.WAIT, None, left)), *self._finish()]
+        if left is not None and event.value >= left:
+            return [self._add(Event(Kind.WAIT, None, left)), *self._finish()]
         said = [self._add(event)]
-        if event.kind is Kind.WAIT:
-            self._told.extend(self.codec.told_at(self.state.time))
-        if self.n_tokens == self._max_tokens:
-            said += self._finish()
-        return token, said
+        self._told.extend(self.codec.told_at(self.state.time))
+        return [*said, *self._finish()] if self.n_tokens == self._max_tokens else said
 
     def _drawn(self, shaped: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[int, Event, Event]:
         """Return a randomly drawn token, its event, and the event after the processors' adjustments."""

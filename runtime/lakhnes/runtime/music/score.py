@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -200,6 +200,11 @@ def _differing(notes: tuple[Note, ...], known: tuple[Note, ...]) -> tuple[Note, 
     return notes[max(0, same - 1) : len(notes) - max(0, back - 1)]
 
 
+def _rise(moments: Sequence[tuple[int, ...]]) -> bool:
+    """Return whether each moment is later than the one before."""
+    return all(before < after for before, after in pairwise(moments))
+
+
 def _check_changes(voice: Voice, part: Part, known: Part) -> None:
     """Raise ValueError if changes are out of range, out of order, or in a part without notes."""
     if part.changes and not part.notes:
@@ -212,8 +217,7 @@ def _check_changes(voice: Voice, part: Part, known: Part) -> None:
     onsets = {note.onset for note in part.notes}
     if any(change.kind is Kind.VELOCITY and change.sample in onsets for change in part.changes):
         raise ValueError(f"{voice.name}: a volume at the start of a note is the note's own velocity")
-    moments = [change.order for change in part.changes]
-    if any(before >= after for before, after in pairwise(moments)):
+    if not _rise([change.order for change in part.changes]):
         raise ValueError(f"{voice.name}: changes are not in time, or one comes twice")
 
 
