@@ -13,7 +13,15 @@ import pytest
 from desk import BAR, Desk
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QPixmap
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QSlider
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QSlider,
+)
 from support import tune
 
 from lakhnes.apu import Synth
@@ -21,6 +29,7 @@ from lakhnes.bridge import import_midi, write_midi
 from lakhnes.bridge.beat_clock import ClockStatus
 from lakhnes.gui import file_actions
 from lakhnes.gui.buttons import Button
+from lakhnes.gui.dock_title import DockTitle
 from lakhnes.gui.export_dialog import FORMS, ExportDialog
 from lakhnes.gui.help_dialog import HelpDialog
 from lakhnes.gui.import_dialog import ImportDialog, TrackPreview
@@ -658,6 +667,34 @@ def test_half_a_small_screen_is_enough(at: Desk) -> None:
     assert not shelf.verticalScrollBar().maximum()
     assert at.window.roll.geometry().contains(at.window.messages.geometry())
     at.window.takes.done()
+
+
+@pytest.mark.parametrize("name", ["export", "keys", "manual", "about"])
+def test_dialogs_have_room_for_the_pointer(at: Desk, name: str) -> None:
+    at.choose(name)
+    dialog = at.window.findChild(QDialog)
+    assert dialog is not None
+    pressed = [
+        control
+        for kind in (QAbstractButton, QComboBox)
+        for control in dialog.findChildren(kind)
+        if control.isVisible()
+    ]
+    assert pressed
+    for control in pressed:
+        assert control.height() >= TARGET, (control.objectName(), control.height())
+    dialog.reject()
+
+
+def test_the_steering_is_closed_by_its_title_and_comes_back(at: Desk) -> None:
+    dock = at.window.steering_dock
+    dock.show()
+    title = dock.titleBarWidget()
+    assert isinstance(title, DockTitle)
+    at.qtbot.mouseClick(title.close_button, Qt.MouseButton.LeftButton)
+    assert not dock.isVisible()
+    at.choose("steering")
+    assert dock.isVisible()
 
 
 def test_every_key_of_the_manual_is_one_of_the_menus(at: Desk) -> None:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lakhnes.gui.targets import give_room
 from lakhnes.runtime import LakhnesError, find_model
 
 _PARTS = (
@@ -87,3 +88,4 @@ class About(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(tabs)
         column.addWidget(buttons)
+        give_room(self)

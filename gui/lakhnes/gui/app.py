@@ -39,8 +39,8 @@ def run(files: Sequence[Path] = ()) -> int:
     from lakhnes.bridge import keep_time
     from lakhnes.gui.app_icon import app_icon
     from lakhnes.gui.collector import Collector
-    from lakhnes.gui.main_window import MainWindow, is_dark
-    from lakhnes.gui.theme import dress
+    from lakhnes.gui.main_window import MainWindow
+    from lakhnes.gui.theme import dress, is_dark
     from lakhnes.studio.preferences import PreferenceStore
     from lakhnes.studio.studio import Studio
     from lakhnes.studio.view import Message

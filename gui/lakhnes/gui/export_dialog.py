@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from lakhnes.bridge.gm import TRACK_NAMES
 from lakhnes.gui.naming import named
+from lakhnes.gui.targets import give_room
 from lakhnes.runtime import Voice
 from lakhnes.studio.exports import ExportRequest, heard
 from lakhnes.studio.file_formats import MIDI, WRITTEN, FileFormat
@@ -108,6 +109,7 @@ class ExportDialog(QDialog):
         self.buttons.accepted.connect(self._go)
         self.buttons.rejected.connect(self.reject)
         self._lay_out()
+        give_room(self)
         self.form.currentIndexChanged.connect(self._fit)
         for box in self.voices.values():
             box.toggled.connect(self._fit)
@@ -157,7 +159,7 @@ class ExportDialog(QDialog):
 
     def _lay_out(self) -> None:
         rows = QFormLayout()
-        rows.addRow("&Form", self.form)
+        rows.addRow("&Format", self.form)
         four = QHBoxLayout()
         for box in self.voices.values():
             four.addWidget(box)

@@ -10,6 +10,8 @@ from pathlib import Path
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMenu, QMenuBar, QTextBrowser, QVBoxLayout, QWidget
 
+from lakhnes.gui.targets import give_room
+
 _ROLL = (
     ("Click a note", "select and hear it; Ctrl or Shift: add or remove one"),
     ("Drag a note", "move it; Ctrl: copy it, Shift: ignore the step, Alt: change its volume"),
@@ -77,6 +79,7 @@ class HelpDialog(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(self.text)
         column.addWidget(buttons)
+        give_room(self)
 
 
 def keys_dialog(menus: QMenuBar, parent: QWidget) -> HelpDialog:

@@ -25,6 +25,7 @@ from lakhnes.bridge.lines import Line
 from lakhnes.bridge.voice_choice import NOTHING
 from lakhnes.gui.buttons import Button
 from lakhnes.gui.naming import named
+from lakhnes.gui.targets import give_room
 from lakhnes.runtime import Voice
 from lakhnes.studio.studio import Studio
 
@@ -119,6 +120,7 @@ class ImportDialog(QDialog):
         self.buttons.accepted.connect(self._go)
         self.buttons.rejected.connect(self.reject)
         self._lay_out(lines)
+        give_room(self)
         self._timer = QTimer(self, interval=_LOOK_MS)
         self._timer.timeout.connect(self._show_heard)
         self._timer.start()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from lakhnes.gui.about import About
 from lakhnes.gui.commands import Menus
+from lakhnes.gui.dock_title import DockTitle
 from lakhnes.gui.file_actions import ChooseFile, FileActions
 from lakhnes.gui.flow import Flow
 from lakhnes.gui.help_dialog import HelpDialog, keys_dialog, manual_dialog
@@ -34,7 +35,7 @@ from lakhnes.gui.song_bar import SongBar
 from lakhnes.gui.steering_panel import SteeringPanel
 from lakhnes.gui.switches import Switches
 from lakhnes.gui.takes_bar import TakesBar
-from lakhnes.gui.theme import GAP, SMALL_GAP, Theme, dress
+from lakhnes.gui.theme import GAP, SMALL_GAP, Theme, dress, is_dark
 from lakhnes.gui.transport import TransportBar
 from lakhnes.gui.voice_strips import VoiceStrips
 from lakhnes.gui.volume_lane import VolumeLane
@@ -359,6 +360,7 @@ class MainWindow(QMainWindow):
         self.messages.lie_over(self.roll)
         self.setCentralWidget(centre)
         dock = self.steering_dock = named(QDockWidget("Steering", self), "steering")
+        dock.setTitleBarWidget(DockTitle(dock, "Close Steering; F9 shows it again"))
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -388,12 +390,3 @@ class MainWindow(QMainWindow):
         for name, label in (("undo", session.undo_label), ("redo", session.redo_label)):
             self.commands[name].setEnabled(label is not None)
             self.commands[name].setText(f"&{name.capitalize()}" + (f" {label.lower()}" if label else ""))
-
-
-def is_dark(theme: str) -> bool:
-    """Return whether the name of a theme means dark colours; `system` asks the system."""
-    if theme != "system":
-        return theme == "dark"
-    application = QApplication.instance()
-    assert isinstance(application, QApplication)
-    return application.styleHints().colorScheme() is Qt.ColorScheme.Dark

@@ -9,6 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from lakhnes.gui.targets import give_room
+
 _MOST_NAMES = 8
 """Files or songs that a question names."""
 
@@ -99,6 +101,7 @@ def asker(parent: QWidget) -> Ask:
         buttons.append(box.addButton(last, QMessageBox.ButtonRole.RejectRole))
         box.setDefaultButton(buttons[question.usual])
         box.setEscapeButton(buttons[-1])
+        give_room(box)
         box.exec()
         clicked = box.clickedButton()
         box.deleteLater()

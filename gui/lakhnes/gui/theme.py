@@ -212,6 +212,15 @@ def palette_of(theme: Theme) -> QPalette:
     return palette
 
 
+def is_dark(theme: str) -> bool:
+    """Return whether the name of a theme means dark colours; `system` asks the system."""
+    if theme != "system":
+        return theme == "dark"
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    return application.styleHints().colorScheme() is Qt.ColorScheme.Dark
+
+
 def dress(app: QApplication, dark: bool) -> Theme:
     """Gives the whole app a theme, the same on every system.
 

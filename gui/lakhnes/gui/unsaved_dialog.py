@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from lakhnes.gui.naming import named
 from lakhnes.gui.questions import THROW_AWAY, Ask, throwing_away
+from lakhnes.gui.targets import give_room
 from lakhnes.studio.keeping import MOST_LEFT, Keeping, LeftSong
 
 _COLUMNS = ("Song", "Changed", "Length")
@@ -90,6 +91,7 @@ class UnsavedDialog(QDialog):
         rows = QVBoxLayout(self)
         for widget in (self.text, self.songs, self.buttons):
             rows.addWidget(widget)
+        give_room(self)
         for song in left:
             self._add(song)
         first = self.songs.topLevelItem(0)
