@@ -20,7 +20,7 @@ class DockTitle(QWidget):
 
         Args:
             dock: the dock, which has its window title.
-            tip: the tooltip of the button, which says how the dock comes back.
+            tip: the tooltip of the button, which says how to show the dock again.
         """
         super().__init__(dock)
         name = dock.windowTitle()

@@ -33,7 +33,7 @@ class Form:
 
     format: FileFormat
     way: str = ""
-    """What distinguishes it from the other choices of this format, for people; empty for the only one."""
+    """The difference to the other choices of this format, for people; empty for the only one."""
     exact: bool = False
     raw: bool = False
 

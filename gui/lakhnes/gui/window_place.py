@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QMainWindow
 
 ROOM_FOR_STEERING = 1000
-"""Pixels of a screen from which on the steering fits beside rows of controls that need not wrap."""
+"""Least width of a screen in pixels at which the steering fits and the rows of controls do not wrap."""
 
 
 def fit(window: QMainWindow, area: QRect) -> None:

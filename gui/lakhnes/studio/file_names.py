@@ -1,4 +1,4 @@
-"""What files of songs are called, and whether they can be written."""
+"""Names of song files, and whether such files can be written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def name_of(path: Path) -> str:
 
 
 def written_files(path: Path, *, stems: bool, voices: frozenset[Voice] | None) -> list[Path]:
-    """Return the files that music written to a path becomes: itself, or a file for each voice beside it.
+    """Return the files that music written to a path becomes: itself, or a file for each voice in its folder.
 
     Args:
         path: that was asked for.
@@ -45,7 +45,7 @@ def check_outputs(paths: list[Path], source: Path | None = None) -> None:
         source: what is read; it is not to be overwritten.
 
     Raises:
-        OutputError: for a name that says no format, a folder that is not there or not ours, or the source
+        OutputError: for a name that says no format, a folder that is missing or not ours, or the source
             itself.
     """
     for path in paths:
