@@ -153,6 +153,13 @@ def test_the_page_of_the_library_has_every_public_name(package: str) -> None:
     assert {name for name in module.__all__ if f"`{name}`" not in section} == set()
 
 
+def test_each_name_of_the_runtime_has_a_row_of_its_own_in_the_order_of_a_task() -> None:
+    page = (ROOT / "docs/library.md").read_text()
+    runtime = page.partition("## lakhnes.runtime")[2].partition("## lakhnes.bridge")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", runtime + page.partition("## Errors")[2], re.MULTILINE)
+    assert [name for name, _ in rows] == list(importlib.import_module("lakhnes.runtime").__all__)
+
+
 def test_the_citation_is_of_this_version() -> None:
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {version('lakhnes')}\n" in citation
