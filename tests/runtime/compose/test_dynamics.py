@@ -1,12 +1,24 @@
 """Dynamics for notes that are there."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from support import tune
 
-from lakhnes.runtime import Model, ModelError, MusicError, Note, Part, Request, Score, Voice
+from lakhnes.runtime import (
+    Model,
+    ModelError,
+    MusicError,
+    Note,
+    Part,
+    Request,
+    Score,
+    Voice,
+    parse_chords,
+    parse_scale,
+)
 from lakhnes.runtime.compose.dynamics import compose_dynamics
 from lakhnes.runtime.music.events import VOCABULARY_PITCHES
 
@@ -53,6 +65,22 @@ def test_every_note_stays_as_it_was(small_dynamic_model: Model, score: Score) ->
     assert any(made.parts[voice].changes for voice in (Voice.P1, Voice.P2, Voice.NO))
     assert made != performed(small_dynamic_model, score, seed=2)
     assert made == performed(small_dynamic_model, score)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"chords": parse_chords("Am F")},
+        {"scale": parse_scale("Am"), "muted": frozenset(Voice), "density": 5},
+        {"ranges": {Voice.P1: (60, 61)}, "max_note_seconds": 0.05, "repetition": 5},
+    ],
+)
+def test_settings_of_notes_do_nothing_to_notes_that_stay(
+    small_dynamic_model: Model, asked: dict[str, Any]
+) -> None:
+    arrangement = compose_dynamics(small_dynamic_model, tune(), Request(1, **asked))
+    assert list(arrangement)
+    assert arrangement.score() == performed(small_dynamic_model, tune())
 
 
 def test_a_rest_before_the_first_note_is_a_rest(small_dynamic_model: Model) -> None:

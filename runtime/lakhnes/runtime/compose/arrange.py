@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lakhnes.runtime.bars.codec import BarredCodec
 from lakhnes.runtime.compose.around import PROMPT_TRUST, around, close_to_music
 from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.compose.song_time import song_time
@@ -262,8 +261,8 @@ def accompany_rhythm(
     silent = [voice for voice in Voice if not score.parts[voice].notes]
     when = song_time(model, score, grid, request, rng, new=silent)
     time = when.time
-    if isinstance(when.codec, BarredCodec):  # a bar with the rhythm of another has its relation too
-        when = replace(when, codec=when.codec.knowing(time.score, time.score.length, tuple(Voice)))
+    # A bar with the rhythm of another has its relation too.
+    when = replace(when, codec=when.codec.knowing(time.score, time.score.length, tuple(Voice)))
     template = Template(when.codec, time.score, MELODIC)
     song = request.song(when, voices=MELODIC, extra=[template], on_rows=False, rng=rng)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lakhnes.runtime.bars.codec import BarredCodec
+from lakhnes.runtime.bars.codec import names_relations
 from lakhnes.runtime.decode.chords import Chords, PlaceAt
 from lakhnes.runtime.decode.match_cache import MatchCache
 from lakhnes.runtime.decode.processors import (
@@ -37,6 +37,9 @@ class Request:
     """The user's settings for the music; without arguments, the defaults.
 
     They apply to generated voices. Kept music, and notes that a user plays, stay unchanged.
+
+    Raises:
+        OptionError: if the repetition is out of range.
     """
 
     seed: int | tuple[int, ...] = 0
@@ -61,6 +64,12 @@ class Request:
     repetition: float = 0.0
     """Repetition, -5 to 5: with a higher value more bars take up earlier ones; 0 changes nothing. It works
     with models that name the relations of bars."""
+
+    def __post_init__(self) -> None:
+        if not -5 <= self.repetition <= 5:  # also with models that name no relations
+            raise OptionError(
+                f"A repetition of {self.repetition:g} is out of range; give -5 (all new) to 5 (all the same)."
+            )
 
     def rng(self) -> np.random.Generator:
         """Return a new random generator."""
@@ -93,9 +102,9 @@ class Request:
             made.append(RepetitionPenalty(codec, self.repetition_penalty, composed))
         if self.scale is not None:
             made.append(Scale(vocabulary, self.scale, composed))
-        if self.chords:
+        if self.chords and composed:
             made.append(Chords(codec, self.chords, place_at, composed))
-        if isinstance(codec, BarredCodec) and vocabulary.relates:
+        if names_relations(codec):
             made.append(Relations(codec, composed, self.muted, self.repetition))
         if self.muted & composed:
             if composed <= self.muted:

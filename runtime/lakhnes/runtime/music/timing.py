@@ -9,7 +9,7 @@ exact.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -181,6 +181,16 @@ class Codec:
     def told_at(self, time: int) -> tuple[int, ...]:
         """Return the tokens that follow one that advances to a time; none if tokens have no bars."""
         return ()
+
+    def knowing(self, score: Score, end: int, stay: Collection[Voice] = ()) -> Codec:
+        """Return the codec of the same song with what tokens say of existing bars; itself without bars.
+
+        Args:
+            score: in model time.
+            end: the model time from which the voices may change.
+            stay: voices that do not change, up to the end of the score.
+        """
+        return self
 
     def chord_due(self, last: int) -> bool:
         """Return whether a chord comes next, after the last token; never if tokens have no bars."""
