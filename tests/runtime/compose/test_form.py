@@ -53,6 +53,17 @@ def rows(score: Score) -> list[list[tuple[int, int]]]:
     return [[(round(note.onset / row), note.pitch) for note in part.notes] for part in score.parts]
 
 
+def test_a_variation_needs_a_pulse(small_model: Model) -> None:
+    form = parse_form("AA'")
+    with pytest.raises(OptionError, match="A' gives its section new pulses, and P1 and P2 are muted; leave"):
+        compose_form(small_model, form, GRID, BARS, Request(1, muted=frozenset(VARIED)))
+    song = compose_form(small_model, form, GRID, BARS, Request(1, muted=frozenset({Voice.P1})))
+    first, second = (rows(section) for section in sections(song.score, 2))
+    assert not first[Voice.P1]
+    assert not second[Voice.P1]
+    assert first[Voice.P2] != second[Voice.P2]
+
+
 def test_sections_come_back_and_are_varied(small_model: Model) -> None:
     told: list[tuple[float, int]] = []
 

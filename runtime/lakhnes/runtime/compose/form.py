@@ -75,6 +75,12 @@ def compose_form(
     Raises:
         OptionError: if a setting is impossible.
     """
+    variation = next((name for name in form if name.endswith("'")), None)
+    if variation is not None and request.muted.issuperset(VARIED):
+        raise OptionError(
+            f"{variation} gives its section new pulses, and P1 and P2 are muted; leave one "
+            "of them unmuted, or leave out the apostrophe."
+        )
     rng = request.rng()
     starts = [grid.sample(place * bars * grid.bar_ticks) for place in range(len(form) + 1)]
     first: dict[str, int] = {}
