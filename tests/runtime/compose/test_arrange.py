@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support import tune, without_expression
+from tiny import tiny_model_of
 
 from lakhnes.runtime import (
     SAMPLE_RATE,
@@ -16,17 +17,20 @@ from lakhnes.runtime import (
     Part,
     Request,
     Score,
+    Timing,
     Voice,
     accompany_rhythm,
     accompany_voices,
     clean_frames,
+    compose_song,
     continue_score,
     parse_scale,
     regenerate,
 )
 from lakhnes.runtime.compose.arrange import prompt_perplexity
+from lakhnes.runtime.decode.processors import MELODIC
 from lakhnes.runtime.music.editing import extract, fit_to_vocabulary, last_seconds
-from lakhnes.runtime.music.timing import FRAME_SAMPLES
+from lakhnes.runtime.music.timing import FRAME_SAMPLES, TICK_SAMPLES
 from lakhnes.runtime.time import model_time
 from lakhnes.runtime.time.tempo import Beats, track_beats
 
@@ -340,3 +344,16 @@ def test_what_the_model_has_forgotten_does_not_matter(small_model: Model) -> Non
         return made.parts[Voice.P2].notes
 
     assert take(40) == take(50)
+
+
+@pytest.mark.parametrize("bpm", [40, 60, 240])
+def test_the_longest_note_is_a_tick_at_least_at_any_tempo(bpm: int) -> None:
+    model = tiny_model_of(timing=Timing.BARS, cached=False)
+    grid = BeatGrid.steady(bpm)
+    asked = Request(3, max_note_seconds=0.02)
+    arrangement = compose_song(model, asked, grid, length_samples=grid.sample(2 * grid.bar_ticks))
+    assert list(arrangement)
+    limit = max(round(0.02 * SAMPLE_RATE), arrangement.time.to_song(TICK_SAMPLES))
+    lengths = [note.length for v in MELODIC for note in arrangement.score().parts[v].notes]
+    assert lengths
+    assert max(lengths) <= limit + 1

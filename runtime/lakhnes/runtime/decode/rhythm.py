@@ -113,7 +113,8 @@ class MaxLength(LogitsProcessor):
             samples: the limit in samples.
             voices: the voices of these notes.
             rows: rows on which notes begin; the limit becomes whole steps of them, at least one. None for
-                free time: the limit then becomes whole frames or ticks, if tokens count these.
+                free time: the limit then becomes whole frames or ticks, at least one tick, if tokens count
+                these.
 
         Raises:
             OptionError: if it is shorter than the shortest wait.
@@ -121,8 +122,9 @@ class MaxLength(LogitsProcessor):
         if rows is not None:
             samples = round(max(1, samples // rows.step) * rows.step)
         elif codec.timing is not Timing.SAMPLES:
-            unit = FRAME_SAMPLES if codec.timing is Timing.FRAMES else TICK_SAMPLES
-            samples = samples // unit * unit
+            # A tick, unlike a frame, depends on the tempo, so it may be longer than any limit in seconds.
+            unit, least = (FRAME_SAMPLES, 0) if codec.timing is Timing.FRAMES else (TICK_SAMPLES, 1)
+            samples = max(least, samples // unit) * unit
         if samples < 1:
             raise OptionError("Notes cannot be that short; allow at least a sixtieth of a second.")
         self._limit = samples
