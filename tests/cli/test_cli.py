@@ -118,7 +118,7 @@ def test_many_songs_are_numbered_and_each_has_its_seed(tmp_path: Path) -> None:
 
 
 def test_steering(tmp_path: Path, small: Path) -> None:
-    options = ("--scale", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:C4-C5", "--max-note", 0.25)
+    options = ("--key", "c major pentatonic", "--mute", "NO,P2", "--range", "P1:C5-C4", "--max-note", 0.25)
     done = lakhnes_here(
         "generate",
         "--model",
@@ -346,6 +346,7 @@ def test_settings_out_of_range_are_2_and_a_sentence(tmp_path: Path) -> None:
         (("accompany", "a.mid", "--keep", "P7", "-o", "b.mid"), "'P7' names no voices"),
         (("generate", "--scale", "x minor"), "'x minor' is no scale"),
         (("generate", "--bpm", "120", "--chords", "Am Fqq"), "'Fqq' is no chord"),
+        (("generate", "--repetition", "9", "--model", "nes-frames"), "A repetition of 9 is out of range"),
         (("generate", "--range", "P1:9"), "'P1:9' is no range"),
         (("generate", "--range", "P1:H4-C5"), "'P1:H4-C5' is no range"),
         (("generate", "--mute", "P1,P2,TR,NO"), "leave one unmuted"),

@@ -31,7 +31,8 @@ class RequestOptions:
         str | None,
         typer.Option(
             "--scale",
-            help="Keep to a scale: 'a minor', 'Am', 'F# dorian', or pitch classes '0,2,4,7,9'.",
+            "--key",
+            help="Keep to a scale or key: 'a minor', 'Am', 'F# dorian', or pitch classes '0,2,4,7,9'.",
             rich_help_panel=_WISHES,
         ),
     ] = None
@@ -167,7 +168,8 @@ def _parse_range(text: str) -> tuple[Voice, tuple[int, int]]:
             f"{text!r} is no range; give a voice and two MIDI pitches or notes, such as 'P1:60-84' or "
             "'P1:C4-C6'."
         )
-    return parse_voices(name)[0], (_pitch(found[1]), _pitch(found[2]))
+    low, high = sorted((_pitch(found[1]), _pitch(found[2])))
+    return parse_voices(name)[0], (low, high)
 
 
 def _pitch(text: str) -> int:
