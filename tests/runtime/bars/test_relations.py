@@ -18,6 +18,7 @@ from lakhnes.runtime.bars.relations import (
     KnownRelations,
     relations,
 )
+from lakhnes.runtime.compose.request import Request
 from lakhnes.runtime.decode.match_cache import MatchCache, Views
 from lakhnes.runtime.decode.relations import Relations
 from lakhnes.runtime.decode.song import Song
@@ -185,7 +186,7 @@ def test_repetition_decides_how_many_bars_take_up_earlier_ones():
     assert shares[0] < 0.2 < shares[1] < shares[2]
     assert shares[2] > 0.9
     with pytest.raises(OptionError, match="repetition of 6 is out of range"):
-        Relations(codec, list(Voice), repetition=6.0)
+        Request(repetition=6.0)
 
 
 def test_a_cache_may_begin_to_read_at_a_relation():

@@ -13,7 +13,6 @@ from lakhnes.runtime.decode.processors import FORBIDDEN, Bias, LogitsProcessor, 
 from lakhnes.runtime.decode.rhythm import Due
 from lakhnes.runtime.decode.sampling import Sampling, draw
 from lakhnes.runtime.decode.state import DecodeState
-from lakhnes.runtime.errors import OptionError
 from lakhnes.runtime.music.events import Kind, Voice
 from lakhnes.runtime.music.timing import TICK_SAMPLES
 
@@ -68,14 +67,7 @@ class Relations(LogitsProcessor):
             voices: the composed voices.
             muted: those of them that are silent.
             repetition: nats to add to each relation that takes up an earlier bar, -5 to 5.
-
-        Raises:
-            OptionError: if the repetition is out of range.
         """
-        if not -5 <= repetition <= 5:
-            raise OptionError(
-                f"A repetition of {repetition:g} is out of range; give -5 (all new) to 5 (all the same)."
-            )
         self._bias = _USUAL + repetition * (np.array(DISTANCES) > 0).astype(np.float32)
         self._codec = codec
         self._choices = {voice: codec.relation_tokens(voice) for voice in sorted(voices)}
