@@ -63,6 +63,7 @@ from lakhnes.runtime.music.score import Change, Note, Part, Score, ScoreBuilder
 from lakhnes.runtime.music.texts import parse_text, read_text, tx1_text, tx2_text
 from lakhnes.runtime.music.timing import Codec, Timing, clean_frames
 from lakhnes.runtime.music.vocabulary import Vocabulary, tx1, tx2
+from lakhnes.runtime.provenance import Provenance, file_sha256, notes_sha256
 from lakhnes.runtime.time.grid import BeatGrid, KeySignature, TimeSignature, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
 from lakhnes.runtime.time.tempo import BeatFollower, Beats, track_beats
@@ -139,6 +140,10 @@ __all__ = [  # noqa: RUF022 - in the order of a task
     "read_text",
     "tx1_text",
     "tx2_text",
+    # How a piece was made.
+    "Provenance",
+    "file_sha256",
+    "notes_sha256",
     # Errors.
     "LakhnesError",
     "OptionError",

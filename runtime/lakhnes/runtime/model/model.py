@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +31,14 @@ class Model:
 
     Attributes:
         info: its metadata.
+        sha256: SHA-256 of its file; empty for a model without a file.
         codec: converter between scores and its tokens.
     """
 
-    def __init__(self, session: ort.InferenceSession, info: ModelInfo) -> None:
+    def __init__(self, session: ort.InferenceSession, info: ModelInfo, sha256: str = "") -> None:
         """Create a model; use `Model.load` instead."""
         self.info = info
+        self.sha256 = sha256
         self.codec = make_codec(info.vocabulary, info.timing)
         self._session = session
         self._stream = self.batch(1)
@@ -71,7 +74,8 @@ class Model:
         """Open a checked graph and try it, so that a faulty one is refused here."""
         widen = info.precision in BITS and not has_operator(BITS[info.precision])
         with reading(source, ModelError, NEXT_STEP):
-            model = cls(open_session(data, threads, widen=widen), info)
+            session = open_session(data, threads, widen=widen)
+            model = cls(session, info, hashlib.sha256(data).hexdigest())
             if not np.isfinite(model.batch(1).try_out()).all():
                 raise ModelError(f"{source} gives no numbers, so its weights are broken. {NEXT_STEP}")
         return model
@@ -81,7 +85,7 @@ class Model:
 
         Both may run at once, in two threads.
         """
-        return Model(self._session, self.info)
+        return Model(self._session, self.info, self.sha256)
 
     def batch(self, size: int) -> Batch:
         """Return new streams that step together; they share this model's weights, not its memory."""
