@@ -64,7 +64,7 @@ class MemoryBlock:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """Texts about a song: the eleven of a VGM file, in its order, and a licence."""
+    """Texts about a song: the eleven of a VGM file, in its order, a licence, and how it was made."""
 
     title: str = ""
     title_native: str = ""
@@ -83,6 +83,8 @@ class Tags:
     notes: str = ""
     licence: str = ""
     """Licence of the music. A VGM file keeps it in its notes if it has no others."""
+    record: str = ""
+    """How the music was made: a line that `Provenance.from_text` reads. A VGM file keeps it in its notes."""
 
     @property
     def shown_title(self) -> str:

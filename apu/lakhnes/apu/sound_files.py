@@ -125,7 +125,7 @@ def write_sound(
 
     Args:
         file: to write to, from its start; seekable.
-        log: what is played.
+        log: what is played; the record among its texts becomes the file's comment.
         settings: how.
         file_format: one of the values of `SOUND_FORMATS`. `OGG` is Vorbis, which knows no bits; the loop of a
             log is in its comments LOOPSTART and LOOPLENGTH, in samples.
@@ -172,13 +172,13 @@ def _write(
         peak = _play(log, settings, gain, lambda block: None, lambda part: tell(part / 2))
     else:
         gain = log.gain * REFERENCE_GAIN / (LOUDER_ALONE if settings.mixes_alone else 1.0)
-        with _opened(file, settings, file_format) as write:
+        with _opened(file, settings, file_format, log.tags.record) as write:
             peak = _play(log, settings, gain, write, tell)
         if peak <= 1:
             return
         file.seek(0)  # it would clip, so what was written goes
         file.truncate()
-    with _opened(file, settings, file_format) as write:
+    with _opened(file, settings, file_format, log.tags.record) as write:
         _play(log, settings, gain * _CEILING / (peak or 1), write, lambda part: tell((1 + part) / 2))
 
 
@@ -227,7 +227,9 @@ def _play(
 
 
 @contextmanager
-def _opened(file: BinaryIO, settings: SoundSettings, file_format: str) -> Iterator[Callable[[Samples], None]]:
+def _opened(
+    file: BinaryIO, settings: SoundSettings, file_format: str, comment: str
+) -> Iterator[Callable[[Samples], None]]:
     """Yield the function that writes blocks into a sound file, float32 [frames, channels]."""
     import soundfile
 
@@ -243,6 +245,8 @@ def _opened(file: BinaryIO, settings: SoundSettings, file_format: str) -> Iterat
             subtype="VORBIS" if file_format == "OGG" else f"PCM_{settings.bits}",
         ) as sound,
     ):
+        if comment:
+            sound.comment = comment
         dither = _Dither(settings.channels)
 
         def write(samples: Samples) -> None:

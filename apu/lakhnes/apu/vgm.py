@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from lakhnes.apu.register_log import (
 from lakhnes.apu.vgm_streams import Banks
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE
+from lakhnes.runtime.provenance import record_in
 
 MAX_BYTES = 16 * 1024 * 1024
 """Largest file that is read, also after decompression."""
@@ -310,7 +311,9 @@ def _tag(data: bytes, place: int) -> Tags | None:
         return None
     content = data[place + 12 : place + 12 + _number(data, place + 8)]
     texts = content.decode("utf-16-le", "replace").split("\0", len(GD3_TEXTS))
-    return Tags(**dict(zip(GD3_TEXTS, texts, strict=False)))
+    tags = Tags(**dict(zip(GD3_TEXTS, texts, strict=False)))
+    record = record_in(tags.notes)
+    return replace(tags, notes=tags.notes.replace(record, "").rstrip("\n"), record=record) if record else tags
 
 
 class _Stream:

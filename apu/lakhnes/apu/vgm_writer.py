@@ -127,7 +127,8 @@ def _tag_bytes(log: RegisterLog) -> bytes:
     tags = log.tags
     if tags == NO_TAGS:
         return b""
-    tags = replace(tags, notes=tags.notes or tags.licence)
+    notes = "\n".join(filter(None, (tags.notes or tags.licence, tags.record)))
+    tags = replace(tags, notes=notes)
     texts = [getattr(tags, name) for name in GD3_TEXTS]
     content = "".join(text.replace("\0", "") + "\0" for text in texts).encode("utf-16-le", "replace")
     return TAG_MAGIC + (0x100).to_bytes(4, "little") + len(content).to_bytes(4, "little") + content

@@ -56,13 +56,14 @@ VOLUME_CONTROL = 11
 TIMBRE_CONTROL = 12
 
 
-def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
+def daw_midi_bytes(score: Score, grid: BeatGrid | None = None, *, text: str = "") -> bytes:
     """A score as a type 1 file for a DAW.
 
     Args:
         score: any score.
         grid: where its beats lie; what comes before tick 0 is a pick-up, and gets whole bars in front of it.
             Without one the file is at 120 BPM, and the bars mean nothing.
+        text: a text event at the beginning of the first track; empty for none.
     """
     free = grid is None
     gap = 0 if grid is None or not grid.row_ticks else GAP_TICKS
@@ -73,7 +74,8 @@ def daw_midi_bytes(score: Score, grid: BeatGrid | None = None) -> bytes:
         return max(0, lead + grid.tick(sample))
 
     end = ticks(score.length)
-    tracks = [to_track(_conductor(grid, free=free), end)]
+    texts = [(0, mido.MetaMessage("text", text=text))] if text else []
+    tracks = [to_track([*texts, *_conductor(grid, free=free)], end)]
     for voice in Voice:
         head = [(0, mido.MetaMessage("track_name", name=gm.TRACK_NAMES[voice]))]
         if voice in gm.PROGRAMS:

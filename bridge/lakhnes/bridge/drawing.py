@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
+
+from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.reading import reading
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
 UNITS = 1600
 """Width of every picture in its own units; the width in pixels only scales it."""
 
+_PNG = b"\x89PNG"
+_COMMENT_BYTES = 1 << 16  # from the start of a file, where its comment stands
 _STRIP = 512  # pixels of a PNG that are drawn at a time, at twice the size
 
 
@@ -83,6 +90,8 @@ class Picture:
     """Colour, #rrggbb."""
     shapes: tuple[Primitive, ...]
     """In units: 1600 to the width."""
+    comment: str = ""
+    """Text that the file holds and nobody sees, such as `Provenance.to_text`; empty for none."""
 
 
 def svg_bytes(made: Picture) -> bytes:
@@ -94,7 +103,8 @@ def svg_bytes(made: Picture) -> bytes:
         f"<title>{escape(shortened(made.title, 200))}</title>",
         f'<rect class="background" width="100%" height="100%" fill="{made.background}"/>',
     )
-    return "\n".join((*head, *map(_svg, made.shapes), "</svg>\n")).encode()
+    comment = [f"<metadata>{escape(made.comment)}</metadata>"] if made.comment else []
+    return "\n".join((*head, *comment, *map(_svg, made.shapes), "</svg>\n")).encode()
 
 
 def _svg(shape: Primitive) -> str:
@@ -118,6 +128,7 @@ def _svg(shape: Primitive) -> str:
 def png_bytes(made: Picture) -> bytes:
     """A picture as the content of a PNG file."""
     from PIL import Image, ImageDraw
+    from PIL.PngImagePlugin import PngInfo
 
     image = Image.new("RGB", (made.width, made.height), made.background)
     scale = 2 * made.width / UNITS
@@ -130,9 +141,33 @@ def png_bytes(made: Picture) -> bytes:
             if lower * scale >= 2 * top and upper * scale <= 2 * (top + rows):
                 _paint(pen, shape, scale, -2 * top)
         image.paste(strip.reduce(2), (0, top))
+    about = PngInfo()
+    if made.comment:
+        about.add_text("Comment", made.comment)
     file = BytesIO()
-    image.save(file, "PNG")
+    image.save(file, "PNG", pnginfo=about)
     return file.getvalue()
+
+
+def read_comment(path: Path) -> str:
+    """Return the comment of a PNG or SVG file of ours; empty for none.
+
+    Raises:
+        FormatError: if it is no picture of this kind.
+        OSError: if it cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_COMMENT_BYTES)
+    with reading(path, FormatError, "Draw it again"):
+        if not data.startswith(_PNG):
+            if b"<svg" not in data:
+                raise ValueError("neither a PNG nor an SVG picture")
+            found = re.search("<metadata>(.*?)</metadata>", data.decode("utf-8", "replace"), re.DOTALL)
+            return unescape(found[1]) if found else ""
+        from PIL import Image
+
+        with Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get("Comment", ""))
 
 
 def _extent(shape: Primitive) -> tuple[float, float]:

@@ -40,6 +40,8 @@ class MidiImport:
     """What is damaged, and what became of the file's tracks, a sentence each; none on a file of ours."""
     grid: BeatGrid | None = None
     """The file's own tempi, meters and keys; None where it states none, and its notes keep to no beat."""
+    texts: tuple[str, ...] = ()
+    """Texts at its beginning."""
 
 
 def import_midi(path: str | Path, voices: str = "", *, arpeggio: bool = False) -> MidiImport:
@@ -60,11 +62,13 @@ def import_midi(path: str | Path, voices: str = "", *, arpeggio: bool = False) -
     """
     path = Path(path)
     midi = load(path)
+    texts = tuple(text for track in midi.tracks for text in track.texts)
     score = None if voices else score_from_nes_midi(midi)
     if score is not None:
-        return MidiImport(score, ())
+        return MidiImport(score, (), texts=texts)
     try:
-        return MidiImport(*score_from_midi(midi, voices, arpeggio=arpeggio), grid_of_midi(in_one_time(midi)))
+        score, remarks = score_from_midi(midi, voices, arpeggio=arpeggio)
+        return MidiImport(score, remarks, grid_of_midi(in_one_time(midi)), texts)
     except ValueError as error:
         raise FormatError(path, str(error)) from None
 
@@ -84,9 +88,20 @@ def read_midi(path: str | Path) -> Score:
     return import_midi(path).score
 
 
-def midi_bytes(score: Score, style: MidiStyle = MidiStyle.DAW, grid: BeatGrid | None = None) -> bytes:
-    """A score as the content of a MIDI file, on a grid where style and score have one."""
-    return nes_midi_bytes(score) if style is MidiStyle.NES else daw_midi_bytes(score, grid)
+def midi_bytes(
+    score: Score, style: MidiStyle = MidiStyle.DAW, grid: BeatGrid | None = None, *, text: str = ""
+) -> bytes:
+    """A score as the content of a MIDI file, on a grid where style and score have one.
+
+    Args:
+        score: any score.
+        style: of the file.
+        grid: where the score's beats lie.
+        text: a text event at the beginning of the first track, such as `Provenance.to_text`; empty for none.
+    """
+    if style is MidiStyle.NES:
+        return nes_midi_bytes(score, text=text)
+    return daw_midi_bytes(score, grid, text=text)
 
 
 def write_midi(

@@ -95,11 +95,13 @@ def _part(voice: Voice, notes: list[TickNote], controls: list[ControlChange], *,
     return Part(tuple(single), tuple(changes))
 
 
-def nes_midi_bytes(score: Score) -> bytes:
-    """Return a score as such a file; reading it back gives the same score."""
+def nes_midi_bytes(score: Score, *, text: str = "") -> bytes:
+    """Return a score as such a file, with a text if given; reading it back gives the same score."""
     tempo, four = mido.MetaMessage("set_tempo", tempo=_TEMPO), mido.MetaMessage("time_signature", numerator=4)
     the_end = mido.MetaMessage("time_signature", numerator=1, denominator=1)
-    conductor = [(0, bytes(tempo.bytes())), (0, bytes(four.bytes())), (score.length, bytes(the_end.bytes()))]
+    texts = [mido.MetaMessage("text", text=text)] if text else []
+    start = [(0, bytes(message.bytes())) for message in (*texts, tempo, four)]
+    conductor = [*start, (score.length, bytes(the_end.bytes()))]
     tracks = [track_bytes(conductor, score.length + 1)]
     for name, voice in _VOICES.items():
         head = [

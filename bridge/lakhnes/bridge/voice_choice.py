@@ -37,6 +37,21 @@ def lines_of_voices(text: str, lines: Sequence[Line]) -> dict[Voice, list[Line]]
     return chosen
 
 
+def numbered(text: str, lines: Sequence[Line]) -> str:
+    """Return what voices are to play in another form: all tracks by their numbers.
+
+    Args:
+        text: as `lines_of_voices` reads it.
+        lines: of the file, with their numbers.
+
+    Raises:
+        OptionError: as `lines_of_voices` does.
+    """
+    chosen = lines_of_voices(text, lines).items()
+    tracks = {voice.name: "+".join(str(line.number) for line in given) or NOTHING for voice, given in chosen}
+    return ",".join(f"{name}={numbers}" for name, numbers in tracks.items())
+
+
 def _found(wanted: str, lines: Sequence[Line]) -> list[Line]:
     """The lines that a name or a number means; several are joined by plus signs."""
     whole = _named(wanted, lines)
@@ -65,4 +80,4 @@ def _named(wanted: str, lines: Sequence[Line]) -> Line | None:
     return None
 
 
-__all__ = ["NOTHING", "lines_of_voices"]
+__all__ = ["NOTHING", "lines_of_voices", "numbered"]

@@ -44,6 +44,7 @@ from lakhnes.runtime.music.texts import (
     tx1_text,
     tx2_text,
 )
+from lakhnes.runtime.provenance import Provenance, record_in
 from lakhnes.runtime.reading import reading
 from lakhnes.runtime.time.grid import BeatGrid, grid_of_beats
 from lakhnes.runtime.time.quantise import quantised, retimed
@@ -99,6 +100,9 @@ class Forms:
     """How often a loop is played in a sound file."""
     tags: Tags = NO_TAGS
     """What files say about the music: its title, author and licence, where they are given."""
+    provenance: bool = True
+    """Whether files say how the music was made, if that is known and their format has a place for it. With
+    legacy registers none does, as LakhNES 2019 wrote no texts."""
 
     def __post_init__(self) -> None:
         if isinstance(self.instruments, str):
@@ -130,6 +134,8 @@ class Music:
     """Whether its notes stay where they are, even where no grid is known; else they are put onto its beat."""
     name: str = ""
     """What the file that it was read from is called."""
+    record: str = ""
+    """How it was made: a line that `Provenance.from_text` reads; empty if nobody knows."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""
@@ -145,7 +151,17 @@ class Music:
         beats = track_beats(score)
         if beats.confidence < SURE:
             return replace(self, remarks=(*self.remarks, "No steady beat was found; its timing stays raw."))
-        return Music(quantised(score, beats), self.remarks, grid_of_beats(beats))
+        return Music(quantised(score, beats), self.remarks, grid_of_beats(beats), record=self.record)
+
+    def converted(self) -> Music:
+        """The music of a file, on its way into another one: its record says so, or is left out if damaged."""
+        if not self.record:
+            return self
+        try:
+            record = Provenance.from_text(self.record, self.name)
+        except FormatError as error:
+            return replace(self, record="", remarks=(*self.remarks, f"{error} It is left out."))
+        return replace(self, record=replace(record, converted=True).to_text())
 
     def in_time(self, percent: float | None, bpm: float | None, beats: float) -> Music:
         """The music quantised, at another tempo, or counted in other beats.
@@ -170,7 +186,7 @@ class Music:
         grid = grid if beats == 1 else grid.scaled(beats)
         if bpm is not None:
             score, grid = retimed(score, grid, bpm)
-        return Music(score, (*self.remarks, *remarks), grid)
+        return Music(score, (*self.remarks, *remarks), grid, record=self.record)
 
     def log(self, forms: Forms) -> RegisterLog:
         """What is written to the chip."""
@@ -209,7 +225,7 @@ class Music:
         """
         own = self.origin.tags if isinstance(self.origin, RegisterLog) else Tags(system=_SYSTEM)
         asked = {"title": given.title, "author": given.author, "licence": given.licence}
-        own = replace(own, **{field: text for field, text in asked.items() if text})
+        own = replace(own, **{field: text for field, text in asked.items() if text}, record=self.record)
         return own if own.shown_title else replace(own, title=name)
 
 
@@ -250,17 +266,18 @@ def read_music(
     with reading(path, FormatError, "Give another file"):
         if name.endswith(MIDI_ENDINGS) or (not name.endswith((*ENDINGS, ".txt")) and _begins_as_midi(path)):
             imported = import_midi(path, voices, arpeggio=arpeggio)
-            return Music(imported.score, imported.remarks, imported.grid, name=name_of(path))
+            record = record_in("\n".join(imported.texts))
+            return Music(imported.score, imported.remarks, imported.grid, name=name_of(path), record=record)
         if voices or arpeggio:
             raise OptionError(f"{path} has no tracks; give voices and arpeggios for MIDI files only.")
         if name.endswith(_NSF):
             played = play_nsf(read_nsf(path), song, seconds)
-            return Music(played.log, played.remarks, name=name_of(path))
+            return Music(played.log, played.remarks, name=name_of(path), record=played.log.tags.record)
         if name.endswith((*_TX1, *_TX2, ".txt")):
             return _of_text(path)
         if name.endswith(_VGM):
             file = read_vgm(path)
-            return Music(file.log, file.remarks, name=name_of(path))
+            return Music(file.log, file.remarks, name=name_of(path), record=file.log.tags.record)
     for endings, kind in _UNREADABLE.items():
         if name.endswith(endings):
             raise MusicError(f"{path} is {kind}.")
@@ -279,7 +296,14 @@ def _of_text(path: Path) -> Music:
     if not parsers:
         return Music(score_from_text(data, path), name=name_of(path))
     tracked = parsers[0](text, path)
-    return Music(tracked.score, tracked.remarks, tracked.grid, settled=True, name=name_of(path))
+    return Music(
+        tracked.score,
+        tracked.remarks,
+        tracked.grid,
+        settled=True,
+        name=name_of(path),
+        record=tracked.tags.record,
+    )
 
 
 def _begins_as_midi(path: Path) -> bool:
@@ -311,6 +335,8 @@ def write_music(
     for path, given in pieces.items():
         name = path.name.lower()
         songs = (given,) if isinstance(given, Music) else tuple(given)
+        if not forms.provenance or forms.registers is RegisterMode.LEGACY:
+            songs = tuple(replace(music, record="") for music in songs)
         if is_album(path):
             files[path], told = _console_content(path, songs, forms)
             remarks.update(dict.fromkeys(told))
@@ -336,7 +362,7 @@ def write_music(
         elif name.endswith(_TX2):
             files[path] = tx2_text(score).encode() + b"\n"
         else:
-            files[path] = midi_bytes(score, forms.midi, music.grid)
+            files[path] = midi_bytes(score, forms.midi, music.grid, text=music.record)
     write_all(files)
     return list(files), tuple(remarks)
 
@@ -373,6 +399,7 @@ def _chip_contents(
 ) -> dict[Path, Content]:
     name = path.name.lower()
     log = music.log(forms)
+    log = replace(log, tags=replace(log.tags, record=music.record))
     if name.endswith(_VGM):
         if forms.registers is not RegisterMode.LEGACY or forms.tags != NO_TAGS:
             log = replace(log, tags=music.tags(forms.tags, name_of(path)))

@@ -147,13 +147,15 @@ def _texts(*texts: str) -> bytes:
 
 
 def _told(songs: Sequence[Frames], tags: Tags) -> bytes:
-    """Return the chunks with lengths, titles and authors."""
+    """Return the chunks with lengths, titles, authors and records, a line for each song."""
     about = _texts(tags.shown_title or tags.game, tags.shown_author, tags.licence, tags.file_author)
     times = b"".join(_milliseconds(song).to_bytes(4, "little") for song in songs)
     fades = b"".join((0 if song.loop is None else _FADE_MS).to_bytes(4, "little") for song in songs)
     titles = _texts(*(song.tags.shown_title for song in songs))
     authors = _texts(*(song.tags.shown_author for song in songs))
-    chunks = ((b"auth", about), (b"time", times), (b"fade", fades), (b"tlbl", titles), (b"taut", authors))
+    chunks = [(b"auth", about), (b"time", times), (b"fade", fades), (b"tlbl", titles), (b"taut", authors)]
+    if any(song.tags.record for song in songs):
+        chunks.append((b"text", _texts("\n".join(song.tags.record for song in songs))))
     return b"".join(_chunk(*chunk) for chunk in chunks) + _chunk(b"NEND", b"")
 
 

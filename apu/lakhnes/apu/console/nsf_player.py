@@ -98,7 +98,7 @@ def play_nsf(
     if not said.title:
         name = file.tags.title
         tags = replace(tags, title=name if len(file.songs) == 1 else f"{name} {number + 1}".strip())
-    tags = replace(tags, game=file.tags.title)
+    tags = replace(tags, game=file.tags.title, record=said.record)
     return PlayedNsf(replace(run.log(loop, end), tags=tags), tuple(remarks))
 
 

@@ -13,6 +13,7 @@ from lakhnes.apu.console.frames import NTSC_FRAME_HZ, PAL_FRAME_HZ
 from lakhnes.apu.console.processor import BANK_BYTES, LOW_WINDOWS
 from lakhnes.apu.register_log import EXPANSIONS, Tags
 from lakhnes.runtime.errors import FormatError
+from lakhnes.runtime.provenance import record_in
 
 MAX_BYTES = 4 << 20
 """Largest file that is read."""
@@ -35,6 +36,8 @@ class NsfSong:
     seconds: float | None = None
     """Length, or None if the file gives none."""
     fade_seconds: float | None = None
+    record: str = ""
+    """How it was made: a line that `Provenance.from_text` reads; empty if the file does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,7 @@ def _image(program: _NsfProgram, *, disk_system: bool) -> tuple[bytes, tuple[int
 def _songs(count: int, chunks: dict[bytes, bytes]) -> Iterator[NsfSong]:
     titles, authors = (_strings(chunks.get(name, b"")) for name in (b"tlbl", b"taut"))
     times, fades = (chunks.get(name, b"") for name in (b"time", b"fade"))
+    records = list(map(record_in, _text(chunks.get(b"text", b"")).split("\n")))
 
     def said(texts: list[str], number: int) -> str:
         return texts[number] if number < len(texts) else ""
@@ -227,7 +231,11 @@ def _songs(count: int, chunks: dict[bytes, bytes]) -> Iterator[NsfSong]:
 
     for number in range(count):
         yield NsfSong(
-            said(titles, number), said(authors, number), seconds(times, number), seconds(fades, number)
+            said(titles, number),
+            said(authors, number),
+            seconds(times, number),
+            seconds(fades, number),
+            said(records, number),
         )
 
 

@@ -38,6 +38,7 @@ def famistudio_text(
         "Name": tags.shown_title,
         "Author": tags.shown_author,
         "Copyright": tags.licence,
+        "Provenance": tags.record,  # of our own; FamiStudio skips attributes that it does not know
     }
     lines = [_line(0, "Project", project)]
     for name, instrument in made.instruments:

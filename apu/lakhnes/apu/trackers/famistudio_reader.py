@@ -18,6 +18,7 @@ from lakhnes.apu.trackers.rows import LOWEST, NAMES
 from lakhnes.apu.trackers.tracker_music import TimedEvent, TrackerMusic, score_of_events
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.music.events import MAX_SAMPLES, VALUES, Event, Kind, Voice
+from lakhnes.runtime.provenance import record_in
 from lakhnes.runtime.time.grid import TEMPI_BPM, BeatGrid
 
 MAGIC = "Project"
@@ -127,9 +128,9 @@ def _read(lines: list[str], source: str | Path) -> tuple[_ProjectSong | None, Ta
                 song.orders.setdefault(voice, {})[int(said["Time"])] = said["Pattern"]
         except (KeyError, ValueError):
             raise FormatError(source, f"line {number}: something is missing; export it anew") from None
-    texts = (project.get(key, "") for key in ("Name", "Author", "Copyright"))
-    title, author, licence = texts
-    return song, Tags(title, author=author, licence=licence), n_songs
+    texts = (project.get(key, "") for key in ("Name", "Author", "Copyright", "Provenance"))
+    title, author, licence, record = texts
+    return song, Tags(title, author=author, licence=licence, record=record_in(record)), n_songs
 
 
 def _number(said: Attributes, key: str, usual: int) -> int:

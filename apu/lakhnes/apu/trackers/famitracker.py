@@ -66,7 +66,7 @@ def _head(tags: Tags, names: Sequence[tuple[str, Instrument]]) -> Iterator[str]:
         ("COPYRIGHT", tags.licence),
     ):
         yield f"{key:15} {_quoted(text)}"
-    yield 'COMMENT ""'
+    yield f"COMMENT {_quoted(tags.record)}"
     yield from ("", "MACHINE 0", "FRAMERATE 0", "EXPANSION 0", "VIBRATO 1", "SPLIT 32", "")
     lines, numbers = [], {_VOLUME_MACRO: 0, _DUTY_MACRO: 0}
     for number, (name, instrument) in enumerate(names):

@@ -18,13 +18,14 @@ from lakhnes.apu.trackers.tracker_music import TimedEvent, TrackerMusic, score_o
 from lakhnes.runtime.errors import FormatError
 from lakhnes.runtime.music.events import MAX_SAMPLES, VALUES, Event, Kind, Voice
 from lakhnes.runtime.music.score import Score
+from lakhnes.runtime.provenance import record_in
 from lakhnes.runtime.time.grid import TEMPI_BPM, BeatGrid
 
 MAGIC = "# FamiTracker text export"
 MAX_ROWS = 200_000
 """Most rows of a song, jumps counted."""
 
-_TEXT = re.compile(r'^(TITLE|AUTHOR|COPYRIGHT)\s+"(.*)"\s*$')
+_TEXT = re.compile(r'^(TITLE|AUTHOR|COPYRIGHT|COMMENT)\s+"(.*)"\s*$')
 _TEMPO_FROM = 0x20  # of Fxx; below is a speed
 _KNOWN = "GSVFBCD"
 _MAX_CHANNELS, _MAX_WORDS = 32, 3 + 4
@@ -76,7 +77,8 @@ def parse_famitracker(text: str, source: str | Path) -> TrackerMusic:
 
 
 def _read(text: str, source: str | Path) -> tuple[_ModuleTrack, Tags, bool]:
-    track, told, tracks = _ModuleTrack(), {}, 0
+    track, tracks = _ModuleTrack(), 0
+    told: dict[str, str] = {}
     pattern: dict[int, list[list[str]]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         word, _, rest = line.strip().partition(" ")
@@ -98,11 +100,15 @@ def _read(text: str, source: str | Path) -> tuple[_ModuleTrack, Tags, bool]:
                 parts = cells.split(":", _MAX_CHANNELS)[:_MAX_CHANNELS]
                 pattern[int(place, 16)] = [part.split(maxsplit=_MAX_WORDS)[:_MAX_WORDS] for part in parts]
             elif match := _TEXT.match(line.strip()):
-                told[match[1]] = match[2].replace('""', '"')
+                said = match[2].replace('""', '"')
+                told[match[1]] = said if match[1] != "COMMENT" else told.get("COMMENT") or record_in(said)
         except (ValueError, _BrokenTextError) as error:
             reason = str(error) if isinstance(error, _BrokenTextError) else "a number is missing or is none"
             raise FormatError(source, f"line {number}: {reason}; export it anew") from None
-    tags = Tags(told.get("TITLE", ""), author=told.get("AUTHOR", ""), licence=told.get("COPYRIGHT", ""))
+    title, author, licence, record = (
+        told.get(key, "") for key in ("TITLE", "AUTHOR", "COPYRIGHT", "COMMENT")
+    )
+    tags = Tags(title, author=author, licence=licence, record=record)
     return track, tags, tracks > 1
 
 
