@@ -15,15 +15,19 @@ from support import tune
 
 from lakhnes.apu.register_log import MemoryBlock, Tags
 from lakhnes.apu.registers import registers_of
+from lakhnes.apu.sound_files import SoundSettings
 from lakhnes.apu.vgm_writer import vgm_bytes
 from lakhnes.bridge import MidiStyle, midi_bytes
-from lakhnes.runtime import Model, find_model, tx1_text, tx2_text
+from lakhnes.bridge.drawing import png_bytes, svg_bytes
+from lakhnes.bridge.picture import PictureSettings, picture
+from lakhnes.runtime import BeatGrid, Model, Provenance, find_model, tx1_text, tx2_text
 from lakhnes.runtime.model.model_file import check_model
 from lakhnes.runtime.model.onnx_file import parse_onnx
 from lakhnes.runtime.model.onnx_runtime import open_session
-from lakhnes.studio.music_files import Forms, read_music
+from lakhnes.studio.music_files import Forms, Music, read_music, write_music
 from lakhnes.studio.opening import open_file
 from lakhnes.studio.preferences import PreferenceStore, PresetStore
+from lakhnes.studio.records import read_records
 from lakhnes.studio.session_file import write_session
 from lakhnes.studio.state import SongState
 
@@ -146,6 +150,31 @@ def read_log(path: Path) -> object:
     return vgm_bytes(music.log(Forms())), music.score()
 
 
+# --- how a piece was made
+
+
+def make_records(folder: Path) -> list[Path]:
+    """A record alone, and in a file of each kind that `read_records` reads."""
+    record = Provenance(
+        "generate", "1.0", "m", "ab" * 32, 7, {"bars": 4, "range": ("P1:60-84",), "loop": True}
+    )
+    text = record.to_text()
+    music = Music(tune(), grid=BeatGrid.steady(120), record=text)
+    endings = (".mid", ".wav", ".flac", ".ogg", ".vgm", ".nsf", ".ftm.txt", ".fms.txt")
+    write_music({folder / f"a{ending}": music for ending in endings}, Forms(sound=SoundSettings(bits=16)))
+    drawn = replace(picture(tune(), None, PictureSettings("a", 400, 0, 1)), comment=text)
+    write_session(folder / "a.lakhnes", SongState(tune()), record=text)
+    _written(folder, {"a.png": png_bytes(drawn), "a.svg": svg_bytes(drawn), "a.json": text.encode()})
+    return sorted(folder.iterdir())
+
+
+def read_record(path: Path) -> object:
+    """As `lakhnes provenance` does, or the text alone."""
+    if path.suffix == ".json":
+        return Provenance.from_text(path.read_text("utf-8", "replace"), path)
+    return read_records(path)
+
+
 # --- metadata of models
 
 
@@ -191,5 +220,6 @@ TARGETS = (
     Target("vgm", make_vgms, read_log),
     Target("sessions", make_sessions, read_song),
     Target("preferences", make_preferences, read_preferences, names_file=False),
+    Target("records", make_records, read_record),
     Target("metadata", make_metadata, read_metadata),
 )

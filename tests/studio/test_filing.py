@@ -497,7 +497,7 @@ def test_a_cancelled_export_leaves_nothing(
 ) -> None:
     heard: list[float] = []
 
-    def export(state: SongState, request: ExportRequest, tell: Callable[[float], None]) -> None:
+    def export(state: SongState, request: ExportRequest, tell: Callable[[float], None], _: str) -> None:
         def progress(part: float) -> None:
             heard.append(part)
             job.cancel()

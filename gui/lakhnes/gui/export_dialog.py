@@ -103,6 +103,9 @@ class ExportDialog(QDialog):
         self.stereo.toggled.connect(lambda on: self.stems.setChecked(self.stems.isChecked() and not on))
         self.stems.toggled.connect(lambda on: self.stereo.setChecked(self.stereo.isChecked() and not on))
         self.loops = named(QCheckBox("Loop from the end to the &beginning"), "loops")
+        self.provenance = named(QCheckBox("Say how the &music was made"), "provenance")
+        self.provenance.setToolTip("Model, seed, settings and hand edits; no names and no paths")
+        self.provenance.setChecked(True)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.go = self.buttons.addButton("&Export…", QDialogButtonBox.ButtonRole.AcceptRole)
         self.go.setObjectName("export")
@@ -129,6 +132,7 @@ class ExportDialog(QDialog):
             stereo=form.format.sound and self.stereo.isChecked(),
             stems=form.format.sound and self.stems.isChecked(),
             loops=form.format.loops and self.loops.isChecked(),
+            provenance=self.provenance.isChecked(),
         )
 
     def _go(self) -> None:
@@ -167,7 +171,7 @@ class ExportDialog(QDialog):
         rows.addRow("", self.selected)
         rows.addRow("&Rate", self.rate)
         rows.addRow("&Depth", self.bits)
-        for widget in (self.stereo, self.stems, self.loops):
+        for widget in (self.stereo, self.stems, self.loops, self.provenance):
             rows.addRow("", widget)
         column = QVBoxLayout(self)
         column.addLayout(rows)

@@ -127,9 +127,10 @@ class Arranging:
                 return
             if not new:
                 session.edit(place.label, score, place.span, place.voices)
+                session.amend(composed=True)
                 return
             score = with_span(session.state.score, score, place.span, place.voices)
             kept = max(session.state.kept, session.state.grid.tick(place.span[1]))
-            session.begin(place.label, unsaved=True, score=score, kept=kept, **new)
+            session.begin(place.label, unsaved=True, score=score, kept=kept, composed=True, **new)
 
         self._studio.jobs.start(Job(label), work, done, lane="compose")

@@ -69,7 +69,8 @@ class BarEditor:
         sample = state.grid.sample(last)
         score = extract(state.score, (0, sample))
         place = Splice(sample, state.score.length, sample)
-        self._studio.session.splice("Trim the end", score, place, kept=last, endless=False)
+        edits = state.edits + 1
+        self._studio.session.splice("Trim the end", score, place, kept=last, endless=False, edits=edits)
         self._leave_out(last)
         self._editor.refresh()
 
@@ -123,7 +124,8 @@ class BarEditor:
             before = state.score.length
             kept = max(state.kept + ticks - (last - first), first) if state.kept > first else state.kept
             place = Splice(min(start, before), max(start, min(end, before)), start + length)
-            session.splice(label, score, place, kept=max(kept, first + ticks if ticks else 0))
+            kept = max(kept, first + ticks if ticks else 0)
+            session.splice(label, score, place, kept=kept, edits=state.edits + 1)
             self._leave_out(session.state.end)
             if selected is None:
                 self._editor.selector.put(None)

@@ -75,9 +75,9 @@ def _take(studio: Studio, label: str, planned: _Planned) -> None:
         new = new.lengthened(state.grid.sample(end))
         first = length if planned.found is None else min(planned.found[0][0], length)
         kept = max(state.kept, state.grid.tick(new.length))
-        session.splice(label, new, Splice(first, length, new.length), kept=kept)
+        session.splice(label, new, Splice(first, length, new.length), kept=kept, edits=state.edits + 1)
     elif planned.found is not None:
-        session.edit(label, new, *planned.found)
+        session.edit(label, new, *planned.found, edits=state.edits + 1)
 
 
 __all__ = ["MANY_NOTES", "carry_out"]

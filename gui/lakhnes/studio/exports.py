@@ -47,6 +47,8 @@ class ExportRequest:
     """How often a loop is played in a sound file."""
     fade_seconds: float = 0.0
     """How long the end of a sound file fades out."""
+    provenance: bool = True
+    """Whether the file says how the music was made, if its format has a place for it."""
     replaces: frozenset[Path] = frozenset()
     """Existing files that the user agreed to replace; no others are replaced."""
 
@@ -88,7 +90,7 @@ def chosen(
 
 
 def export(
-    state: SongState, request: ExportRequest, progress: Callable[[float], None]
+    state: SongState, request: ExportRequest, progress: Callable[[float], None], record: str = ""
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Writes files, all of them or none.
 
@@ -96,6 +98,7 @@ def export(
         state: the song.
         request: what is wanted.
         progress: takes how much of a sound file is done, 0..1.
+        record: how the song was made, as `Provenance.to_text` says it; empty for nothing.
 
     Returns:
         The files, and remarks on what was left out in them.
@@ -122,8 +125,10 @@ def export(
         stems=request.stems,
         voices=voices,
         passes=request.passes,
+        provenance=request.provenance,
     )
-    return write_music({request.path: Music(score, grid=grid, loops=request.loops)}, forms, progress=progress)
+    music = Music(score, grid=grid, loops=request.loops, record=record)
+    return write_music({request.path: music}, forms, progress=progress)
 
 
 def targets(request: ExportRequest) -> list[Path]:
@@ -155,6 +160,7 @@ def write_for_daw(
     span: tuple[int, int] | None,
     *,
     each: bool,
+    record: str = "",
 ) -> list[Path]:
     """Writes what is dragged into a DAW.
 
@@ -165,6 +171,7 @@ def write_for_daw(
         voices: those that are wanted.
         span: first tick and the one after the last; None for the whole song.
         each: a file for each voice that has notes, rather than one for all.
+        record: how the song was made; empty for nothing.
 
     Returns:
         The files, in the order of the voices.
@@ -181,7 +188,9 @@ def write_for_daw(
             for voice in Voice
             if score.parts[voice].notes
         }
-    files = {folder / file: midi_bytes(piece, MidiStyle.DAW, grid) for file, piece in pieces.items()}
+    files = {
+        folder / file: midi_bytes(piece, MidiStyle.DAW, grid, text=record) for file, piece in pieces.items()
+    }
     write_all(files)
     return list(files)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields
 from typing import Any
@@ -69,6 +70,15 @@ def switch(value: Any) -> Any:
     if not isinstance(value, bool):
         raise ValueError("true or false is expected")
     return value
+
+
+def hashes(value: Any) -> Any:
+    """Read a list of SHA-256."""
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(each, str) and re.fullmatch("[0-9a-f]{64}", each) for each in value
+    ):
+        raise ValueError("a list of SHA-256 is expected")
+    return tuple(value)
 
 
 def words(value: Any) -> Any:

@@ -26,6 +26,7 @@ from lakhnes.studio import exports
 from lakhnes.studio.exports import ExportRequest, playing
 from lakhnes.studio.jobs import Job
 from lakhnes.studio.keeping import AUTOSAVE_SECONDS, Keeping
+from lakhnes.studio.made import record_of
 from lakhnes.studio.opening import Opened, open_file
 from lakhnes.studio.preferences import PreferenceStore
 from lakhnes.studio.session_file import ENDING, write_session
@@ -36,7 +37,7 @@ from lakhnes.studio.view import Message
 PROGRAM = "LakhNES"
 
 _ALL = tuple(field.name for field in fields(SongState) if field.name != "song")
-_MUSIC = ("score", "kept", "composed_bpm", "bpm", "beats_per_bar")
+_MUSIC = ("score", "kept", "composed_bpm", "bpm", "beats_per_bar", "composed", "edits", "sources")
 """Fields of a state that a file of music says, rather than a session."""
 
 
@@ -49,6 +50,8 @@ class _Save:
     place: int
     replaces: bool
     """Whether an existing file may be replaced."""
+    record: str
+    """How the song was made."""
     job: Job
     stamp: int = 0
     """When the file was written, in nanoseconds; 0 before."""
@@ -61,7 +64,7 @@ class _Save:
                 return
             if not self.replaces:
                 exports.refuse_to_replace((self.target,))
-            write_session(self.target, self.state, Whereabouts(self.place))
+            write_session(self.target, self.state, Whereabouts(self.place), record=self.record)
             self.stamp = self.target.stat().st_mtime_ns
 
 
@@ -215,7 +218,9 @@ class Filing:
         target = self.session_file(path or own or Path())
         replaces = replaces or (path is None and not self.altered)
         job = Job(f"Saving {target.name}", quiet=True)
-        save = _Save(target, self._studio.session.state, self._studio.playback.place, replaces, job)
+        state = self._studio.session.state
+        record = record_of(state, self._studio.models)
+        save = _Save(target, state, self._studio.playback.place, replaces, record, job)
 
         def done(_: None) -> None:
             self._note_saved(save)
@@ -229,10 +234,11 @@ class Filing:
     def export(self, request: ExportRequest) -> Job:
         """Writes the song into other files; what comes of it is a message."""
         state = self._studio.session.state
+        record = record_of(state, self._studio.models)
 
         def work(job: Job) -> tuple[list[Path], tuple[str, ...]]:
             try:
-                return exports.export(state, request, job.tell)
+                return exports.export(state, request, job.tell, record)
             except BaseException:
                 self._studio.jobs.post(lambda: self._give_up_waiting(job))
                 raise
@@ -291,6 +297,7 @@ class Filing:
             failed: is called if there are none.
         """
         state, name = self._studio.session.state, self.name
+        record = record_of(state, self._studio.models)
 
         def work(job: Job) -> list[Path]:
             try:
@@ -298,7 +305,7 @@ class Filing:
                     self._dragged = Path(tempfile.mkdtemp(prefix="lakhnes-"))
                 # Files of an earlier drag may be in use, so they are not overwritten.
                 folder = Path(tempfile.mkdtemp(dir=self._dragged))
-                return exports.write_for_daw(state, folder, name, voices, span, each=each)
+                return exports.write_for_daw(state, folder, name, voices, span, each=each, record=record)
             except BaseException:
                 self._studio.jobs.post(failed)
                 raise

@@ -35,6 +35,10 @@ class Models:
     def __contains__(self, name: str) -> bool:
         return name in self._loaded
 
+    def loaded(self, name: str) -> Model | None:
+        """Return a model if it is loaded."""
+        return self._loaded.get(name)
+
     def current(self) -> Model:
         """Return the one that composes.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, retimed
+from lakhnes.runtime import SAMPLE_RATE, BeatGrid, OptionError, Score, file_sha256, retimed
 from lakhnes.runtime.music.editing import fit_to_vocabulary
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
 from lakhnes.runtime.time.quantise import moved as in_time
@@ -93,7 +93,8 @@ def _of_music(path: Path, state: SongState, music: Music) -> Opened:
         score = in_time(score, lambda sample: sample + lead)
         opened = replace(state, score=score, composed_bpm=bpm, bpm=bpm, beats_per_bar=beats)
     named = Whereabouts(name=name_of(path))
-    return Opened(replace(opened, kept=opened.end), False, named, tuple(remarks))
+    opened = replace(opened, kept=opened.end, composed=False, edits=0, sources=(file_sha256(path),))
+    return Opened(opened, False, named, tuple(remarks))
 
 
 def _steady_bpm(score: Score, grid: BeatGrid) -> float:

@@ -244,6 +244,7 @@ class Session:
         voices: Collection[Voice],
         *,
         key: str | None = None,
+        **changes: Any,
     ) -> None:
         """Takes a span of some voices from another score, as one step.
 
@@ -253,13 +254,15 @@ class Session:
             span: first sample and the one after the last.
             voices: those that change.
             key: steps of the same key, one after the other, are one.
+            changes: of other fields of `SongState`.
         """
         notes = with_span(self.state.score, score, span, voices)
         if notes == self.state.score:
             return
         edited = self.state.grid.tick(min(span[1], notes.length))
         kept = max(edited, self.state.kept)  # what is edited is asked for
-        self._do(label, replace(self.state, score=notes, kept=kept), key, edit=Edit(span, frozenset(voices)))
+        state = replace(self.state, score=notes, kept=kept, **changes)
+        self._do(label, state, key, edit=Edit(span, frozenset(voices)), names=frozenset(changes))
 
     def splice(self, label: str, score: Score, place: Splice, **changes: Any) -> None:
         """Takes another form of the song, which may have another length, as one step.
@@ -351,7 +354,7 @@ def _has_notes(state: SongState) -> bool:
 
 
 def _differ(a: SongState, b: SongState) -> bool:
-    if replace(a, score=_NOTHING, kept=0) != replace(b, score=_NOTHING, kept=0):
+    if replace(a, score=_NOTHING, kept=0, composed=True) != replace(b, score=_NOTHING, kept=0, composed=True):
         return True
     return min(a.kept, a.end) != min(b.kept, b.end) or asked(a) != asked(b)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,33 +37,40 @@ ENDING = ".lakhnes"
 MAX_BYTES = 16 << 20
 """Largest file, and largest part of it when it is unpacked; a day of music takes less."""
 
+_RECORD = "provenance"
 _SETTINGS, _MIDI, _TEXT = "session.json", "song.mid", "song.tx2.txt"
 _MIDI_SAMPLES = 1 << 28
 
 _NOWHERE = Whereabouts()
 
 
-def write_session(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> None:
+def write_session(
+    path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE, *, record: str = ""
+) -> None:
     """Writes a state, whole or not at all.
 
     Args:
         path: the file.
         state: what is kept.
         whereabouts: its file, name and place.
+        record: how the song was made, as `Provenance.to_text` says it; empty for nothing.
 
     Raises:
         OutputError: if it cannot be written, or the song is longer than a day.
     """
-    write_whole(path, session_bytes(path, state, whereabouts))
+    write_whole(path, session_bytes(path, state, whereabouts, record=record))
 
 
-def session_bytes(path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE) -> bytes:
+def session_bytes(
+    path: Path, state: SongState, whereabouts: Whereabouts = _NOWHERE, *, record: str = ""
+) -> bytes:
     """Return a state as the content of a session file.
 
     Args:
         path: the file's name in errors.
         state: what is kept.
         whereabouts: its file, name and place.
+        record: how the song was made; empty for nothing.
 
     Raises:
         OutputError: if the song is longer than a day.
@@ -72,6 +81,7 @@ def session_bytes(path: Path, state: SongState, whereabouts: Whereabouts = _NOWH
     settings |= {name: getattr(state, name) for name in _CHECKS}
     settings["voices"] = [asdict(voice) for voice in state.voices]
     settings["whereabouts"] = {name: value for name, value in asdict(whereabouts).items() if value}
+    settings |= {_RECORD: record} if record else {}
     members = {_SETTINGS: json.dumps(settings, indent=1).encode()}
     if state.score.length < _MIDI_SAMPLES:
         members[_MIDI] = midi_bytes(state.score, MidiStyle.NES)
@@ -96,20 +106,38 @@ def read_song(path: Path) -> tuple[SongState, Whereabouts]:
         FormatError: if the file is no session, broken, or of a newer version.
         OSError: if it cannot be opened.
     """
+    with _opened(path) as archive:
+        settings = _settings(path, _member(archive, _SETTINGS))
+        given = {name: _value(path, name, value) for name, value in settings.items() if name in _CHECKS}
+        voices = _voices(path, settings.get("voices", []))
+        state = SongState(_score(archive), voices=voices, **given)
+        return state, _whereabouts(path, settings.get("whereabouts", {}))
+
+
+def read_record(path: Path) -> str:
+    """Return how a song was made, as `Provenance.from_text` reads it; empty if the file does not say.
+
+    Raises:
+        FormatError: if the file is no session, broken, or of a newer version.
+        OSError: if it cannot be opened.
+    """
+    with _opened(path) as archive:
+        return str(_settings(path, _member(archive, _SETTINGS)).get(_RECORD, ""))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a session; whatever a broken archive, JSON or MIDI gives rise to becomes one error."""
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     try:
         if len(data) > MAX_BYTES:
             raise ValueError("larger than any session")
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            settings = _settings(path, _member(archive, _SETTINGS))
-            given = {name: _value(path, name, value) for name, value in settings.items() if name in _CHECKS}
-            voices = _voices(path, settings.get("voices", []))
-            state = SongState(_score(archive), voices=voices, **given)
-            return state, _whereabouts(path, settings.get("whereabouts", {}))
+            yield archive
     except (LakhnesError, MemoryError):
         raise
-    except Exception as error:  # whatever a broken archive, JSON or MIDI gives rise to
+    except Exception as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise FormatError(path, f"not a session, or a broken one ({reason}); open another file") from error
 
@@ -233,6 +261,7 @@ __all__ = [
     "MAX_BYTES",
     "VERSION",
     "checked",
+    "read_record",
     "read_session",
     "read_song",
     "session_bytes",

@@ -57,6 +57,7 @@ class Stage:
         switch: the clock, our own or a DAW's.
         performance: what composes and plays.
         taken: is called when sound that was waited for is there; set it to hear of it.
+        made: gives the record of what a model composed, for saved files; empty for none.
     """
 
     performance: Performance
@@ -104,6 +105,7 @@ class Stage:
         self._changing = RLock()  # over all that may be exchanged
         self._closed = False
         self.taken: Callable[[], None] = lambda: None
+        self.made: Callable[[Model], str] = lambda model: ""
         self._control_name: str | None = None  # a port that comes back has the name that it had
         self._midi: MidiOut | None = None
         self._sound: Sound | None = None
@@ -341,7 +343,9 @@ class Stage:
         score, grid = self._recorder.music()
         if not score.n_notes:
             raise MusicError("Nothing was played, so there is nothing to save. Play for longer.")
-        write_music(dict.fromkeys(paths, Music(score, grid=grid)), Forms(instruments=self._wiring.instrument))
+        record = self.made(self._model) if isinstance(self._model, Model) else ""
+        forms = Forms(instruments=self._wiring.instrument)
+        write_music(dict.fromkeys(paths, Music(score, grid=grid, record=record)), forms)
         return score.n_notes
 
     def _open(self) -> None:
@@ -361,7 +365,8 @@ class Stage:
             self._try_sound()
         if not self._outlets and not self._optional:
             raise PortError(" ".join(self.remarks))
-        composer = LiveComposer(loading.result(), self._grid, self._request, self.seed)
+        self._model = loading.result()
+        composer = LiveComposer(self._model, self._grid, self._request, self.seed)
         if self._song is not None:
             composer.adopt(self._song)
         self.performance = Performance(

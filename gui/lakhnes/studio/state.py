@@ -23,7 +23,16 @@ from lakhnes.runtime import (
 from lakhnes.runtime.decode.sampling import MAX_SURPRISE, USUAL_SAMPLING
 from lakhnes.runtime.music.events import MAX_SAMPLES, SAMPLE_RATE, VOCABULARY_PITCHES
 from lakhnes.runtime.time.grid import PPQ, TEMPI_BPM
-from lakhnes.studio.field_readers import instrument, number, read_by, steering_fields, switch, whole, words
+from lakhnes.studio.field_readers import (
+    hashes,
+    instrument,
+    number,
+    read_by,
+    steering_fields,
+    switch,
+    whole,
+    words,
+)
 
 AHEAD_BARS = (0.5, 16.0)
 """Fewest and most bars that are composed ahead."""
@@ -115,6 +124,12 @@ class SongState:
     """In the order of `Voice`."""
     volume: float = read_by(number(0, 1), 0.8)
     """Volume of the built-in sound, 0..1."""
+    composed: bool = read_by(switch, False)
+    """Whether the model composed any of its notes."""
+    edits: int = read_by(whole(0, 1 << 53), 0)
+    """Number of changes of its notes by hand."""
+    sources: tuple[str, ...] = read_by(hashes, ())
+    """SHA-256 of each file that music of it comes from."""
     song: int = 0
     """Number of the song among those of this run; files do not hold it."""
 

@@ -160,6 +160,9 @@ class Studio:
             composed_bpm=state.bpm,
             endless=endless,
             kept=length * state.beats_per_bar * PPQ,
+            composed=False,
+            edits=0,
+            sources=(),
         )
 
     def begin(self, label: str, *, place: int = 0, **song: Any) -> None:
@@ -284,7 +287,7 @@ class Studio:
         state = self.session.state
         tick, tail = changes
         score = with_tail(state.score, tail, state.grid.sample(tick))
-        self.session.amend(score=score)
+        self.session.amend(score=score, composed=True)
         self._applied = replace(self._applied, score=self.session.state.score)
         self._ringing = score.length, frozenset(timeline.sounding(state.grid.tick(score.length)))
         self._collects = began + max(_COLLECT_SECONDS, 10 * (self._now() - began))

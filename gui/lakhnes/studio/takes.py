@@ -82,6 +82,7 @@ class Takes:
             return
         score = self._before if index is None else self._scores[index]
         self._studio.session.edit("Regenerate", score, self._span, self._voices, key=self._key)
+        self._studio.session.amend(composed=True)
         self._edits = self._studio.session.edits
         self.chosen = index
 
