@@ -28,6 +28,8 @@ from lakhnes.cli import (
     play,
     ports,
     prepare,
+    provenance,
+    replay,
     show,
     study,
     train,
@@ -50,6 +52,8 @@ app.command()(convert.convert)
 app.command()(play.play)
 app.command("app")(desktop.desktop)
 app.command()(show.show)
+app.command()(provenance.provenance)
+app.command()(replay.replay)
 app.command()(models.models)
 app.command()(ports.ports)
 app.command()(doctor.doctor)

@@ -21,6 +21,7 @@ from lakhnes.cli.options import (
     MaybeMeter,
     MidiStyleOption,
     ModelOption,
+    NoProvenanceFlag,
     Outputs,
     RawTiming,
     SeedOption,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from lakhnes.apu import Tags
     from lakhnes.runtime import BeatGrid, Score
     from lakhnes.runtime.compose.arrange import Arrangement
-    from lakhnes.studio.music_files import Forms
+    from lakhnes.studio.music_files import Forms, Music
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class _Prompt:
 
 @with_request
 def continue_(
+    context: typer.Context,
     source: SourceArgument,
     output: Outputs,
     seconds: Annotated[
@@ -88,6 +90,7 @@ def continue_(
     bpm: BpmOption = None,
     bars: BarsOption = None,
     meter: MaybeMeter = None,
+    no_provenance: NoProvenanceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Continue a piece of music at its end."""
@@ -95,10 +98,12 @@ def continue_(
         raise typer.BadParameter("give --seconds or --bars, not both", param_hint="--bars")
 
     from lakhnes.apu import Tags
+    from lakhnes.cli.recording import record_of
     from lakhnes.runtime import Model, OptionError, continue_score
     from lakhnes.runtime.compose.arrange import prompt_perplexity
     from lakhnes.runtime.music.editing import cut, join, last_seconds
     from lakhnes.studio.file_names import check_outputs
+    from lakhnes.studio.music_files import Music
 
     check_outputs(output, source)
     given = _read(source, voices, bpm, meter)
@@ -122,11 +127,11 @@ def continue_(
     if only_new:
         whole, grid = _from_bar_line(new, grid, score.length, exact=bars is None and seconds is not None)
     facts = {"prompt_perplexity": perplexity, "prompt_seconds": prompt.seconds}
+    record = record_of(context, player, seed, whole, kept=source)
     _finish(
-        whole,
-        given.written(grid),
+        Music(whole, grid=given.written(grid), settled=True, record=record),
         output,
-        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence)),
+        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence), no_provenance),
         given.remarks,
         seed,
         player.info.name,
@@ -137,6 +142,7 @@ def continue_(
 
 @with_request
 def accompany(
+    context: typer.Context,
     source: SourceArgument,
     output: Outputs,
     mode: Annotated[
@@ -167,6 +173,7 @@ def accompany(
         typer.Option(help="Number of bars of IN to use.", min=1, max=10_000, rich_help_panel="Tempo"),
     ] = None,
     meter: MaybeMeter = None,
+    no_provenance: NoProvenanceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compose around a piece of music."""
@@ -174,6 +181,7 @@ def accompany(
         raise typer.BadParameter("give --keep with --mode voices, and only with it", param_hint="--keep")
 
     from lakhnes.apu import Tags
+    from lakhnes.cli.recording import record_of
     from lakhnes.runtime import (
         EXPRESSIVE_MODEL,
         Model,
@@ -184,6 +192,7 @@ def accompany(
     )
     from lakhnes.runtime.music.editing import extract
     from lakhnes.studio.file_names import check_outputs
+    from lakhnes.studio.music_files import Music
 
     check_outputs(output, source)
     kept = parse_voices(keep) if keep is not None else []
@@ -207,11 +216,12 @@ def accompany(
     else:
         arrangement = accompany_voices(player, score, kept, request, grid=grid)
     _run(arrangement, quiet=as_json)
+    whole = arrangement.score()
+    record = record_of(context, player, seed, whole, kept=source)
     _finish(
-        arrangement.score(),
-        given.written(grid),
+        Music(whole, grid=given.written(grid), settled=True, record=record),
         output,
-        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence)),
+        _forms(midi, raw_timing, instrument, Tags(title, author=author, licence=licence), no_provenance),
         given.remarks,
         seed,
         player.info.name,
@@ -298,16 +308,21 @@ def _run(arrangement: Arrangement, *, quiet: bool) -> None:
             report(arrangement.progress, composer.time_samples, composer.n_tokens)
 
 
-def _forms(midi: str, raw_timing: bool, instrument: str | None, tags: Tags) -> Forms:
+def _forms(midi: str, raw_timing: bool, instrument: str | None, tags: Tags, no_provenance: bool) -> Forms:
     from lakhnes.bridge import MidiStyle
     from lakhnes.studio.music_files import Forms
 
-    return Forms(midi=MidiStyle(midi), raw_timing=raw_timing, instruments=instrument, tags=tags)
+    return Forms(
+        midi=MidiStyle(midi),
+        raw_timing=raw_timing,
+        instruments=instrument,
+        tags=tags,
+        provenance=not no_provenance,
+    )
 
 
 def _finish(
-    score: Score,
-    grid: BeatGrid | None,
+    music: Music,
     output: list[Path],
     forms: Forms,
     remarks: list[str],
@@ -319,11 +334,11 @@ def _finish(
 ) -> None:
     """Write the files and print a summary."""
     from lakhnes.cli.summary import print_summary, summary
-    from lakhnes.studio.music_files import Music, write_music
+    from lakhnes.studio.music_files import write_music
 
-    _, told = write_music(dict.fromkeys(output, Music(score, grid=grid, settled=True)), forms)
+    _, told = write_music(dict.fromkeys(output, music), forms)
     remarks = [*remarks, *told]
-    row = summary(score, output)
+    row = summary(music.score()[0], output)
     if as_json:
         say(json.dumps({"seed": seed, "model": model, **row, **facts, "remarks": remarks}))
         return

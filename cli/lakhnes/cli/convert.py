@@ -17,6 +17,7 @@ from lakhnes.cli.options import (
     LengthOption,
     LicenceOption,
     MidiStyleOption,
+    NoProvenanceFlag,
     Outputs,
     RawTiming,
     RegistersOption,
@@ -68,6 +69,7 @@ def convert(
     title: TitleOption = "",
     author: AuthorOption = "",
     licence: LicenceOption = "",
+    no_provenance: NoProvenanceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Converts between MIDI, texts, VGM, NSF, ROMs and sound."""
@@ -87,17 +89,18 @@ def convert(
         registers=RegisterMode(registers),
         instruments=instrument,
         tags=Tags(title, author=author, licence=licence),
+        provenance=not no_provenance,
     )
     songs: list[Music] = []
     remarks: list[str] = []
     with rendering("converting") as progress:
         for source in sources:
-            music = read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length)
+            music = read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length).converted()
             remarks += music.remarks
             if timing == "frames":
                 score, left_out = music.score()
                 remarks += left_out
-                music = Music(clean_frames(score), name=music.name)
+                music = Music(clean_frames(score), name=music.name, record=music.record)
             if quantise is not None or bpm is not None or half or double:
                 music = music.in_time(quantise, bpm, 0.5 if half else 2.0 if double else 1.0)
             songs.append(music)
@@ -177,6 +180,7 @@ def render(
     title: TitleOption = "",
     author: AuthorOption = "",
     licence: LicenceOption = "",
+    no_provenance: NoProvenanceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Plays music on the 2A03: into a WAV or FLAC file, or an NSF or ROM that plays it there."""
@@ -211,6 +215,7 @@ def render(
         stems=stems,
         passes=loops,
         tags=Tags(title, author=author, licence=licence),
+        provenance=not no_provenance,
     )
     _check(output, sources)
     for path in output:
@@ -220,7 +225,8 @@ def render(
             )
     with rendering("rendering") as progress:
         songs = [
-            read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length) for source in sources
+            read_music(source, voices, arpeggio=arpeggio, song=song, seconds=length).converted()
+            for source in sources
         ]
         files, left_out = write_music(dict.fromkeys(output, songs), forms, progress=progress)
     remarks: list[str] = []

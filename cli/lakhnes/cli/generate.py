@@ -23,6 +23,7 @@ from lakhnes.cli.options import (
     MaybeOutputs,
     MidiStyleOption,
     ModelOption,
+    NoProvenanceFlag,
     RawTiming,
     SeedOption,
     TitleOption,
@@ -32,9 +33,9 @@ from lakhnes.cli.printing import say
 from lakhnes.cli.request_options import RequestOptions, with_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from lakhnes.runtime import BeatGrid, Model, Request
+    from lakhnes.runtime import BeatGrid, GamePiece, Model, Request
     from lakhnes.runtime.compose.arrange import Arrangement, Composed
     from lakhnes.studio.music_files import Music
 
@@ -47,6 +48,7 @@ SHORTEST_SECONDS = 5
 
 @with_request
 def generate(
+    context: typer.Context,
     output: MaybeOutputs = None,
     seconds: Annotated[
         float | None,
@@ -102,6 +104,7 @@ def generate(
             rich_help_panel=TIME,
         ),
     ] = False,
+    no_provenance: NoProvenanceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compose songs from nothing."""
@@ -111,6 +114,7 @@ def generate(
 
     from lakhnes.apu import Tags
     from lakhnes.bridge import MidiStyle
+    from lakhnes.cli.recording import record_of
     from lakhnes.cli.summary import print_summary, summary
     from lakhnes.runtime import GAME_PIECES, SAMPLE_RATE, BeatGrid, Model, parse_form
     from lakhnes.studio.file_names import check_outputs, named, numbered
@@ -131,13 +135,18 @@ def generate(
         raw_timing=raw_timing,
         instruments=instrument,
         tags=Tags(title, author=author, licence=licence),
+        provenance=not no_provenance,
     )
     player = Model.load(model, threads=THREADS if count == 1 else 1)
     requests = [asked.request(its_seed) for its_seed in seeds]
     asks = [_ask(player, request, grid, bars, seconds, meter) for request in requests]
     started = time.perf_counter()
     if game:
-        pieces, n_tokens = _compose_game(player, asks[0], paths, quiet=as_json)
+
+        def made_by(piece: GamePiece) -> str:
+            return record_of(context, player, seed, piece.score, piece=piece.name)
+
+        pieces, n_tokens = _compose_game(player, asks[0], paths, made_by, quiet=as_json)
         _, remarks = write_music(pieces, forms)
         _say_game(player, seed, n_tokens, [*pieces], remarks, as_json=as_json)
         return
@@ -148,8 +157,10 @@ def generate(
     took = time.perf_counter() - started
     songs_of: dict[Path, list[Music]] = {}
     for its_seed, composed in zip(seeds, made, strict=True):
+        record = record_of(context, player, its_seed, composed.score)
+        music = Music(composed.score, grid=composed.grid, loops=loop, record=record)
         for path in files[its_seed]:
-            songs_of.setdefault(path, []).append(Music(composed.score, grid=composed.grid, loops=loop))
+            songs_of.setdefault(path, []).append(music)
     _, remarks = write_music(songs_of, forms)
     rows = [
         {"seed": its_seed, "tokens": composed.n_tokens, **summary(composed.score, files[its_seed])}
@@ -283,7 +294,7 @@ def _compose_in_bars(
 
 
 def _compose_game(
-    model: Model, ask: _Ask, paths: Sequence[Path], *, quiet: bool
+    model: Model, ask: _Ask, paths: Sequence[Path], record: Callable[[GamePiece], str], *, quiet: bool
 ) -> tuple[dict[Path, list[Music]], int]:
     """Compose a game's music; return the pieces that go into each file, and the number of events."""
     from lakhnes.cli.progress import composing
@@ -306,7 +317,12 @@ def _compose_game(
     for piece in made.pieces:
         loops = piece.intro_bars is not None
         music = Music(
-            piece.score, grid=made.grid, loops=loops, intro_bars=piece.intro_bars or 0, name=piece.name
+            piece.score,
+            grid=made.grid,
+            loops=loops,
+            intro_bars=piece.intro_bars or 0,
+            name=piece.name,
+            record=record(piece),
         )
         for path in paths:
             pieces.setdefault(named(path, piece.name), []).append(music)

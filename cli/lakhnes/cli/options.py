@@ -89,6 +89,11 @@ LicenceOption = Annotated[
     typer.Option("--licence", help="Licence of the music, such as 'CC BY 4.0'.", rich_help_panel=TAGS),
 ]
 
+NoProvenanceFlag = Annotated[
+    bool,
+    typer.Option("--no-provenance", help="Write nothing into the files about how the music was made."),
+]
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
 MidiStyleOption = Annotated[

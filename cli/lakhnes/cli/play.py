@@ -17,6 +17,7 @@ from lakhnes.cli.options import (
     InstrumentOption,
     MeterOption,
     ModelOption,
+    NoProvenanceFlag,
     SeedOption,
     finite,
 )
@@ -28,6 +29,7 @@ _CLOCK = "Time"
 
 @with_request
 def play(
+    context: typer.Context,
     port: Annotated[
         list[str] | None,
         typer.Option(
@@ -173,6 +175,7 @@ def play(
     instrument: InstrumentOption = None,
     *,
     asked: RequestOptions,
+    no_provenance: NoProvenanceFlag = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only lines of JSON that tell what happens.")
     ] = False,
@@ -193,6 +196,7 @@ def play(
     from lakhnes.bridge.osc import OscAddress
     from lakhnes.bridge.song_position import SongPositionUnit
     from lakhnes.cli.live_show import Show
+    from lakhnes.cli.recording import record_of
     from lakhnes.runtime.errors import LakhnesError, PortLostError
     from lakhnes.studio.file_names import check_outputs
     from lakhnes.studio.stage import Stage
@@ -227,6 +231,8 @@ def play(
     request = asked.request(seed)
     with _signals() as caught:
         stage = Stage(wiring, model, request, seed, bpm, meter)
+        if not no_provenance:
+            stage.made = lambda player: record_of(context, player, seed, None)
         show = Show(stage, as_json=as_json, controllers=controllers)
         try:
             with stage:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lakhnes.cli.options import TIME, SourceArgument
+from lakhnes.cli.options import TIME, NoProvenanceFlag, SourceArgument
 from lakhnes.cli.printing import say
 
 
@@ -26,6 +27,7 @@ def show(
         typer.Option("--to", help="End of the picture in seconds. Default: the end of the song."),
     ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="Draw light on dark.")] = False,
+    no_provenance: NoProvenanceFlag = False,
     bpm: Annotated[
         float | None,
         typer.Option(
@@ -49,10 +51,11 @@ def show(
         if path.suffix.lower() not in backends:
             raise OutputError(f"{path} has no ending that says a kind of picture; use .png or .svg.")
     steady = None if bpm is None else BeatGrid.steady(bpm, meter)
-    music = read_music(source)
+    music = read_music(source).converted()
     score, remarks = music.score()
     settings = PictureSettings(_title(source), width, start, end, dark)
     drawn = picture(score, music.grid if steady is None else steady, settings)
+    drawn = drawn if no_provenance else replace(drawn, comment=music.record)
     write_all({path: backends[path.suffix.lower()](drawn) for path in output})
     for remark in dict.fromkeys((*music.remarks, *remarks)):
         say(remark, error=True)
