@@ -25,6 +25,7 @@ FINISHED = (
     "cli/**/*.py",
     "docs/*.md",
     "docs/*.py",
+    "examples/*.py",
     "export/**/*.py",
     "gui/**/*.py",
     "runtime/**/*.md",

@@ -6,7 +6,17 @@ a VGM file (`vgm_bytes`), and can be read back (`read_vgm`, `score_of_registers`
 The chip itself is C, in `apu/src`, compiled when the project is installed.
 """
 
-from lakhnes.apu.instruments import Instrument, InstrumentSet, instrument_names, instrument_set, mixed_set
+from lakhnes.apu.instruments import (
+    Drum,
+    Instrument,
+    InstrumentSet,
+    Sequence,
+    Slide,
+    Vibrato,
+    instrument_names,
+    instrument_set,
+    mixed_set,
+)
 from lakhnes.apu.live_registers import LiveRegisters
 from lakhnes.apu.register_log import NTSC_CLOCK_HZ, PAL_CLOCK_HZ, MemoryBlock, RegisterLog, Tags
 from lakhnes.apu.registers import RegisterMode, registers_of
@@ -21,6 +31,7 @@ from lakhnes.apu.vgm_writer import vgm_bytes
 __all__ = [
     "NTSC_CLOCK_HZ",
     "PAL_CLOCK_HZ",
+    "Drum",
     "Filters",
     "Instrument",
     "InstrumentSet",
@@ -30,12 +41,15 @@ __all__ = [
     "RegisterLog",
     "RegisterMode",
     "Renderer",
+    "Sequence",
+    "Slide",
     "SoundDevice",
     "SoundOutput",
     "SoundSettings",
     "Synth",
     "Tags",
     "VgmFile",
+    "Vibrato",
     "Writes",
     "find_sound_output",
     "instrument_names",
