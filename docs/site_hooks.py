@@ -22,7 +22,7 @@ _INTRODUCTION = """# Commands
 
 This page lists every command with its arguments, options and defaults. The ending of a file's name chooses
 its format. The page comes from the program: `lakhnes COMMAND --help` shows the same, and `lakhnes --version`
-shows the version.
+shows the version. `lakhnes --install-completion` installs completion for your shell.
 
 Exit codes: 0 success; 1 an error, with a sentence that gives the reason and the next step; 2 wrong usage, or
 a setting out of its range; 130 interrupted.
