@@ -71,6 +71,11 @@ def test_what_is_in_the_archive(frozen: Path, name: str) -> None:
     assert all(f"\n{part}\n" in licences for part in parts)
     assert "MIT License" in (folder / "LICENSE.txt").read_text()
     assert "LGPL-3.0" in (folder / "LGPL.txt").read_text()
+    beside = {
+        "lakhnes": {"lakhnes.1"},
+        "lakhnes-app": {"lakhnes.desktop", "lakhnes.metainfo.xml", "lakhnes.png"},
+    }
+    assert beside[name] <= {path.name for path in folder.iterdir()}
     for unwanted in ("torch", "tkinter", "numba", "hypothesis"):
         assert not [*folder.glob(f"_internal/{unwanted}*")]
     assert not [*folder.rglob("libonnxruntime.so*")], "onnxruntime's Python module does not load it"
@@ -89,6 +94,9 @@ def test_the_command_composes_and_makes_sound(frozen: Path, tmp_path: Path) -> N
     assert np.abs(sound).max() > 0.05
     assert version("lakhnes") in run(program, "--version", cwd=tmp_path).stdout
     assert "Usage: lakhnes" in run(program, "--help", cwd=tmp_path).stdout
+    bash = Path(shutil.which("bash") or "/bin/bash")
+    shown = run(bash, "-c", f"{program} --show-completion; exit $?", cwd=tmp_path)
+    assert "complete -o default -F _lakhnes_completion lakhnes" in shown.stdout, shown.stderr
 
 
 def test_the_command_says_what_is_not_in_it(frozen: Path, tmp_path: Path) -> None:
