@@ -48,7 +48,7 @@ def replay(
 
     The exit code is 1 if they are not.
     """
-    from lakhnes.studio.music_files import check_outputs
+    from lakhnes.studio.file_names import check_outputs
 
     outputs = output or []
     check_outputs(outputs, file)
@@ -168,7 +168,7 @@ def _words(file: Path, record: Provenance, command: Any) -> list[str]:
 def _pieces(record: Provenance, path: Path) -> list[Path]:
     """Return the files that a command writes for an output."""
     from lakhnes.runtime import GAME_PIECES
-    from lakhnes.studio.music_files import named
+    from lakhnes.studio.file_names import named
 
     return list(dict.fromkeys(named(path, piece) for piece in GAME_PIECES)) if record.piece else [path]
 
@@ -229,7 +229,7 @@ class _Again:
     @property
     def _alike(self) -> Path | None:
         """File in the format of the old one; None if its notes cannot be compared."""
-        from lakhnes.studio.music_files import name_of
+        from lakhnes.studio.file_names import name_of
 
         ending = self.file.name[len(name_of(self.file)) :].lower()
         return self.folder / f"again{ending}" if ending in _COMPARED and not self.record.converted else None
@@ -242,14 +242,15 @@ class _Again:
         return GAME_PIECES.index(self.record.piece) + 1 if self.record.piece else 1
 
     def _own(self, path: Path) -> Path:
-        from lakhnes.studio.music_files import named
+        from lakhnes.studio.file_names import named
 
         return named(path, self.record.piece) if self.record.piece else path
 
 
 def _notes(path: Path, song: int) -> Score:
     """Return the notes of a song of a file."""
-    from lakhnes.studio.music_files import is_album, read_music
+    from lakhnes.studio.file_names import is_album
+    from lakhnes.studio.music_files import read_music
 
     return read_music(path, song=song if is_album(path) else None).score()[0]
 
