@@ -143,7 +143,8 @@ def test_a_bar_is_what_was_named(like, seed, n_bars):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_passage_of_all_voices_goes_on_to_return(monkeypatch, seed):
-    monkeypatch.setattr("lakhnes.runtime.decode.relations._GOES_ON", {4: 50.0})
+    monkeypatch.setattr("lakhnes.runtime.decode.relations._GOES_ON", 50.0)
+    monkeypatch.setattr("lakhnes.runtime.decode.relations._PASSAGES", (4,))
     codec = BarredCodec(CODEC.vocabulary, [])
     song = Song(
         codec,

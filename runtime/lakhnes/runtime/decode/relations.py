@@ -16,8 +16,6 @@ from lakhnes.runtime.decode.state import DecodeState
 from lakhnes.runtime.music.events import Kind, Voice
 from lakhnes.runtime.music.timing import TICK_SAMPLES
 
-Floats = NDArray[np.float32]
-
 _SAMPLING = Sampling(temperature=1.0, top_p=1.0)
 """No cuts: a rare relation, such as the return of a bar sixteen bars ago, must stay as likely as it is."""
 
@@ -35,8 +33,11 @@ _USUAL = np.array(
 Without them, a song that hears only itself has more empty bars than human songs, and fewer that return.
 """
 
-_GOES_ON = {4: 0.5, 6: 0.3, 8: 1.0, 12: 1.0, 16: 1.5}
-"""Nats for each relation with which a passage of all voices goes on to return, by its distance in bars.
+_PASSAGES = (4, 6, 8, 12, 16)
+"""Distances in bars at which passages return."""
+
+_GOES_ON = np.float32(1.2)
+"""Nats for each relation with which a passage of all voices goes on to return.
 
 Without them, the voices part after a bar or two.
 """
@@ -102,7 +103,7 @@ class Relations(LogitsProcessor):
         due = [self._choices[voice][relation] for relation in possible]
         if len(due) == 1:
             return due[0]
-        bias = self._bias[possible] + self._going_on(voice, possible, named, state)
+        bias = self._bias[possible] + _GOES_ON * self._going_on(voice, possible, named, state)
         return due[draw(logits[due] + bias, _SAMPLING, rng)]
 
     def _possible(self, voice: Voice, state: DecodeState) -> list[int]:
@@ -118,15 +119,14 @@ class Relations(LogitsProcessor):
 
     def _going_on(
         self, voice: Voice, relations: Sequence[int], named: Mapping[Voice, int], state: DecodeState
-    ) -> NDArray[np.float32]:
-        """Return nats for the relations of a voice with which a passage goes on to return, float32 [n]."""
-        nats = np.zeros(len(relations), np.float32)
-        for distance, more in _GOES_ON.items():
-            if self._returns(distance, named, state):
-                there = self._notes(state, voice, distance)
-                same = [self._content(state, voice, relation) == there for relation in relations]
-                nats = np.maximum(nats, more * np.array(same, np.float32))
-        return nats
+    ) -> NDArray[np.bool_]:
+        """Return with which relations of a voice a passage goes on to return, bool [n]."""
+        returning = [
+            self._notes(state, voice, distance)
+            for distance in _PASSAGES
+            if self._returns(distance, named, state)
+        ]
+        return np.array([self._content(state, voice, one) in returning for one in relations], np.bool_)
 
     def _returns(self, distance: int, named: Mapping[Voice, int], state: DecodeState) -> bool:
         """Return whether the bar before returned some bars later, and this one may do so as well.
