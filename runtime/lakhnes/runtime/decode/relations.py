@@ -36,7 +36,7 @@ Without them, a song that hears only itself has more empty bars than human songs
 _PASSAGES = (4, 6, 8, 12, 16)
 """Distances in bars at which passages return."""
 
-_GOES_ON = np.float32(1.2)
+_GOES_ON = np.float32(2.0)
 """Nats for each relation with which a passage of all voices goes on to return.
 
 Without them, the voices part after a bar or two.
