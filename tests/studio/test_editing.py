@@ -472,3 +472,13 @@ def test_very_many_notes_are_edited_in_the_background(monkeypatch: pytest.Monkey
         pass
     assert hands.state == SongState(tune(), kept=8 * PPQ)
     hands.studio.close()
+
+
+def test_notes_that_are_gone_cannot_be_copied():
+    """The composer may compose their bar again while they are selected."""
+    hands = Hands(lead((0, 1, 60), (4, 1, 62)))
+    first_note(hands, 4)
+    hands.studio.session.amend(score=lead((0, 1, 60)).score)
+    for command in (hands.notes.copy, hands.notes.cut, hands.notes.duplicate):
+        with pytest.raises(OptionError, match="Select notes first"):
+            command()

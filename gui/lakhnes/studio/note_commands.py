@@ -122,6 +122,8 @@ class NoteCommands:
         notes = None
         if chosen.notes is not None:
             notes = self.editor.pick
+            if not notes:  # they are gone
+                raise OptionError(NOTHING)
             first = min(min(onsets) for onsets in notes.values())
         return _Clip(state.score, first, last - first, state.composed_bpm, chosen.voices, notes)
 
