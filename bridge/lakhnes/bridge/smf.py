@@ -137,6 +137,7 @@ _MOST_BYTES = 8  # of a number
 _MOST_WORK_BYTES = 2 * MAX_BYTES  # that tracks claim, which may overlap in a broken file
 MAX_NAME_BYTES = 200
 _MAX_TEXTS = 4  # of a track
+_MAX_TEXT_BYTES = 1 << 16  # of one, which may say how the music was made
 _LONGEST_DELTA = 0x0FFFFFFF  # what the four bytes hold that a number may have
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that do not belong in files
 _HEADER, _TRACK = b"MThd", b"MTrk"
@@ -386,7 +387,7 @@ def _meta(track: Track, meta: int, content: bytes, ticks: int) -> None:
     if meta == 0x03 and not track.raw_name:
         track.raw_name = content[:MAX_NAME_BYTES]
     elif meta == 0x01 and ticks == 0 and len(track.raw_texts) < _MAX_TEXTS:
-        track.raw_texts.append(content[:MAX_NAME_BYTES])
+        track.raw_texts.append(content[:_MAX_TEXT_BYTES])
     elif meta == 0x51 and int.from_bytes(content) > 0:
         track.tempi.append((ticks, int.from_bytes(content[:3])))
     elif meta == 0x58:
