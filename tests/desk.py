@@ -133,5 +133,7 @@ def desk(
     try:
         yield made
     finally:
+        made.window.filing.stop_exports()
+        made.until(lambda: not made.window.filing.exporting)  # one keeps the window open
         made.window.close()
         delete(made.window)  # its connections hold it, so it would stay for the rest of the run
