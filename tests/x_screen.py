@@ -12,7 +12,8 @@ class Screen:
 
     def __enter__(self) -> "Screen":
         self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", f"{self._size}x24"],
+            # Without -noreset it begins anew when its last client goes, and refuses whoever comes then.
+            ["Xvfb", "-displayfd", "1", "-noreset", "-screen", "0", f"{self._size}x24"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
