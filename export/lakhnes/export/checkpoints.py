@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -22,6 +21,7 @@ from lakhnes.runtime.model.model_info import MODEL_FILE
 from lakhnes.runtime.music.timing import Timing, has_timing
 from lakhnes.runtime.music.vocabulary import NAMED
 from lakhnes.runtime.printable import printable
+from lakhnes.runtime.provenance import file_sha256
 from lakhnes.runtime.reading import reading
 
 FORMAT = "lakhnes-train 1"
@@ -231,7 +231,7 @@ def _checkpoint(state: Mapping[str, Any], path: Path) -> Checkpoint:
         raise CheckpointError(f"it has {config.n_token} tokens, but its events {len(vocabulary)}")
     model = model_of_weights(config, _weights(state), path.stat().st_size)
     provenance = printable(provenance, _MAX_PROVENANCE)
-    return Checkpoint(model, vocabulary, path.name, _digest(path), Timing(timing), provenance)
+    return Checkpoint(model, vocabulary, path.name, file_sha256(path), Timing(timing), provenance)
 
 
 def _exported(path: Path) -> Checkpoint:
@@ -241,10 +241,5 @@ def _exported(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is not there; give a model's folder or its {MODEL_FILE}.")
     model, info = read_weights(path)
     return Checkpoint(
-        model, info.vocabulary, info.name, _digest(path), info.timing, info.provenance, info.recall
+        model, info.vocabulary, info.name, file_sha256(path), info.timing, info.provenance, info.recall
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

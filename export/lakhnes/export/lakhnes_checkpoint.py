@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from lakhnes.runtime.errors import CheckpointError
 from lakhnes.runtime.model.cache_weights import CacheWeights
 from lakhnes.runtime.music.timing import Timing
 from lakhnes.runtime.music.vocabulary import NAMED, Vocabulary
+from lakhnes.runtime.provenance import file_sha256
 from lakhnes.runtime.reading import read_at_most, reading
 
 PUBLISHED = {
@@ -100,8 +100,7 @@ def lakhnes_checkpoint(root: Any, file: Path, path: Path) -> Checkpoint:
         except CheckpointError as error:
             raise CheckpointError(f"{path} cannot be imported: {error}.") from error
         vocabulary = _vocabulary(file.with_name("vocab.txt"), model.config.n_token, path)
-        with source.open("rb") as whole:
-            digest = hashlib.file_digest(whole, "sha256").hexdigest()
+        digest = file_sha256(source)
     return Checkpoint(model, vocabulary, PUBLISHED.get(digest, source.name), digest)
 
 
