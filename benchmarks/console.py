@@ -1,4 +1,4 @@
-"""How large and how quick music for the console is, and whether it is what the register log says.
+"""Measure the size and speed of music for the console, and compare it with the register log.
 
 `python benchmarks/console.py FOLDER_OR_FILE ...` makes an NSF of every song (MIDI, VGM, text), plays it on
 the compiled 6502 and prints frames that differ from the log, cycles of the longest frame, and bytes a minute

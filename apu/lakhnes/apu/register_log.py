@@ -84,7 +84,7 @@ class Tags:
     licence: str = ""
     """Licence of the music. A VGM file keeps it in its notes if it has no others."""
     record: str = ""
-    """How the music was made: a line that `Provenance.from_text` reads. A VGM file keeps it in its notes."""
+    """The record of how it was made, as `Provenance.from_text` reads it. A VGM file keeps it in its notes."""
 
     @property
     def shown_title(self) -> str:

@@ -27,7 +27,7 @@ class VoiceState(NamedTuple):
     timbre: int
     """Duty 0..3, mode 0..1 of the noise, 0 for the triangle."""
     bent: bool = False
-    """Whether the note from before goes on, with its pitch bent."""
+    """True if the note from before goes on, with its pitch bent."""
 
 
 def _start(sweep: int) -> tuple[tuple[int, int], ...]:

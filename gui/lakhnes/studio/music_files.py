@@ -135,7 +135,7 @@ class Music:
     name: str = ""
     """What the file that it was read from is called."""
     record: str = ""
-    """How it was made: a line that `Provenance.from_text` reads; empty if nobody knows."""
+    """The record of how it was made, as `Provenance.from_text` reads it; empty if there is none."""
 
     def score(self) -> tuple[Score, tuple[str, ...]]:
         """The notes, and remarks on how they were found."""

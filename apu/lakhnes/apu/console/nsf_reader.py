@@ -37,7 +37,7 @@ class NsfSong:
     """Length, or None if the file gives none."""
     fade_seconds: float | None = None
     record: str = ""
-    """How it was made: a line that `Provenance.from_text` reads; empty if the file does not say."""
+    """The record of how it was made, as `Provenance.from_text` reads it; empty if the file has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class _ProjectSong:
 
     said: Attributes
     by_rows: bool
-    """Whether it has FamiTracker's tempo."""
+    """True if it has FamiTracker's tempo."""
     settings: dict[int, Attributes] = field(default_factory=dict)
     """Settings of patterns with their own length, by place."""
     patterns: dict[Voice, dict[str, list[Attributes]]] = field(default_factory=dict)
